@@ -8,7 +8,7 @@ import { configDefaults, defineConfig } from "vitest/config";
 const TRIALS = [
   "tooling/chaos/src/**/*.test.ts",
   "tooling/example-tests/src/**/*.test.ts",
-  "tooling/workspace/*.test.mjs",
+  "tooling/workspace/**/*.test.mjs",
   "tooling/rehearsal/*.test.mjs",
   "tooling/protocol-docs/*.test.mjs",
   "tooling/load/src/**/*.test.ts",

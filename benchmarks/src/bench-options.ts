@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { CmError } from "@cm/protocol";
-import { CONTENDER_NAMES, type ContenderName } from "./contender.js";
+import { CONTENDER_NAMES, type ContenderName } from "./contenders.js";
 import {
   MEMORY_SCENARIO,
   REAPING_SCENARIO,

@@ -1,9 +1,8 @@
 import { isCmError } from "@cm/protocol";
 import { startRedis } from "@cm/test-kit";
 import { BENCH_USAGE, type BenchOptions, parseBenchOptions } from "./bench-options.js";
-import { type Measurement, measure } from "./measure.js";
 import { measureRedisMemory } from "./memory/redis-memory.js";
-import { measureStorms } from "./operations/operations.js";
+import { measureStorms } from "./operations/presence-storms.js";
 import { measureReaping } from "./operations/reaping-cost.js";
 import { measureStatistics, type StatisticsCost } from "./operations/statistics-cost.js";
 import type { BenchResult } from "./results/bench-result.js";
@@ -13,6 +12,7 @@ import { describeCommit, describeMachine } from "./results/machine.js";
 import { toMarkdown } from "./results/markdown.js";
 import { writePage, writeResult } from "./results/result-files.js";
 import { measureScaleOut } from "./scale-out/scale-out.js";
+import { type Measurement, measure } from "./scenario-measurement.js";
 
 async function main(): Promise<void> {
   const options = parseBenchOptions(process.argv.slice(2));

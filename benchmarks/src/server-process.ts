@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { connect } from "node:net";
 import { eventually, freePort } from "@cm/test-kit";
-import type { Contender } from "./contender.js";
+import type { Contender } from "./contenders.js";
 
 /** One server process of a contender, accepting connections. */
 export interface ServerProcess {

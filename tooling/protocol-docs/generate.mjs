@@ -10,8 +10,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CLIENT_ERROR_CODES, CLIENT_FRAMES, SERVER_FRAMES } from "../../packages/protocol/dist/index.js";
 import { asyncapiParts } from "./asyncapi.mjs";
-import { examplesOf, pageParts } from "./page.mjs";
-import { replaceParts } from "./parts.mjs";
+import { replaceParts } from "./generated-parts.mjs";
+import { examplesOf, pageParts } from "./protocol-page.mjs";
 import { toYaml } from "./yaml.mjs";
 
 const folder = process.argv.slice(2).find((argument) => argument !== "--check");

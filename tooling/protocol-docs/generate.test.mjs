@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { replaceParts } from "./parts.mjs";
+import { replaceParts } from "./generated-parts.mjs";
 import { toYaml } from "./yaml.mjs";
 
 const script = fileURLToPath(new URL("generate.mjs", import.meta.url));

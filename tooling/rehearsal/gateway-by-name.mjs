@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import WebSocket from "ws";
 import { SetupError } from "../workspace/workspace.mjs";
-import { freePort } from "./registry.mjs";
+import { freePort } from "./local-registry.mjs";
 
 const START_TIMEOUT_MS = 120_000;
 const ANSWER_TIMEOUT_MS = 10_000;

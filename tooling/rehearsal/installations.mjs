@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { publishablePackages, ROOT, SetupError } from "../workspace/workspace.mjs";
-import { inTurn } from "./in-turn.mjs";
-import { installedVersions } from "./projects.mjs";
-import { installedBy, isTestFile, missingLine, programOf } from "./readme.mjs";
+import { installedVersions } from "./consumer-projects.mjs";
+import { installedBy, isTestFile, missingLine, programOf } from "./readme-programs.mjs";
+import { inTurn } from "./sequential-tasks.mjs";
 
 /**
  * Program that imports and requires every entry of the named packages: both must give the same names, and at

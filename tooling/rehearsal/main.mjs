@@ -1,17 +1,17 @@
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runAsProgram } from "../workspace/command.mjs";
-import { setup } from "../workspace/setup.mjs";
+import { runAsProgram } from "../workspace/child-commands.mjs";
+import { setup } from "../workspace/setup/setup.mjs";
 import { SetupError } from "../workspace/workspace.mjs";
-import { checkTypes, runExamples } from "./examples.mjs";
+import { Projects } from "./consumer-projects.mjs";
+import { checkTypes, runExamples } from "./example-runs.mjs";
 import { checkGateway } from "./gateway-by-name.mjs";
 import { checkInstallations } from "./installations.mjs";
-import { Projects } from "./projects.mjs";
+import { startRegistry } from "./local-registry.mjs";
 import { checkManifests } from "./published-manifests.mjs";
-import { startRegistry } from "./registry.mjs";
-import { checkReleases } from "./releases.mjs";
-import { checkSbom } from "./sbom.mjs";
+import { checkReleases } from "./release-checks.mjs";
+import { checkSbom } from "./sbom-check.mjs";
 import { SourceCopy } from "./source-copy.mjs";
 
 /** Maximum time of a run, in milliseconds; one that takes longer hangs. */

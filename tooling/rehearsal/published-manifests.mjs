@@ -41,7 +41,7 @@ export function manifestFaults(manifest, versions) {
   if (!manifest.repository?.url.includes(REPOSITORY_URL)) faults.push("its repository is not the one of this release");
   if (manifest.repository?.directory === undefined) faults.push("its repository has no directory");
   for (const address of [manifest.homepage, manifest.bugs?.url]) {
-    if (!address?.startsWith(REPOSITORY_URL)) faults.push(`${address} is no address of its repository`);
+    if (!address?.startsWith(REPOSITORY_URL)) faults.push(`${address} is not an address of its repository`);
   }
   return faults;
 }

@@ -27,7 +27,7 @@ it.each([
   [{ dependencies: { "uWebSockets.js": "20.57.0" } }, "it depends on uWebSockets.js"],
   [{ peerDependenciesMeta: undefined }, "its peer uWebSockets.js is not optional"],
   [{ license: undefined }, "it has no license"],
-  [{ homepage: undefined }, "undefined is no address of its repository"],
+  [{ homepage: undefined }, "undefined is not an address of its repository"],
 ])("a published manifest with %o has a fault", (change, fault) => {
   expect(manifestFaults({ ...GOOD, ...change }, VERSIONS)).toContain(fault);
 });

@@ -1,9 +1,9 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, inject, it } from "vitest";
-import { runCommand } from "../workspace/command.mjs";
+import { runCommand } from "../workspace/child-commands.mjs";
 import { publishablePackages, ROOT } from "../workspace/workspace.mjs";
-import { installedBy, isTestFile, missingLine, programOf, promisedLines } from "./readme.mjs";
+import { installedBy, isTestFile, missingLine, programOf, promisedLines } from "./readme-programs.mjs";
 
 const READMES = publishablePackages().map(({ dir, manifest }) => ({
   dir,

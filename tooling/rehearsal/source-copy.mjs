@@ -1,6 +1,6 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { cleanEnvironment, mustRun, pnpmCommand, runCommand } from "../workspace/command.mjs";
+import { cleanEnvironment, mustRun, pnpmCommand, runCommand } from "../workspace/child-commands.mjs";
 import { publishablePackages, ROOT } from "../workspace/workspace.mjs";
 
 /** Folders that a fresh clone does not have. */

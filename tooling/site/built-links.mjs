@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { filesUnder } from "../workspace/stamp.mjs";
+import { filesUnder } from "../workspace/setup/build-stamp.mjs";
 import { ROOT, SetupError } from "../workspace/workspace.mjs";
 import { externalLinkFault } from "./external-links.mjs";
-import { PLACES } from "./places.mjs";
+import { PLACES } from "./site-paths.mjs";
 
 /**
  * Checks every link of the built pages, including its anchor, and the form of external links. Resolves to the

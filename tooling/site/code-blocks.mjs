@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { localTool, runCommand } from "../workspace/command.mjs";
-import { filesUnder } from "../workspace/stamp.mjs";
+import { localTool, runCommand } from "../workspace/child-commands.mjs";
+import { filesUnder } from "../workspace/setup/build-stamp.mjs";
 import { ROOT, SetupError } from "../workspace/workspace.mjs";
-import { PLACES } from "./places.mjs";
+import { PLACES } from "./site-paths.mjs";
 
 const COMPILER_OPTIONS = {
   noEmit: true,

@@ -2,14 +2,14 @@ import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build } from "vitepress";
-import { runAsProgram } from "../workspace/command.mjs";
-import { writeApi } from "./api.mjs";
-import { lookAtSite } from "./browser.mjs";
+import { runAsProgram } from "../workspace/child-commands.mjs";
+import { writeApi } from "./api-reference.mjs";
+import { lookAtSite } from "./browser-check.mjs";
 import { checkBuiltLinks } from "./built-links.mjs";
 import { checkCodeBlocks } from "./code-blocks.mjs";
-import { writePages } from "./pages.mjs";
-import { PLACES } from "./places.mjs";
 import { serveSite } from "./serve.mjs";
+import { PLACES } from "./site-paths.mjs";
+import { writePages } from "./site-pages.mjs";
 
 const SERVE_PORT = 4_173;
 

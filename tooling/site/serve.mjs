@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize, sep } from "node:path";
-import { PLACES } from "./places.mjs";
+import { PLACES } from "./site-paths.mjs";
 
 const TYPES = {
   ".css": "text/css",

@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { runAsProgram, runInFront } from "./command.mjs";
-import { ensureProgram } from "./debian.mjs";
-import { setup } from "./setup.mjs";
+import { runAsProgram, runInFront } from "./child-commands.mjs";
+import { ensureProgram } from "./setup/debian-programs.mjs";
+import { setup } from "./setup/setup.mjs";
 import { ROOT } from "./workspace.mjs";
 
 /** Tests deploy/haproxy.cfg and deploy/nginx.conf with real gateways: `npm run balancers`. */

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { runAsProgram, runInFront } from "./command.mjs";
-import { setup } from "./setup.mjs";
+import { runAsProgram, runInFront } from "./child-commands.mjs";
+import { setup } from "./setup/setup.mjs";
 import { ROOT, SetupError } from "./workspace.mjs";
 
 const USAGE = `Usage: npm run chaos -- [options]

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { runAsProgram, runInFront } from "./command.mjs";
-import { setup } from "./setup.mjs";
+import { runAsProgram, runInFront } from "./child-commands.mjs";
+import { setup } from "./setup/setup.mjs";
 import { ROOT, SetupError } from "./workspace.mjs";
 
 /** Measures the cost of faults and writes docs/failure-modes.md: `npm run failures -- --runs 10`. */

@@ -1,4 +1,4 @@
-import { pnpmCommand, runAsProgram, runCommand } from "./command.mjs";
+import { pnpmCommand, runAsProgram, runCommand } from "./child-commands.mjs";
 
 /** Runs the pinned pnpm for users who have none installed: `npm run pnpm -- add <package>`. */
 await runAsProgram(import.meta.url, async (args) => {

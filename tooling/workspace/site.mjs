@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { ensureChromium } from "./chromium.mjs";
-import { runAsProgram, runInFront } from "./command.mjs";
-import { setup } from "./setup.mjs";
+import { ensureChromium } from "./setup/chromium.mjs";
+import { runAsProgram, runInFront } from "./child-commands.mjs";
+import { setup } from "./setup/setup.mjs";
 import { ROOT } from "./workspace.mjs";
 
 /** Builds docs/ as a site and checks it in a browser: `npm run site`, or `npm run site -- --serve` to read it. */

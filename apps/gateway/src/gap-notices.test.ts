@@ -6,7 +6,7 @@ afterEach(() => vi.useRealTimers());
 
 const known = (missed: number) => ({ origin: "gw-2", missed });
 
-it("tells of a room's first gap at once, and of those of the next second together at its end", () => {
+it("reports a room's first gap at once, and those of the next second together at its end", () => {
   const told: (number | undefined)[] = [];
   const notices = new GapNotices((_, missed) => told.push(missed));
   for (let i = 0; i < 1_000; i++) notices.add("lobby", known(2));
@@ -22,7 +22,7 @@ it("tells of a room's first gap at once, and of those of the next second togethe
   expect(told).toEqual([2, 1_998, undefined, 5]);
 });
 
-it("tells of another room at once, and forgets rooms without gaps", () => {
+it("reports a gap of another room at once, and forgets rooms without gaps", () => {
   const told: string[] = [];
   const notices = new GapNotices((room) => told.push(room));
   notices.add("lobby", undefined);

@@ -13,15 +13,15 @@ const PAUSE_MS = 1_000;
  * unknown.
  */
 export class GapNotices {
-  readonly #tell: (room: string, missed: number | undefined) => void;
+  readonly #notify: (room: string, missed: number | undefined) => void;
   /**
    * The rooms with a notice within the last second, each with the notice that is due at the end of that second,
    * if any.
    */
   readonly #recent = new Map<string, { next: { readonly missed: number | undefined } | undefined }>();
 
-  constructor(tell: (room: string, missed: number | undefined) => void) {
-    this.#tell = tell;
+  constructor(notify: (room: string, missed: number | undefined) => void) {
+    this.#notify = notify;
   }
 
   add(room: string, known: Gap["known"]): void {
@@ -42,16 +42,16 @@ export class GapNotices {
       if (recent.next !== undefined) this.#begin(room, recent.next.missed);
     };
     setTimeout(end, PAUSE_MS).unref();
-    this.#tell(room, missed);
+    this.#notify(room, missed);
   }
 }
 
 /** Creates a handler that reports messages lost between servers to `onError` and to the members of the room. */
 export function createGapHandler(
-  tell: (room: string, missed: number | undefined) => void,
+  notify: (room: string, missed: number | undefined) => void,
   onError: OnError,
 ): (gap: Gap) => void {
-  const notices = new GapNotices(tell);
+  const notices = new GapNotices(notify);
   return ({ room, known }) => {
     if (known !== undefined) {
       const details = { room, ...known };

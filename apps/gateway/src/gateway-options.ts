@@ -3,9 +3,9 @@ import { CmError, isCmError, type Store } from "@cm/protocol";
 import type { Route, RouteHandler, SlowReaderPolicy, UpgradeRequest } from "@cm/transport";
 import { readGatewayConfig } from "./config/config-reader.js";
 import { type GatewayConfig, TRANSPORTS } from "./config/gateway-config.js";
-import { isHost } from "./config/host.js";
+import { isHost } from "./config/host-names.js";
+import { requireKnownName } from "./known-option-names.js";
 import { createWarningLogger } from "./log/warning-logger.js";
-import { requireKnownName } from "./option-names.js";
 import type { GatewayHooks } from "./session/hooks.js";
 
 /** The logger of a gateway, for example a pino logger. None of its methods may throw. */
@@ -206,11 +206,11 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     requireCalls(field, options[field]);
   const logger: GatewayLogger = options.logger ?? createWarningLogger();
   const { routes = {}, clock = CLOCK, hookTimeoutMs = 5_000 } = options;
-  if (typeof routes !== "object" || routes === null) throw invalid("routes", "an object of handlers by their paths");
+  if (typeof routes !== "object" || routes === null) throw invalid("routes", "an object that maps paths to handlers");
   // Only check the paths here: the transport checks everything else.
   for (const path of Object.keys(routes)) {
     const own = OWN_PATHS.find((each) => each === path || path.endsWith(` ${each}`));
-    if (own !== undefined) throw invalid("routes", `without ${own}, which is the gateway's own`);
+    if (own !== undefined) throw invalid("routes", `without ${own}, which the gateway uses itself`);
   }
   for (const call of ["info", "warn", "error"] as const) requireCalls("logger", logger[call], true);
   requireCalls("logger", logger.droppedLines);
@@ -224,7 +224,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     throw invalid("transport", '"auto", "uws" or "ws"');
   }
   if (options.transport === "ws" && options.sharePort === true) {
-    throw invalid("sharePort", "false where the transport is ws");
+    throw invalid("sharePort", "false if the transport is ws");
   }
   // Drain by default only with Redis or the application's own store: only then can there be other servers for
   // the clients to move to.
@@ -249,7 +249,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
     }
   }
   if (config.slowReaderLatestRooms.some((beginning) => config.slowReaderDropRooms.includes(beginning))) {
-    throw invalid("slowReaderLatestRooms", "without what slowReaderDropRooms has");
+    throw invalid("slowReaderLatestRooms", "disjoint from slowReaderDropRooms");
   }
   if (config.slowReaderBytes !== undefined) {
     wholeNumber("slowReaderBytes", config.slowReaderBytes, 1_024, Math.floor(config.maxBackpressureBytes / 2));
@@ -282,11 +282,11 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
 function authenticationOf(options: GatewayOptions): Pick<ResolvedGatewayOptions, "authenticate" | "refresh"> {
   const { authenticate, refresh, tokens } = options;
   if (tokens === undefined) {
-    if (authenticate === undefined) throw invalid("authenticate", "given, or tokens: what says whose connection it is");
+    if (authenticate === undefined) throw invalid("authenticate", "given, or tokens, to identify the user of a connection");
     return { authenticate, refresh: refresh && (async (token) => refresh(token)) };
   }
   for (const field of ["authenticate", "refresh"] as const) {
-    if (options[field] !== undefined) throw invalid(field, "left out where tokens are given");
+    if (options[field] !== undefined) throw invalid(field, "omitted if tokens is given");
   }
   const verifier = verifierOf(tokens);
   return {

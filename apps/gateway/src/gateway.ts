@@ -3,16 +3,16 @@ import { CmError, connectionIdsOf, type LocalDelivery, type OnError, toCmError }
 import type { ListeningAddress, TransportServer } from "@cm/transport";
 import { createAdminListener } from "./admin/admin-listener.js";
 import { concerns, type Revocation, Revocations } from "./auth/revocations.js";
-import { createControlHandler } from "./control.js";
+import { createControlHandler } from "./control-handler.js";
 import { createGapHandler } from "./gap-notices.js";
 import { type GatewayOptions, type ResolvedGatewayOptions, resolveGatewayOptions } from "./gateway-options.js";
+import { createQuestionHandler, readRevocationAnswer, revocationQuestion } from "./gateway-questions.js";
 import { gatewayRoutes } from "./http/gateway-routes.js";
 import { AudienceSizes } from "./limits/audience-sizes.js";
 import { FanOutBudget } from "./limits/fan-out-budget.js";
 import { LimitCounter } from "./limits/limit-counter.js";
 import { createFailureLog } from "./log/failure-log.js";
 import { logLink } from "./log/link-log.js";
-import { createQuestionHandler, readRevocationAnswer, revocationQuestion } from "./questions.js";
 import type { ClientSession } from "./session/client-session.js";
 import { HookRunner } from "./session/hooks.js";
 import { createSessionTransport, type SessionHolder } from "./session/session-transport.js";
@@ -74,9 +74,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { logger } = config;
   const failures = createFailureLog(logger);
   const onError: OnError = (error, { stage }) => failures.report(error, stage);
-  let tellDrainAsked: () => void = () => undefined;
+  let resolveDrainAsked: () => void = () => undefined;
   const drainAsked = new Promise<void>((resolve) => {
-    tellDrainAsked = resolve;
+    resolveDrainAsked = resolve;
   });
 
   // The router needs the server to deliver to its sockets, and the server needs the router. Therefore the
@@ -88,7 +88,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const beginDrain = (): void => {
     if (node.phase === "starting") throw new CmError("unavailable", "The gateway is still starting.");
     drain().catch((cause: unknown) => onError(toCmError(cause, "internal", "Draining failed."), { stage: "handler" }));
-    tellDrainAsked();
+    resolveDrainAsked();
   };
   const limits = new LimitCounter();
   const fanOut = new FanOutBudget({
@@ -176,11 +176,11 @@ export function createGateway(options: GatewayOptions): Gateway {
     ...(config.recoverableRooms.length === 0
       ? {}
       : { isRecoverable: (room: string) => config.recoverableRooms.some((prefix) => room.startsWith(prefix)) }),
-    onGap: createGapHandler((room, missed) => server?.tellGap(room, missed), onError),
+    onGap: createGapHandler((room, missed) => server?.notifyGap(room, missed), onError),
     lastSeenOf: (id) => connection(id)?.lastSeenAt,
     onStale: (id) => connection(id)?.close("stale"),
     onRestored: async () =>
-      logger.warn({}, "the lease or the data in the store may have been lost; all was written anew"),
+      logger.warn({}, "the lease or the store's data may have been lost; all connections were projected again"),
     onDrift: (repair) => logger.warn({ repair }, "store drifted from local state; repaired"),
     onError,
   });
@@ -227,10 +227,10 @@ export function createGateway(options: GatewayOptions): Gateway {
       const adminAddress = await admin?.start();
       if (adminAddress !== undefined) {
         const { host, port } = adminAddress;
-        logger.info({ adminHost: host, adminPort: port }, "the port for operators listens");
+        logger.info({ adminHost: host, adminPort: port }, "the admin port is listening");
       }
       await node.start();
-      if (address === undefined) throw new CmError("internal", "The server started without an address.");
+      if (address === undefined) throw new CmError("internal", "The server started without a listening address.");
       return address;
     } catch (error) {
       await close();

@@ -1,14 +1,15 @@
 #!/usr/bin/env node
 import { fileURLToPath } from "node:url";
 import { requireFittingRuntime } from "@cm/protocol/options";
-import { EXIT, tell } from "./exit.js";
+import { EXIT } from "./exit-codes.js";
+import { printError } from "./terminal-output.js";
 import { listenForStop } from "./stop-request.js";
 
 const request = listenForStop();
 try {
   requireFittingRuntime();
 } catch (error) {
-  tell(error);
+  printError(error);
   process.exit(EXIT.config);
 }
 // Load this module after the signal handlers have been installed: loading takes a while, and a signal that

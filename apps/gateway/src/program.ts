@@ -1,12 +1,13 @@
 import { isCmError } from "@cm/protocol";
 import { readGatewayConfig } from "./config/config-reader.js";
 import type { GatewayConfig } from "./config/gateway-config.js";
-import { EXIT, tell } from "./exit.js";
+import { EXIT } from "./exit-codes.js";
+import { printError } from "./terminal-output.js";
 import { createGateway } from "./gateway.js";
 import { userOf } from "./http/user-query.js";
-import { createLog, type Logger, type ProgramLog } from "./log/log.js";
+import { createLog, type Logger, type ProgramLog } from "./log/program-log.js";
 import { type StopRequest, stopped } from "./stop-request.js";
-import { reportListening, startWorkers, WORKER_END_GRACE_MS } from "./workers.js";
+import { reportListening, startWorkers, WORKER_END_GRACE_MS } from "./worker-processes.js";
 
 /** Maximum time that the process waits at its end for the log to be written, in milliseconds. */
 const LOG_FLUSH_MS = 250;
@@ -31,7 +32,7 @@ export async function runProgram(script: string, request: StopRequest): Promise<
   try {
     config = readGatewayConfig(process.env);
   } catch (error) {
-    tell(error);
+    printError(error);
     return EXIT.config;
   }
   const programLog = createLog(config);
@@ -50,7 +51,7 @@ async function runConfigured(
   // Log the warnings only once, not in each worker.
   if (config.worker === undefined) for (const warning of config.warnings) log.warn(warning);
   process.on("unhandledRejection", (error) => {
-    log.fatal({ err: error }, "a promise was rejected and nobody looked");
+    log.fatal({ err: error }, "a promise rejection was not handled");
     process.exit(EXIT.fault);
   });
   const isPrimary = config.workers > 1 && config.worker === undefined;
@@ -61,7 +62,7 @@ async function runConfigured(
     deadline = setTimeout(giveUp, ms + (isPrimary ? 2 * WORKER_END_GRACE_MS : 0));
   };
   const giveUp = (): void => {
-    log.error("closing took too long; what is left in the store vanishes with the lease");
+    log.error("closing took too long; the remaining entries in the store expire with the lease");
     process.exit(EXIT.fault);
   };
   const onStop = (): void => {
@@ -82,7 +83,7 @@ async function runConfigured(
       endWithin(config.drainMs + config.shutdownTimeoutMs);
       expelled = await Promise.race([running.drain(), stopped(hurry), lost]);
     }
-    if (expelled !== undefined) log.fatal({ err: expelled }, "this server has lost its place");
+    if (expelled !== undefined) log.fatal({ err: expelled }, "another process has taken over this server's id");
     log.info("closing");
     endWithin(config.shutdownTimeoutMs);
     await running.close();
@@ -152,7 +153,7 @@ function urlOf(host: string, port: number): string {
 
 function fail(error: unknown, log: Logger): number {
   if (isCmError(error) && error.code === "options-invalid") {
-    tell(error);
+    printError(error);
     return EXIT.config;
   }
   log.fatal({ err: error, code: isCmError(error) ? error.code : undefined }, "the gateway failed");

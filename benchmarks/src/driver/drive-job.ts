@@ -1,5 +1,5 @@
 import type { LoadReport } from "@cm/load";
-import type { ContenderName } from "../contender.js";
+import type { ContenderName } from "../contenders.js";
 import type { PingLatency } from "../probe/probe-process.js";
 import type { CpuSeconds } from "../process-cpu.js";
 import type { Scenario } from "../scenario.js";

@@ -1,6 +1,6 @@
 /** The driver process: receives one job over IPC, sends its result, and ends. */
 import { runLoad, type SteadyEdge } from "@cm/load";
-import { CONTENDERS } from "../contender.js";
+import { CONTENDERS } from "../contenders.js";
 import { type PingLatency, startProbe } from "../probe/probe-process.js";
 import { type CpuSeconds, cpuBetween, readMachineBusySeconds, readProcessCpu, sumCpu } from "../process-cpu.js";
 import type { DriveJob, DriveResult } from "./drive-job.js";

@@ -1,6 +1,6 @@
 /** The probe process: pings a server at an even pace, and sends the latencies of the pongs when it is told to stop. */
 import WebSocket from "ws";
-import { CONTENDERS } from "../contender.js";
+import { CONTENDERS } from "../contenders.js";
 import type { PingLatency, ProbeJob } from "./probe-process.js";
 
 /** Time between two pings, in milliseconds: long enough that the pings do not affect the server's load. */
@@ -35,7 +35,7 @@ process.once("message", (job) => {
   };
   const ignore = (): void => undefined;
   const port = { send: (frame: string) => socket.send(frame), joined: begin, failed };
-  const others = { accepted: ignore, refused: ignore, gapTold: ignore };
+  const others = { accepted: ignore, refused: ignore, gapReported: ignore };
   const session = dialect.createSession({ room: "probe", user: "probe" }, { ...port, ...others });
   socket.once("open", () => session.opened());
   socket.on("message", (data) => session.control(String(data)));

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { ContenderName } from "../contender.js";
+import type { ContenderName } from "../contenders.js";
 
 /** Ping latency of a connection that is alone in its room. */
 export interface PingLatency {

@@ -1,5 +1,5 @@
-import { CONTENDER_NAMES, type ContenderName } from "../contender.js";
-import type { Measurement } from "../measure.js";
+import { CONTENDER_NAMES, type ContenderName } from "../contenders.js";
+import type { Measurement } from "../scenario-measurement.js";
 
 /** The medians of a contender's sound runs in a scenario, or of all its valid runs if no run is sound. */
 export interface Medians {

@@ -1,6 +1,6 @@
-import type { ContenderName } from "../contender.js";
+import type { ContenderName } from "../contenders.js";
 import type { MemoryMeasurement } from "../memory/redis-memory.js";
-import type { StormResult } from "../operations/operations.js";
+import type { StormResult } from "../operations/presence-storms.js";
 import type { ReapingCost } from "../operations/reaping-cost.js";
 import type { StatisticsCost } from "../operations/statistics-cost.js";
 import { type Medians, median, type Ratio, type RatioFigure } from "./comparison.js";

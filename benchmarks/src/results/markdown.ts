@@ -1,4 +1,4 @@
-import type { StormResult } from "../operations/operations.js";
+import type { StormResult } from "../operations/presence-storms.js";
 import type { ScaleOutResult } from "../scale-out/scale-out.js";
 import type { BenchResult } from "./bench-result.js";
 import { type Medians, median } from "./comparison.js";

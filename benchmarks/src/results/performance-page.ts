@@ -1,4 +1,4 @@
-import { CONTENDER_NAMES } from "../contender.js";
+import { CONTENDER_NAMES } from "../contenders.js";
 import type { BenchResult } from "./bench-result.js";
 import { RATIO_FIGURES, type Ratio, takeRatios } from "./comparison.js";
 import { judgeGoals } from "./goals.js";

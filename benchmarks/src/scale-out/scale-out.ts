@@ -1,6 +1,6 @@
 import { runLoad } from "@cm/load";
 import type { RedisServer } from "@cm/test-kit";
-import { CONTENDERS } from "../contender.js";
+import { CONTENDERS } from "../contenders.js";
 import { type ServerProcess, startServerProcess } from "../server-process.js";
 
 /** The work of `gateways` gateways for the same messages, measured in counts, not in times. */

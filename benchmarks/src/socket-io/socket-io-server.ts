@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import { createAdapter } from "@socket.io/redis-adapter";
 import { Redis } from "ioredis";
 import { Server } from "socket.io";
-import { serveRooms } from "./application.js";
+import { serveRooms } from "./socket-io-rooms.js";
 
 const publisher = new Redis(process.env.REDIS_URL ?? "");
 const subscriber = publisher.duplicate();

@@ -11,7 +11,7 @@ export async function boundedFetch(url: string, init: RequestInit, maxBytes: num
   for await (const chunk of response.body ?? []) {
     bytes += chunk.byteLength;
     // Throwing leaves the loop, which cancels the body.
-    if (bytes > maxBytes) throw new CmError("unavailable", `The key set is over ${maxBytes} bytes.`);
+    if (bytes > maxBytes) throw new CmError("unavailable", `The key set is larger than ${maxBytes} bytes.`);
     chunks.push(chunk);
   }
   return new Response(Buffer.concat(chunks), { status: response.status, headers: response.headers });

@@ -37,7 +37,7 @@ export async function signDevelopmentToken(secret: string | Uint8Array, token: D
     });
   }
   const parsed = Rights.parse(rights, userId);
-  if (!parsed.ok) throw optionInvalid("rights", "what a token can list", { cause: parsed.error.message });
+  if (!parsed.ok) throw optionInvalid("rights", "rights, as in a token's claims", { cause: parsed.error.message });
   // Times in tokens are integer seconds. Rounding up makes the token valid for at least the requested
   // time.
   const now = Date.now();

@@ -2,8 +2,8 @@
 export { createTokenVerifier } from "./token-verifier.js";
 export type { Identity, TokenVerifier } from "./token-verifier.js";
 export type { TokenAlgorithm, TokenVerifierOptions } from "./options.js";
-export { TOKEN_SUBPROTOCOL_PREFIX } from "./token-source.js";
-export type { TokenRequest, TokenSource } from "./token-source.js";
+export { TOKEN_SUBPROTOCOL_PREFIX } from "./request-token.js";
+export type { TokenRequest, TokenSource } from "./request-token.js";
 
 // Permissions
 export { ACTIONS, PATTERN_MAX_LENGTH, PATTERNS_MAX, Rights, WILDCARDS_MAX } from "./rights.js";

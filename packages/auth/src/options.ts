@@ -7,7 +7,7 @@ import {
   requireText,
   requireWholeNumber,
 } from "@cm/protocol/options";
-import type { TokenSource } from "./token-source.js";
+import type { TokenSource } from "./request-token.js";
 
 /** The supported signature algorithms, RFC 7518 and RFC 8037. */
 export type TokenAlgorithm = "HS256" | "RS256" | "ES256" | "EdDSA";
@@ -171,7 +171,7 @@ function publicKeyOf(pem: unknown): KeyObject {
       // Throw the error below instead, because this one may contain parts of the text.
     }
   }
-  throw optionInvalid("publicKey", "a public key in PEM, such as what begins with -----BEGIN PUBLIC KEY-----");
+  throw optionInvalid("publicKey", "a PEM public key (it begins with -----BEGIN PUBLIC KEY-----)");
 }
 
 function algorithmOf(key: KeyObject): TokenAlgorithm {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { matchesPattern, parsePattern } from "./pattern.js";
+import { matchesPattern, parsePattern } from "./name-pattern.js";
 import { PATTERN_MAX_LENGTH, PATTERNS_MAX, Rights, WILDCARDS_MAX } from "./rights.js";
 
 function rightsOf(claim: unknown, userId = "ada"): Rights {
@@ -59,7 +59,7 @@ describe("rights", () => {
     expect(rightsOf(undefined).allows("join", "lobby")).toBe(false);
   });
 
-  it("tell a right to everything from one to much", () => {
+  it("distinguish a right to everything from a right to many things", () => {
     expect(rightsOf({ send: ["*"] }).allowsAll("send")).toBe(true);
     expect(rightsOf({ send: ["a", "**"] }).allowsAll("send")).toBe(true);
     expect(rightsOf({ send: ["a*"] }).allowsAll("send")).toBe(false);

@@ -1,5 +1,5 @@
 import { CmError, type Result } from "@cm/protocol";
-import { matchesPattern, type NamePattern, parsePattern } from "./pattern.js";
+import { matchesPattern, type NamePattern, parsePattern } from "./name-pattern.js";
 
 /**
  * The user's permissions, as listed in a claim of the token. Each entry is a pattern: `*` matches any

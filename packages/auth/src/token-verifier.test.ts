@@ -130,12 +130,12 @@ describe("a token", () => {
     expect(await refusalOf(createTokenVerifier({ secret: SECRET, ...more }), await make())).toBe(reason);
   });
 
-  it("is taken within the clock tolerance", async () => {
+  it("is accepted within the clock tolerance", async () => {
     const verifier = createTokenVerifier({ secret: SECRET, clockToleranceMs: 60_000 });
     expect((await verifier.verify(await signed({ ...GOOD, exp: NOW - 30, nbf: NOW + 30 }))).userId).toBe("ada");
   });
 
-  it("signed with a public key as if that were a secret is refused", async () => {
+  it("signed with a public key in place of a secret is refused", async () => {
     const key = pem(RSA.publicKey);
     expect(await refusalOf(createTokenVerifier({ publicKey: key }), forge({ alg: "HS256" }, GOOD, key))).toBe(
       "algorithm",
@@ -144,7 +144,7 @@ describe("a token", () => {
 });
 
 describe("a key set", () => {
-  it("is fetched once for many tokens, and anew for a key that was rotated in", async () => {
+  it("is fetched once for many tokens, and again for a key that was rotated in", async () => {
     let keys = [await published(RSA.publicKey, "old", "RS256")];
     let fetches = 0;
     const url = await serveKeys((_, response) => {
@@ -217,7 +217,7 @@ describe("a request's token", () => {
     expect(() => verifier.read({ ...request, ...part })).toThrow(expect.objectContaining({ code: "unauthorized" }));
   });
 
-  it("is not looked for where the sources do not say so", () => {
+  it("is not looked for if the sources do not say so", () => {
     const strict = createTokenVerifier({ secret: SECRET });
     expect(() => strict.read({ ...request, query: "token=t" })).toThrow("no token");
   });

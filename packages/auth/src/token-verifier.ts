@@ -7,8 +7,8 @@ import {
   resolveTokenVerifierOptions,
   type TokenVerifierOptions,
 } from "./options.js";
+import { type TokenRequest, tokenOf } from "./request-token.js";
 import { Rights } from "./rights.js";
-import { type TokenRequest, tokenOf } from "./token-source.js";
 
 /** The contents of a token whose signature and times have been verified. */
 export interface Identity {
@@ -141,7 +141,7 @@ function toRefusal(error: unknown): CmError {
   const known = error instanceof errors.JOSEError ? REASONS[error.code] : undefined;
   if (known !== undefined) return refused(...known);
   // The key set could not be fetched or read, or contains keys that can't be used.
-  return new CmError("unavailable", "The keys to verify tokens with can't be had now.", { cause: error });
+  return new CmError("unavailable", "The keys for verifying tokens can't be fetched.", { cause: error });
 }
 
 function refused(reason: string, message: string): CmError {

@@ -1,16 +1,16 @@
 // Games
 export { createConnectionManager } from "./games/game-manager.js";
-export { getConnectionManager, initializeConnectionManager } from "./games/singleton.js";
-export { optionsFromEnvironment } from "./games/environment.js";
+export { getConnectionManager, initializeConnectionManager } from "./games/connection-manager-singleton.js";
+export { optionsFromEnvironment } from "./games/environment-options.js";
 export type {
   ConnectionManager,
   ConnectionStats,
   DisconnectOptions,
   HandlerRegistration,
 } from "./games/connection-manager.js";
-export type { Environment } from "./games/environment.js";
+export type { Environment } from "./games/environment-options.js";
 export type { GameEventHandler } from "./games/events/game-feed.js";
-export type { ConnectionManagerOptions } from "./games/options.js";
+export type { ConnectionManagerOptions } from "./games/game-options.js";
 export type { GameEvent, GameSession, GameState, PlayerConnection } from "@cm/protocol";
 
 // Sockets
@@ -24,5 +24,5 @@ export type {
   DistributedStats,
   ServerRecord,
 } from "./distributed/distributed-connection-manager.js";
-export type { DistributedConnectionManagerOptions, VerifyToken } from "./distributed/options.js";
+export type { DistributedConnectionManagerOptions, VerifyToken } from "./distributed/distributed-options.js";
 export type { ConfirmedOutcome, Confirmation, Gap, RouteOutcome } from "@cm/router";

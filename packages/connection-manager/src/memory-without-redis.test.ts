@@ -19,7 +19,7 @@ const redis = await createConnectionManager({ redisUrl: "redis://127.0.0.1:1" })
 console.log(String(redis.cause ?? redis).includes("ioredis was loaded"));
 `;
 
-it("a manager in memory works where ioredis is not installed", async () => {
+it("a manager in memory works if ioredis is not installed", async () => {
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ["--no-warnings", "--input-type=module", "-e", PROGRAM],

@@ -34,8 +34,8 @@ function createBus(entries: Set<Entry>, fault: (typeof FAULTS)[number]): Bus {
     async subscribe(channel, handler) {
       const entry = { key: keyOf(channel), handler };
       if (own.has(entry.key) && fault !== "two-subscriptions") {
-        if (fault === "without-code") throw new Error("The channel is subscribed already.");
-        throw new CmError("options-invalid", "The channel is subscribed already.");
+        if (fault === "without-code") throw new Error("The channel is already subscribed.");
+        throw new CmError("options-invalid", "The channel is already subscribed.");
       }
       own.set(entry.key, entry);
       entries.add(entry);

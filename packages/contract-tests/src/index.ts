@@ -1,20 +1,20 @@
 // Stores, or only their buses and histories
-export { createStoreHarness } from "./store/harness.js";
+export { createStoreHarness } from "./store/store-harness.js";
 export { describeStoreContracts } from "./store/store-contracts.js";
 export { describeBus } from "./store/bus/bus.js";
 export { describeHistory } from "./store/bus/history.js";
 export { createPartHarness } from "./store/bus/part-harness.js";
 
 // Transports, or only the sockets of another server
-export { describeTransport } from "./transport/transport.js";
+export { describeTransport } from "./transport/transport-contracts.js";
 export { describeLocalConnections } from "./local-connections/local-connections.js";
 
 // Types of the functions above
-export type { LeftOut } from "./left-out.js";
+export type { LeftOut } from "./left-out-suites.js";
 export type { BusPart, HistoryPart, PartHarness, PartHarnessParts } from "./store/bus/part-harness.js";
-export type { HarnessFactory, StoreHarness, StoreHarnessParts } from "./store/harness.js";
+export type { HarnessFactory, StoreHarness, StoreHarnessParts } from "./store/store-harness.js";
 export type { StoreContractsOptions, StoreSuite } from "./store/store-contracts.js";
-export type { TransportContractOptions, TransportSuite } from "./transport/transport.js";
+export type { TransportContractOptions, TransportSuite } from "./transport/transport-contracts.js";
 export type { CreateTransport } from "./transport/transport-harness.js";
 export type {
   LocalConnectionsHarness,

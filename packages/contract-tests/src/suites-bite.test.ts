@@ -63,7 +63,7 @@ describe("the suite of the bus", () => {
 });
 
 describe("a suite that is left out", () => {
-  it("stands in the report as a skipped test with the reason, and is warned of", () => {
+  it("is reported as a skipped test with the reason, and as a warning", () => {
     expect(titles("left out", "skipped")).toHaveLength(17);
     expect(titles("left out", "skipped")).toContain("is left out: messages are not kept");
     expect(output).toContain("left out: the suite history is left out: messages are not kept");

@@ -60,7 +60,7 @@ describe("Membership", () => {
     expect(a.interest.members.size).toBe(0);
   });
 
-  it("leaves nothing behind where the channel could not be opened", async () => {
+  it("leaves nothing behind if the channel could not be opened", async () => {
     const a = await started("a");
     const id = await connect(a, "ann");
     a.interest.failure = new Error("no channel");
@@ -71,7 +71,7 @@ describe("Membership", () => {
     expect(a.membership.stats()).toMatchObject({ rooms: 0 });
   });
 
-  it("leaves nothing behind where the connection closes while it joins", async () => {
+  it("leaves nothing behind if the connection closes while it joins", async () => {
     const a = await started("a");
     const id = await connect(a, "ann");
     let release = (): void => undefined;
@@ -87,7 +87,7 @@ describe("Membership", () => {
     expect(a.interest.members.size).toBe(0);
   });
 
-  it("leaves nothing behind where the connection closes while it opens", async () => {
+  it("leaves nothing behind if the connection closes while it opens", async () => {
     const a = await started("a");
     const connectionId = a.membership.nextConnectionId();
     const open = a.membership.open({ connectionId, userId: "ann" });
@@ -143,7 +143,7 @@ describe("Membership", () => {
     expect(await a.store.connections.get(alive)).toMatchObject({ connectedAt: 0, lastSeen: 600 });
   });
 
-  it("waits for removals that are under way, and keeps its lease where the store did not take them all", async () => {
+  it("waits for removals that are under way, and keeps its lease if the store did not take them all", async () => {
     const made = await server("a");
     const { store } = made;
     let away = false;
@@ -172,7 +172,7 @@ describe("Membership", () => {
     expect(survivor.membership.stats().reapedServers).toBe(1);
   });
 
-  it("gives up a removal that the store refuses again and again, and goes on with the others and the upkeep", async () => {
+  it("drops a removal that the store refuses repeatedly, and continues with the others and the upkeep", async () => {
     const made = await server("a");
     const { store } = made;
     let renewals = 0;
@@ -206,7 +206,7 @@ describe("Membership", () => {
     expect(membership.stats().pendingRemovals).toBe(1);
     await expect.poll(() => renewals).toBeGreaterThan(3);
     await expect.poll(() => membership.stats().pendingRemovals).toBe(0);
-    expect(errors.some(({ message }) => message.includes("given up"))).toBe(true);
+    expect(errors.some(({ message }) => message.includes("dropped"))).toBe(true);
     await membership.shutdown();
   });
 
@@ -229,7 +229,7 @@ describe("Membership", () => {
     expect(a.errors).toEqual([]);
   });
 
-  it("refuses ids that are not its own or are in use, and names that are none", async () => {
+  it("refuses ids that are not its own or are in use, and invalid names", async () => {
     const a = await started("a");
     const id = await connect(a, "ann");
     await expect(a.membership.open({ connectionId: id, userId: "ann" })).rejects.toMatchObject({ code: "id-invalid" });
@@ -253,7 +253,7 @@ describe("Membership", () => {
     [
       "an id of the application's own",
       { connectionId: "c1" },
-      { message: expect.stringMatching(/nextConnectionId.* is none/) },
+      { message: expect.stringMatching(/nextConnectionId.* is not valid/) },
     ],
     [
       "an id of another server",

@@ -19,8 +19,8 @@ import { StaleConnections } from "./connections/stale-connections.js";
 import { WriteGuard } from "./connections/write-guard.js";
 import { DeadServerWatch } from "./lease/dead-server-watch.js";
 import { LeaseKeeper } from "./lease/lease-keeper.js";
+import { takeLease } from "./lease/lease-takeover.js";
 import { RenewalCycle } from "./lease/renewal-cycle.js";
-import { takeLease } from "./lease/takeover.js";
 import type { CloseOptions, JoinRoomOptions, Membership, MembershipStats, NewConnection } from "./membership.js";
 import { type MembershipOptions, type ResolvedMembershipOptions, resolveMembershipOptions } from "./options.js";
 import { isPermanentError, PermanentErrors } from "./projection/permanent-errors.js";
@@ -326,7 +326,7 @@ class LeasedMembership implements Membership {
     try {
       const isClear = await this.#removals.finish();
       await this.#projection.withdraw(this.#keeper.current(), this.#options.offlineGraceMs, this.#refusals);
-      if (!isClear) throw new CmError("unavailable", "The store has not taken all removals.");
+      if (!isClear) throw new CmError("unavailable", "The store has not accepted all removals.");
       return true;
     } catch (cause) {
       this.#report(cause, "projection");

@@ -57,7 +57,7 @@ describe("the options of a membership", () => {
 
   it.each([undefined, null, 42])("are refused where they are %s", (options) => expectRefusal(options, "options"));
 
-  it("are refused where the needed ones are missing", () => expectRefusal({}, "ids"));
+  it("are refused if required ones are missing", () => expectRefusal({}, "ids"));
 
   it("are refused with an unknown name", () => {
     expectRefusal({ ...GOOD, leaseTtl: 1_000 }, "leaseTtl", /Did you mean leaseTtlMs\?$/);

@@ -31,8 +31,8 @@ async function open(options: MemoryStoreOptions = {}) {
   return { store, clock, ids, lease, visit, lastSeen, world: worldOf(hub, "cm") };
 }
 
-describe("what a memory store keeps beyond those who put it", () => {
-  it("is when a user was last seen, for a day by default, also where nobody else comes and goes", async () => {
+describe("data that a memory store keeps after its owners left", () => {
+  it("is when a user was last seen, for a day by default, also if nobody else comes and goes", async () => {
     const { clock, visit, lastSeen } = await open();
     await visit("ann");
     const { nowMs } = clock;
@@ -71,7 +71,7 @@ describe("what a memory store keeps beyond those who put it", () => {
     expect((await history.since("lobby")).top.offset).toBe(0);
   });
 
-  it("is let go as others leave", async () => {
+  it("is dropped as others leave", async () => {
     const { clock, visit, world } = await open({ lastSeenTtlMs: 1000 });
     for (let i = 0; i < 500; i++) {
       await visit(`user-${i}`);
@@ -80,7 +80,7 @@ describe("what a memory store keeps beyond those who put it", () => {
     expect(world?.users.remembered).toBeLessThanOrEqual(10);
   });
 
-  it("is of so many users at most, those who left last", async () => {
+  it("is limited to the users that left last", async () => {
     const { visit, lastSeen, world } = await open({ lastSeenMax: 3 });
     for (const userId of ["ann", "bob", "cat", "ann", "dan", "eve"]) await visit(userId);
     expect(world?.users.remembered).toBe(3);
@@ -88,7 +88,7 @@ describe("what a memory store keeps beyond those who put it", () => {
     expect(seen.map((at) => at !== undefined)).toEqual([true, false, false, true, true]);
   });
 
-  it("is nothing where it is to remember nobody", async () => {
+  it("is empty if last-seen times are disabled", async () => {
     for (const options of [{ lastSeenTtlMs: 0 }, { lastSeenMax: 0 }]) {
       const { visit, lastSeen, world } = await open(options);
       await visit("ann");
@@ -117,7 +117,7 @@ describe("what a memory store keeps beyond those who put it", () => {
     expect(await store.roomRecords.get("game")).toMatchObject({ value: "1", createdAt: clock.nowMs });
   });
 
-  it("forgets rooms that nobody wants announced any more, without being asked", () => {
+  it("stops announcing rooms that are no longer requested, by itself", () => {
     let nowMs = 0;
     const feeds = new RosterFeeds(new ChannelTable(), () => nowMs);
     for (let i = 0; i < 1000; i++) {
@@ -136,7 +136,7 @@ describe("what a memory store keeps beyond those who put it", () => {
     }
   });
 
-  it("is who was cleaned up after, of the last thousand, each told once, for an hour", () => {
+  it("is the last thousand servers that were cleaned up, each reported once, for an hour", () => {
     let nowMs = 0;
     const reaped = new ReapedServers(() => nowMs);
     for (let i = 0; i < 1001; i++) reaped.add(`server-${i}`, "aaaa");
@@ -147,7 +147,7 @@ describe("what a memory store keeps beyond those who put it", () => {
     expect(reaped.take("server-2", "aaaa")).toBe(false);
   });
 
-  it("is who went, of the last thousand, for ten minutes, and how far back that is known", () => {
+  it("is the last thousand departures, for ten minutes, and since when the list is complete", () => {
     let nowMs = 0;
     const departed = new RecentlyGone(() => nowMs);
     for (let i = 0; i < 1001; i++) {

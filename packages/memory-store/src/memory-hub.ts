@@ -2,7 +2,7 @@ import type { Counted, Eviction, Holdings, Lease, ReapClaim, RoomMember } from "
 import { ChannelTable } from "./bus/channel-table.js";
 import { ConnectionTable } from "./connections/connection-table.js";
 import { HistoryTable } from "./history/history-table.js";
-import { RecordTable } from "./rooms/record-table.js";
+import { RecordTable } from "./rooms/room-record-table.js";
 import { RoomTable } from "./rooms/room-table.js";
 import { ServerTable } from "./servers/server-table.js";
 import type { LastSeenLimits } from "./users/last-seen.js";

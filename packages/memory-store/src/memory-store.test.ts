@@ -38,7 +38,7 @@ describe("memory store", () => {
     await expect(store.rooms.members("lobby", undefined as unknown as PageRequest)).rejects.toMatchObject(page);
   });
 
-  it("shares its data over one hub and namespace, and with nobody else", async () => {
+  it("shares its data only within one hub and namespace", async () => {
     const hub = createMemoryHub();
     const { registration } = server("alpha");
     const own = await started(createMemoryStore({ hub }));
@@ -92,7 +92,7 @@ describe("memory store", () => {
     expect(Math.abs(now() - Date.now())).toBeLessThan(60_000);
   });
 
-  it("tells of a handler that throws, and calls the others all the same", async () => {
+  it("reports a handler that throws, and calls the others all the same", async () => {
     const failures: { error: CmError; stage: FailureStage }[] = [];
     const hub = createMemoryHub();
     const faulty = await started(
@@ -122,7 +122,7 @@ describe("memory store", () => {
     await vi.waitFor(() => expect(seen).toEqual([[1, 2, 3]]));
   });
 
-  it("lets timers and sockets run while two handlers answer each other for ever", async () => {
+  it("lets timers and sockets run while two handlers answer each other forever", async () => {
     const store = await started(createMemoryStore());
     let rounds = 0;
     const subscription = await store.bus.subscribe(ROOM, (message) => {

@@ -82,9 +82,9 @@ export function resolveMemoryStoreOptions(given: MemoryStoreOptions): ResolvedMe
   requireDurationMs("roomRecordTtlMs", roomRecordTtlMs, 1, Number.MAX_SAFE_INTEGER);
   requireWholeNumber("historyMaxMessages", historyMaxMessages, { min: 1, max: 100_000 });
   requireDurationMs("historyTtlMs", historyTtlMs, 1, Number.MAX_SAFE_INTEGER);
-  if (hub !== undefined && now !== undefined) throw optionInvalid("now", "left out where a hub is given");
+  if (hub !== undefined && now !== undefined) throw optionInvalid("now", "omitted if a hub is given");
   const world = worldOf(hub === undefined ? createMemoryHub(now === undefined ? {} : { now }) : hub, namespace);
-  if (world === undefined) throw optionInvalid("hub", "a hub made by createMemoryHub");
+  if (world === undefined) throw optionInvalid("hub", "a hub created by createMemoryHub");
   const history = { historyMaxMessages, historyTtlMs };
   return { world, lastSeen: { lastSeenTtlMs, lastSeenMax }, roomRecordTtlMs, history, onError };
 }

@@ -12,7 +12,7 @@ function warnings() {
   return { told, clock, onError };
 }
 
-it("warns once of an outage that sixteen partitions tell of, names the stage, and counts the rest a minute later", () => {
+it("warns once of an outage that sixteen partitions report, names the stage, and counts the others a minute later", () => {
   const { told, clock, onError } = warnings();
   const outage = (): CmError =>
     new CmError("unavailable", "Redis is away.", { cause: new Error("connect ECONNREFUSED") });

@@ -1,4 +1,4 @@
-export { createNode } from "./cluster-node.js";
+export { createNode } from "./composed-node.js";
 export { createFailureWarnings } from "./failure-warnings.js";
 export type { DrainOptions, Node, NodePart } from "./node.js";
 export type { NodeOptions } from "./options.js";

@@ -3,7 +3,7 @@ import type { OnError, Store } from "@cm/protocol";
 import { optionInvalid } from "@cm/protocol/options";
 import { createRedisStore } from "@cm/redis-store";
 import { definedOnly } from "./defined-only.js";
-import { renaming } from "./renamed-option.js";
+import { renaming } from "./option-renaming.js";
 
 /**
  * Selects where a node stores the data that servers share. At most one of `store` and `redisUrl` may be
@@ -52,7 +52,7 @@ export interface ChosenStore {
 export function chooseStore(options: NodeStoreOptions, onError: OnError): ChosenStore {
   const { store, redisUrl, prefix } = options;
   if (store !== undefined) {
-    if (redisUrl !== undefined) throw optionInvalid("redisUrl", "left out where a store is given");
+    if (redisUrl !== undefined) throw optionInvalid("redisUrl", "omitted if a store is given");
     return { store, isOwn: false };
   }
   const common = { onError, ...definedOnly(options, ["lastSeenTtlMs", "roomRecordTtlMs"]) };

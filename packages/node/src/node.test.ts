@@ -2,7 +2,7 @@ import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
 import { CmError, isCmError, type LocalDelivery } from "@cm/protocol";
 import { eventually, freePort } from "@cm/test-kit";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { createNode } from "./cluster-node.js";
+import { createNode } from "./composed-node.js";
 import type { Node, NodePart } from "./node.js";
 import type { NodeOptions } from "./options.js";
 
@@ -55,14 +55,14 @@ describe("a node with sockets", () => {
     await expect.poll(() => warnings).toEqual([expect.stringMatching(/^CmWarning: redisUrl is undefined/)]);
   });
 
-  it("can't be started where it was closed before", async () => {
+  it("can't be started if it was closed before", async () => {
     const node = makeNode();
     await node[Symbol.asyncDispose]();
     expect(await codeOf(node.start())).toBe("closed");
     expect(node.store.link.state).toBe("connecting");
   });
 
-  it("is not ready while it drains, nor where its link is gone", async () => {
+  it("is not ready while it drains, nor if its link is gone", async () => {
     const store = createMemoryStore();
     await store.start();
     onTestFinished(() => store.close());
@@ -90,7 +90,7 @@ describe("a node with sockets", () => {
     expect(await store.counts.of("connections")).toBe(0);
   });
 
-  it("ends what it had begun where its start fails", async () => {
+  it("ends what it had begun if its start fails", async () => {
     const hub = createMemoryHub();
     await makeNode({ serverId: "taken", store: await started(hub) }).start();
     const store = await started(hub);
@@ -108,7 +108,7 @@ describe("a node with sockets", () => {
     expect(await start).toBe("closed");
   });
 
-  it("goes where another process took its id", async () => {
+  it("closes if another process took its id", async () => {
     let now = 1_000_000;
     const hub = createMemoryHub({ now: () => now });
     const told: string[] = [];
@@ -127,7 +127,7 @@ describe("a node with sockets", () => {
     expect(node.isReady).toBe(false);
   });
 
-  it("cleans up after the dead when it is told to, and says how much there was", async () => {
+  it("cleans up after dead servers on request, and reports the number of entries", async () => {
     let now = 1_000_000;
     const hub = createMemoryHub({ now: () => now });
     const dead = makeNode({ serverId: "dead", store: await started(hub), onError: () => undefined });
@@ -149,7 +149,7 @@ describe("a node with sockets", () => {
     expect(await codeOf(node.membership.reap("not an id"))).toBe("id-invalid");
   });
 
-  it("tells who asks for it that another process took its id, and closes", async () => {
+  it("rejects calls with the fact that another process took its id, and closes", async () => {
     let now = 1_000_000;
     const hub = createMemoryHub({ now: () => now });
     const heard: unknown[] = [];
@@ -200,7 +200,7 @@ describe("the parts of a node", () => {
     expect(await codeOf(node.drain())).toBe("done");
   });
 
-  it("are ended, and all that was started before, where one fails to start", async () => {
+  it("are ended, and all that was started before, if one fails to start", async () => {
     const steps: string[] = [];
     const store = createMemoryStore();
     await store.start();
@@ -236,7 +236,7 @@ describe("the parts of a node", () => {
     await first.start();
     await expect(makeNode({ store }).start()).rejects.toMatchObject({
       code: "options-invalid",
-      message: "store must be one that no other node uses: make a store for each node.",
+      message: "store must be a store that no other node uses; create one store per node.",
       details: { field: "store" },
     });
     expect(first.isReady).toBe(true);
@@ -250,7 +250,7 @@ describe("the parts of a node", () => {
     });
   });
 
-  it("is drained over 10 s where nobody says otherwise, and not by options that can't be used", async () => {
+  it("is drained over 10 s by default, and not with invalid options", async () => {
     const drains: unknown[] = [];
     const fails = async (): Promise<void> => {
       throw new CmError("internal", "no drain");
@@ -307,7 +307,7 @@ describe("the parts of a node", () => {
     for (const [call, make] of Object.entries(calls)) {
       await expect(make()).rejects.toMatchObject({
         code: call === "node.drain" ? "unavailable" : "closed",
-        message: `${call}() was called before start() was done: await start() first.`,
+        message: `${call}() was called before start() had resolved; await start() first.`,
         details: { call },
       });
     }
@@ -356,7 +356,7 @@ describe("a node without sockets", () => {
     await membership.leave("a", "hall");
   });
 
-  it("takes a lease where it wants one", async () => {
+  it("acquires a lease if the option asks for one", async () => {
     const worker = createNode({ lease: true });
     onTestFinished(() => worker.close());
     await worker.start();

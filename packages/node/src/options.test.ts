@@ -1,7 +1,7 @@
 import { createMemoryStore } from "@cm/memory-store";
 import type { LocalDelivery } from "@cm/protocol";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { createNode } from "./cluster-node.js";
+import { createNode } from "./composed-node.js";
 import type { NodeOptions } from "./options.js";
 
 const NOWHERE: LocalDelivery = { toRoom: () => undefined, toConnection: () => false, toUser: () => 0 };

@@ -3,7 +3,7 @@ import { createConnectionIdSource } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
 import { askRedis, eventually, freshPrefix, startRedis } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
-import { createNode } from "./cluster-node.js";
+import { createNode } from "./composed-node.js";
 
 const PAGE = new URL("../../../docs/redis.md", import.meta.url);
 const SCRIPTS = new URL("../../redis-store/lua/", import.meta.url);

@@ -20,7 +20,7 @@ const NOTHING: MembershipStats = {
  */
 export function createUnregisteredMembership(serverId: string): Membership {
   const refused = (): CmError =>
-    new CmError("options-invalid", "This node takes no lease, so it has no connections; make it with lease: true.", {
+    new CmError("options-invalid", "This node holds no lease and can't have connections; create it with lease: true.", {
       details: { field: "lease" },
     });
   const refuse = (): Promise<never> => Promise.reject(refused());

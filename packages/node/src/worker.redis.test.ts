@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { eventually, freshPrefix } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
-import { createNode } from "./cluster-node.js";
+import { createNode } from "./composed-node.js";
 
 const run = promisify(execFile);
 const PACKAGE = fileURLToPath(new URL("..", import.meta.url));

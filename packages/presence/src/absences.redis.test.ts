@@ -2,8 +2,8 @@ import { createStoreHarness } from "@cm/contract-tests/store";
 import { createRedisStore } from "@cm/redis-store";
 import { eventually, STORE_LOSSES, startRedis } from "@cm/test-kit";
 import { describe, expect, it } from "vitest";
-import { RoomRecorder, UserRecorder } from "./recorder.fixture.js";
-import { TestServers } from "./servers.fixture.js";
+import { RoomRecorder, UserRecorder } from "./change-recorder.fixture.js";
+import { TestServers } from "./test-servers.fixture.js";
 
 describe.concurrent("watchers of users and rooms", () => {
   it.for(Object.entries(STORE_LOSSES))(

@@ -2,8 +2,8 @@ import { createStoreHarness } from "@cm/contract-tests/store";
 import { createRedisStore } from "@cm/redis-store";
 import { askRedis, eventually, freshPrefix, keysUnder, startRedis } from "@cm/test-kit";
 import { describe, expect, inject, it, onTestFinished } from "vitest";
-import { RoomRecorder, UserRecorder } from "./recorder.fixture.js";
-import { type TestServer, TestServers } from "./servers.fixture.js";
+import { RoomRecorder, UserRecorder } from "./change-recorder.fixture.js";
+import { type TestServer, TestServers } from "./test-servers.fixture.js";
 
 /** Reads the users of a watch and the members of a room again. */
 async function readAnew({ presence }: TestServer, userIds: readonly string[], room: string) {
@@ -23,7 +23,7 @@ async function readAnew({ presence }: TestServer, userIds: readonly string[], ro
 }
 
 describe("presence, when Redis has faults", () => {
-  it("reads anew after its subscriptions were cut off in the middle of changes", async () => {
+  it("reads again after its subscriptions were cut off in the middle of changes", async () => {
     // Use a separate Redis, because every client is disconnected.
     const redis = await startRedis();
     const servers = new TestServers(
@@ -58,7 +58,7 @@ describe("presence, when Redis has faults", () => {
     expect(new Set(users.changes.map(({ version, userId }) => `${userId} ${version}`)).size).toBe(users.changes.length);
   });
 
-  it("ends with who is there after the data was lost, though nobody announced who went meanwhile", async () => {
+  it("ends with the present members after the data was lost, even if departures were not announced", async () => {
     const url = inject("redisUrl");
     const prefix = freshPrefix();
     const servers = new TestServers(
@@ -86,7 +86,7 @@ describe("presence, when Redis has faults", () => {
     await eventually(async () => expect((await readAnew(a, ["stays"], "lobby")).users.size).toBe(1));
   });
 
-  it("says of nobody that he is offline because the store has lost him, until his server had time to write him anew", async () => {
+  it("reports no user as offline that the store lost, until the user's server had time to write it again", async () => {
     const url = inject("redisUrl");
     const prefix = freshPrefix();
     const servers = new TestServers(

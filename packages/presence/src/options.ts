@@ -130,5 +130,5 @@ export function resolvePresenceOptions(given: PresenceOptions): ResolvedPresence
 
 function requireLink(link: PresenceStore["link"]): PresenceStore["link"] {
   if (link === undefined || typeof link?.state === "string") return link;
-  throw optionInvalid("link", "the link of a store");
+  throw optionInvalid("link", "a store's link");
 }

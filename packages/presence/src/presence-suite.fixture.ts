@@ -2,8 +2,8 @@ import type { HarnessFactory } from "@cm/contract-tests/store";
 import { isCmError } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import { describe, expect, it } from "vitest";
-import { growsStrictly, RoomRecorder, UserRecorder } from "./recorder.fixture.js";
-import { TestServers } from "./servers.fixture.js";
+import { growsStrictly, RoomRecorder, UserRecorder } from "./change-recorder.fixture.js";
+import { TestServers } from "./test-servers.fixture.js";
 
 const GRACE = { membership: { offlineGraceMs: 300 } };
 const HOUR = { membership: { offlineGraceMs: 3_600_000 } };

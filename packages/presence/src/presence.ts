@@ -1,16 +1,16 @@
 import { CmError, type Page, type PageRequest, requireName } from "@cm/protocol";
 import { notStarted, requirePage } from "@cm/protocol/options";
-import { Channels } from "./changes/channels.js";
+import { ChangeChannels } from "./changes/change-channels.js";
 import { type PresenceOptions, type ResolvedPresenceOptions, resolvePresenceOptions } from "./options.js";
 import { RoomFeed } from "./rosters/room-feed.js";
-import type { RosterMember } from "./rosters/roster.js";
+import type { RosterMember } from "./rosters/roster-members.js";
 import { RosterReader } from "./rosters/roster-reader.js";
-import { StateReader } from "./users/state-reader.js";
-import { presencesOf, UserFeeds } from "./users/user-feeds.js";
+import { presencesOf, OpenUserFeeds } from "./users/open-user-feeds.js";
 import { presenceOf, type UserPresence } from "./users/user-presence.js";
-import { Budget } from "./watches/budget.js";
+import { UserStateReader } from "./users/user-state-reader.js";
+import { LiveWatch, type PresenceWatcher, type RoomWatcher, type Watch } from "./watches/live-watch.js";
 import { PeriodicRefresh } from "./watches/periodic-refresh.js";
-import { LiveWatch, type PresenceWatcher, type RoomWatcher, type Watch } from "./watches/watch.js";
+import { WatchBudget } from "./watches/watch-budget.js";
 
 /** Current numbers of a presence. */
 export interface PresenceStats {
@@ -90,11 +90,11 @@ export function createPresence(options: PresenceOptions): Presence {
 
 class StorePresence implements Presence {
   readonly #options: ResolvedPresenceOptions;
-  readonly #channels: Channels;
-  readonly #kept: Budget;
-  readonly #states: StateReader;
+  readonly #channels: ChangeChannels;
+  readonly #kept: WatchBudget;
+  readonly #states: UserStateReader;
   readonly #rosters: RosterReader;
-  readonly #users: UserFeeds;
+  readonly #users: OpenUserFeeds;
   readonly #rooms = new Map<string, RoomFeed>();
   readonly #watches = new Set<Watch>();
   readonly #rechecks: PeriodicRefresh;
@@ -103,17 +103,17 @@ class StorePresence implements Presence {
   constructor(options: ResolvedPresenceOptions) {
     const { store, onError, maxKept, recheckIntervalMs } = options;
     this.#options = options;
-    this.#channels = new Channels(store.bus, onError);
-    this.#kept = new Budget(maxKept);
-    this.#states = new StateReader(store.users);
+    this.#channels = new ChangeChannels(store.bus, onError);
+    this.#kept = new WatchBudget(maxKept);
+    this.#states = new UserStateReader(store.users);
     this.#rosters = new RosterReader(store.rooms, this.#states);
-    this.#users = new UserFeeds(options, this.#channels, this.#kept, this.#states);
+    this.#users = new OpenUserFeeds(options, this.#channels, this.#kept, this.#states);
     this.#rechecks = new PeriodicRefresh(recheckIntervalMs, () => [...this.#users.all, ...this.#rooms.values()]);
   }
 
   async get(userId: string): Promise<UserPresence> {
     const [presence] = await this.#read("get", [userId]);
-    if (presence === undefined) throw new CmError("internal", "The store has not answered for the user.");
+    if (presence === undefined) throw new CmError("internal", "The store did not answer the request for the user.");
     return presence;
   }
 
@@ -160,7 +160,7 @@ class StorePresence implements Presence {
     const names = [...new Set(requireList(userIds))].map((userId) => requireName(userId, "user"));
     const { maxUsersPerWatch } = this.#options;
     if (names.length === 0 || names.length > maxUsersPerWatch) {
-      throw new CmError("options-invalid", `A watch has 1 to ${maxUsersPerWatch} users.`, {
+      throw new CmError("options-invalid", `A watch must have 1 to ${maxUsersPerWatch} users.`, {
         details: { field: "userIds", max: maxUsersPerWatch },
       });
     }
@@ -283,7 +283,7 @@ class StorePresence implements Presence {
     requireWatcher(watcher);
     const { maxWatches } = this.#options;
     if (this.#watches.size < maxWatches) return;
-    throw new CmError("capacity-reached", `There are ${maxWatches} watches at most.`, { details: { max: maxWatches } });
+    throw new CmError("capacity-reached", `At most ${maxWatches} watches can be open.`, { details: { max: maxWatches } });
   }
 }
 
@@ -310,7 +310,7 @@ function requireWatcher(watcher: unknown): void {
     "change" in watcher &&
     typeof watcher.change === "function";
   if (!isWatcher) {
-    throw new CmError("options-invalid", "A watcher has the functions snapshot and change.", {
+    throw new CmError("options-invalid", "A watcher must have the functions snapshot and change.", {
       details: { field: "watcher" },
     });
   }

@@ -3,8 +3,8 @@ import type { Store } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { type Connections, growsStrictly, RoomRecorder, UserRecorder } from "./change-recorder.fixture.js";
 import { createPresence, type Presence } from "./index.js";
-import { type Connections, growsStrictly, RoomRecorder, UserRecorder } from "./recorder.fixture.js";
 import { STORM_ROOM, StormServer, type StormStep } from "./storm-server.fixture.js";
 
 const USERS = Array.from({ length: 5 }, (_, index) => `user-${index}`);
@@ -35,7 +35,7 @@ const beginnings = fc.tuple(fc.nat(80), fc.nat(80), fc.nat(80));
 /** Checks that watches that begin during many changes end with the same state as a read. */
 export function describeStorms(name: string, createHarness: HarnessFactory, numRuns: number): void {
   describe(`a watch that begins in a storm of changes on ${name}`, () => {
-    it("ends with what is read anew, having heard each change at most once and in order", async () => {
+    it("ends with the state that is read again, after each change was received at most once and in order", async () => {
       await fc.assert(
         fc.asyncProperty(history, beginnings, async (steps, [users, all, room]) => {
           const harness = await createHarness();

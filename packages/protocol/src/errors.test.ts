@@ -12,7 +12,7 @@ describe("errors", () => {
     expect(String(error)).toBe("CmError: no store");
   });
 
-  it("have no cause and no details where none were given", () => {
+  it("have no cause and no details if none were given", () => {
     const error = new CmError("internal", "x");
     expect("cause" in error).toBe(false);
     expect(error.details).toBeUndefined();
@@ -27,7 +27,7 @@ describe("errors", () => {
     }
   });
 
-  it("are worth another try only where the state of the world may change by itself", () => {
+  it("are worth another try only if the state of the world may change by itself", () => {
     const retryable = (Object.keys(ERROR_CODES) as ErrorCode[]).filter((code) => ERROR_CODES[code].retryable);
     expect(retryable).toEqual([
       "pending-limit",

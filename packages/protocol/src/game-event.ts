@@ -1,5 +1,5 @@
 import { CmError, type Result } from "./errors.js";
-import { isRecord, optionalString } from "./shape.js";
+import { isRecord, optionalString } from "./type-guards.js";
 
 /** An event in a game. */
 export interface GameEvent {
@@ -35,7 +35,7 @@ export function parseGameEvent(value: unknown): Result<GameEvent> {
     ok: false,
     error: new CmError(
       "event-invalid",
-      "A game event needs a type (string) and a timestamp (number); its ids are strings.",
+      "A game event must have a type (string) and a timestamp (number), and its ids must be strings.",
     ),
   };
 }

@@ -1,5 +1,5 @@
 import { CmError, type Result } from "./errors.js";
-import { isRecord, isStringArray } from "./shape.js";
+import { isRecord, isStringArray } from "./type-guards.js";
 
 /** The states of a game session. */
 export const GAME_STATES = ["waiting", "active", "paused", "completed"] as const;

@@ -3,7 +3,7 @@ export { CLIENT_ERROR_CODES, CmError, ERROR_CODES, isClientErrorCode, isCmError,
 export { CLOSE_CODES, mayReconnect } from "./close-codes.js";
 
 // Names, identifiers, text
-export { NAME_MAX_BYTES, parseName, requireName } from "./names.js";
+export { NAME_MAX_BYTES, parseName, requireName } from "./room-and-user-names.js";
 export {
   CONNECTION_ID_MAX_LENGTH,
   createConnectionIdSource,
@@ -13,17 +13,17 @@ export {
   randomBase36,
   requireConnectionId,
   requireServerId,
-} from "./ids.js";
+} from "./server-and-connection-ids.js";
 export { decodeUtf8, encodeUtf8, utf8ByteLength } from "./utf8.js";
 
 // Records
 export { parseGameEvent } from "./game-event.js";
 export { GAME_STATES, GAME_TRANSITIONS, parseGameSession } from "./game-session.js";
-export { ROOM_RECORD_MAX_BYTES, requireRoomRecordValue } from "./room-record.js";
+export { ROOM_RECORD_MAX_BYTES, requireRoomRecordValue } from "./room-record-value.js";
 export { parsePlayerConnection } from "./player-connection.js";
 
 // Users
-export { connectionIdsOf } from "./presence/connection-ids.js";
+export { connectionIdsOf } from "./presence/connections-of-user.js";
 
 // Presence changes and roster changes
 export { PRESENCE_CHANGES, parsePresenceChange } from "./presence/presence-change.js";
@@ -40,21 +40,21 @@ export {
 export { envelopeFromJson, envelopeToJson } from "./envelope/envelope-json.js";
 export { historyStamp, readHistoryStamp, takesHistoryStamp } from "./envelope/history-stamp.js";
 export { decodeControl, encodeControl } from "./envelope/control-codec.js";
-export { decodePositions, encodePositions } from "./envelope/numbering-position.js";
+export { decodePositions, encodePositions } from "./envelope/sequencer-position.js";
 export { QUESTION_MAX_BYTES } from "./envelope/server-operation.js";
 
 // Frames between client and server
-export { CLIENT_FRAMES, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX } from "./frames/client-frames.js";
-export { parseClientFrame, SUBPROTOCOL } from "./frames/client-frame.js";
-export { CLIENT_PROTOCOL_VERSION, SERVER_FRAMES } from "./frames/server-frames.js";
-export { encodeServerFrame } from "./frames/server-frame.js";
-export { REF_MAX_LENGTH } from "./frames/kinds.js";
+export { CLIENT_FRAMES, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX } from "./frames/client-frame-descriptions.js";
+export { parseClientFrame, SUBPROTOCOL } from "./frames/client-frame-parser.js";
+export { CLIENT_PROTOCOL_VERSION, SERVER_FRAMES } from "./frames/server-frame-descriptions.js";
+export { encodeServerFrame } from "./frames/server-frame-encoder.js";
+export { REF_MAX_LENGTH } from "./frames/value-kinds.js";
 
 // Types of the exports above
 export type { ClientErrorCode, CmErrorOptions, ErrorCode, Result } from "./errors.js";
 export type { CloseReason } from "./close-codes.js";
-export type { NameKind } from "./names.js";
-export type { ConnectionIdParts, ConnectionIdSource, ConnectionIdSourceOptions } from "./ids.js";
+export type { NameKind } from "./room-and-user-names.js";
+export type { ConnectionIdParts, ConnectionIdSource, ConnectionIdSourceOptions } from "./server-and-connection-ids.js";
 export type { GameEvent } from "./game-event.js";
 export type { GameSession, GameState } from "./game-session.js";
 export type { PlayerConnection } from "./player-connection.js";
@@ -67,17 +67,23 @@ export type {
   OperationOutcome,
   ServerOperation,
 } from "./envelope/server-operation.js";
-export type { NumberingPosition } from "./envelope/numbering-position.js";
+export type { NumberingPosition } from "./envelope/sequencer-position.js";
 export type { EnvelopeHeader, EnvelopePosition, EnvelopeRoute } from "./envelope/envelope-codec.js";
-export type { ClientFrame, ClientFrameResult, FrameFault } from "./frames/client-frame.js";
-export type { ServerFrame } from "./frames/server-frame.js";
-export type { ConnectionLimits, DirectOutcome, GapReason, MemberEntry, Sender } from "./frames/server-frames.js";
-export type { Ref } from "./frames/kinds.js";
-export type { ClientFrameDescription, OperationText, ServerFrameDescription } from "./frames/description.js";
-export type { Field, Fields, Kind, Presence, ReadableKind } from "./frames/field-kinds.js";
+export type { ClientFrame, ClientFrameResult, FrameFault } from "./frames/client-frame-parser.js";
+export type { ServerFrame } from "./frames/server-frame-encoder.js";
+export type {
+  ConnectionLimits,
+  DirectOutcome,
+  GapReason,
+  MemberEntry,
+  Sender,
+} from "./frames/server-frame-descriptions.js";
+export type { Ref } from "./frames/value-kinds.js";
+export type { ClientFrameDescription, OperationText, ServerFrameDescription } from "./frames/frame-description.js";
+export type { Field, Fields, Kind, Presence, ReadableKind } from "./frames/field-types.js";
 
 // Contracts
-export type { FailureStage, OnError } from "./background.js";
+export type { FailureStage, OnError } from "./background-failures.js";
 export type { Bus, BusHandler, Channel, Published, ResumeHandler, Subscription } from "./contracts/bus.js";
 export type {
   ConnectionRecord,

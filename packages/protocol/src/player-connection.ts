@@ -1,5 +1,5 @@
 import { CmError, type Result } from "./errors.js";
-import { isRecord, isStringArray } from "./shape.js";
+import { isRecord, isStringArray } from "./type-guards.js";
 
 /** One socket of a player, as the game manager sees it. */
 export interface PlayerConnection {

@@ -2,8 +2,8 @@ import { createStoreHarness, describeStoreContracts } from "@cm/contract-tests/s
 import { freshPrefix, keysLeftUnder } from "@cm/test-kit";
 import { expect, inject, it } from "vitest";
 import { createRedisStore } from "./index.js";
+import type { KeyTimes } from "./keys/key-lifetimes.js";
 import { lookAtKeys } from "./keys/key-table.fixture.js";
-import type { KeyTimes } from "./keys/key-times.js";
 
 /** The longest times that the suites request; the store's own options are the defaults. */
 const MOST: KeyTimes = {

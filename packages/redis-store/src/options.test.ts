@@ -85,7 +85,7 @@ it.each([
   ["options", null],
   ["options", 42],
   ["prefixes", { url: URL, prefixes: "cm" }],
-])("names %s where it refuses %j", (field, options) => {
+])("names %s if it refuses %j", (field, options) => {
   expect(refusedField(options)).toBe(field);
 });
 

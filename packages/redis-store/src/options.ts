@@ -258,11 +258,11 @@ function fromUrl(url: unknown): RedisConnection {
 
 function checkClients(clients: RedisClients): RedisClients {
   const { commands, subscriber } = clients;
-  if (typeof commands?.call !== "function") throw optionInvalid("clients.commands", "a client of ioredis");
+  if (typeof commands?.call !== "function") throw optionInvalid("clients.commands", "an ioredis client");
   if ("slots" in commands) {
-    if (subscriber !== undefined) throw optionInvalid("clients.subscriber", "left out for a Cluster");
+    if (subscriber !== undefined) throw optionInvalid("clients.subscriber", "omitted for a Cluster");
   } else if (typeof subscriber?.subscribe !== "function" || Object.is(subscriber, commands)) {
-    throw optionInvalid("clients.subscriber", "another client of ioredis");
+    throw optionInvalid("clients.subscriber", "another ioredis client");
   }
   refuseKeyPrefix("clients.commands", commands.options.keyPrefix);
   refuseKeyPrefix("clients.subscriber", subscriber?.options.keyPrefix);

@@ -1,7 +1,7 @@
 import type { Counted, StoreCounts } from "@cm/protocol";
 import { allOf, type Commands } from "./commands/commands.js";
-import type { Keys } from "./keys/keys.js";
-import { defineScript, toNumber } from "./scripts/script.js";
+import type { Keys } from "./keys/key-names.js";
+import { defineScript, toNumber } from "./scripts/script-definition.js";
 
 /**
  * Number of partitions that one call counts if all partitions are on one node: a fraction of a millisecond of

@@ -11,14 +11,14 @@ import {
 } from "@cm/protocol";
 import { notStarted, stampVersion } from "@cm/protocol/options";
 import { RedisBus } from "./bus/redis-bus.js";
-import { evictionRisk } from "./client/eviction.js";
+import { evictionRisk } from "./client/eviction-warning.js";
 import type { RedisConnections } from "./client/redis-connections.js";
 import type { Commands } from "./commands/commands.js";
 import { RedisConnectionRegistry } from "./connections/redis-connection-registry.js";
 import { FailureReports } from "./errors/failure-reports.js";
 import { corrupt, storeClosed, toStoreError } from "./errors/store-error.js";
 import { RedisHistory } from "./history/redis-history.js";
-import { Keys } from "./keys/keys.js";
+import { Keys } from "./keys/key-names.js";
 import { RedisLink } from "./link/redis-link.js";
 import {
   databaseOf,
@@ -27,10 +27,10 @@ import {
   resolveRedisStoreOptions,
 } from "./options.js";
 import { RedisProjectionUpkeep } from "./projection/redis-projection-upkeep.js";
-import { RedisRoomRecords } from "./records/redis-room-records.js";
 import { RedisStoreCounts } from "./redis-store-counts.js";
+import { RedisRoomRecords } from "./room-records/redis-room-records.js";
 import { RedisRoomDirectory } from "./rooms/redis-room-directory.js";
-import { Living } from "./servers/living-servers.js";
+import { LiveServers } from "./servers/live-servers.js";
 import { RedisServerRegistry } from "./servers/redis-server-registry.js";
 import { layoutEnsure } from "./servers/server-scripts.js";
 import { RedisUserDirectory } from "./users/redis-user-directory.js";
@@ -243,7 +243,7 @@ class ConnectedStore implements RedisStore {
       await links.close();
       throw error;
     }
-    const living = new Living(commands, this.#keys);
+    const living = new LiveServers(commands, this.#keys);
     // Scripts announce changes with the same command that publishes messages.
     const { name: publishCommand } = publisher.target(this.#keys.leases);
     const shared = {
@@ -308,7 +308,7 @@ class ConnectedStore implements RedisStore {
     throw new CmError(
       "layout-mismatch",
       `Redis holds layout ${stored.version} with ${stored.partitions} partitions under ${this.#keys.layout}; ` +
-        `this store writes layout ${LAYOUT_VERSION} with ${partitions}.`,
+        `this store writes layout ${LAYOUT_VERSION} with ${partitions} partitions.`,
       { details: { stored, own: { version: LAYOUT_VERSION, partitions } } },
     );
   }

@@ -24,15 +24,15 @@ import {
   resolveRouterOptions,
 } from "./options.js";
 import { Sequencers } from "./ordering/sequencer.js";
-import { frameBytes, requireExcept, requireFrame, requirePayload } from "./payloads.js";
+import { frameBytes, requireExcept, requireFrame, requirePayload } from "./payload-checks.js";
 import { GapDetection, type ResumedChannel } from "./recovery/gap-detection.js";
 import { GapReporter } from "./recovery/gap-reporter.js";
 import { notRecoverable, RecoverableRooms } from "./recovery/recoverable-rooms.js";
 import type { Recovery, RecoveryLimit } from "./recovery/room-recovery.js";
 import { AbsentUsers } from "./requests/absent-users.js";
-import { type ControlOutcome, type ControlRequest, controlOf, outcomeOf } from "./requests/control.js";
+import { type ControlOutcome, type ControlRequest, controlOf, outcomeOf } from "./requests/control-requests.js";
 import { IncomingRequests } from "./requests/incoming-requests.js";
-import { createOperations } from "./requests/operations.js";
+import { createOperations } from "./requests/operation-handlers.js";
 import type { Answer } from "./requests/pending-requests.js";
 import { type GatheredAnswers, ScatterGather } from "./requests/scatter-gather.js";
 import { ServerChannels } from "./requests/server-channels.js";
@@ -341,7 +341,7 @@ class BusRouter implements Router {
     try {
       await (await this.#directSubscription)?.close();
     } catch (cause) {
-      const error = new CmError("unavailable", "The server's channel could not be let go.", { cause });
+      const error = new CmError("unavailable", "The server's channel could not be unsubscribed.", { cause });
       this.#options.onError(error, { stage: "subscription" });
     }
   }

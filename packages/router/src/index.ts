@@ -1,5 +1,5 @@
 export type { GatheredAnswers } from "./requests/scatter-gather.js";
-export type { ControlOutcome, ControlRequest } from "./requests/control.js";
+export type { ControlOutcome, ControlRequest } from "./requests/control-requests.js";
 export type { ControlHandler, Gap, QuestionHandler, RouterOptions, ServerMessageHandler } from "./options.js";
 export type { LocalReach, RoomOrder, WhileDown } from "./rooms/room-policy.js";
 export type { RouterStats } from "./router-stats.js";

@@ -58,7 +58,7 @@ describe("the options of a router", () => {
 
   it.each([undefined, null, 42])("are refused where they are %s", (options) => expectRefusal(options, "options"));
 
-  it("are refused where the needed ones are missing", () => expectRefusal({}, "serverId"));
+  it("are refused if required ones are missing", () => expectRefusal({}, "serverId"));
 
   it("are refused with an unknown name", () => {
     expectRefusal({ ...GOOD, maxPendings: 1 }, "maxPendings", /Did you mean maxPending\?$/);

@@ -219,7 +219,7 @@ export function requireAnswerTime(time: AnswerTime): number {
 /** Validates the arguments of a recovery: position, limit and consumer of the messages. Throws `options-invalid`. */
 export function requireRecovery(from: HistoryPosition, limit: RecoveryLimit, take: (recovery: Recovery) => void): void {
   if (typeof from !== "object" || from === null) {
-    throw optionInvalid("from", "a position, such as positionOf(room) gives");
+    throw optionInvalid("from", "a position, as returned by positionOf(room)");
   }
   requireFunction("take", take);
   const { maxMessages, maxBytes } = requireFields("limit", limit, { maxMessages: true, maxBytes: true }, LIMIT_EXAMPLE);
@@ -230,5 +230,5 @@ export function requireRecovery(from: HistoryPosition, limit: RecoveryLimit, tak
 const LIMIT_EXAMPLE = "{ maxMessages: 100, maxBytes: 65_536 }";
 
 async function refuse(): Promise<never> {
-  throw new CmError("operation-unknown", "This server does not do that.");
+  throw new CmError("operation-unknown", "This server does not support this operation.");
 }

@@ -72,7 +72,7 @@ describe("Router", () => {
     expect(a.sockets.directs).toEqual([{ to: id, text: "psst" }]);
   });
 
-  it("says not-found for a local connection that is gone and for a server that nobody runs", async () => {
+  it("returns not-found for a local connection that is gone and for a server that does not run", async () => {
     expect(await a.router.toConnection(a.nextId(), bytes("x"))).toBe("not-found");
     const stranger = createConnectionIdSource({ serverId: "nobody" }).next();
     expect(await a.router.toConnection(stranger, bytes("x"))).toBe("not-found");
@@ -94,7 +94,7 @@ describe("Router", () => {
     expect(await a.router.toUser("nobody", bytes("hi"))).toBe("not-found");
   });
 
-  it("reaches a user's local connections though the store has forgotten them, and does not take others for gone", async () => {
+  it("reaches a user's local connections even if the store lost them, and does not treat others as gone", async () => {
     let isHeld = true;
     let knownForMs = 1_000;
     const { store } = a;
@@ -125,7 +125,7 @@ describe("Router", () => {
     expect(await router.toUser("ann", bytes("hi"))).toBe("delivered");
   });
 
-  it("refuses arguments that would be taken for something else, and names them", async () => {
+  it("refuses ambiguous arguments, and names them", async () => {
     // Pass invalid values, as plain JavaScript may.
     const wild = (value: unknown) => value as never;
     const { router } = a;
@@ -152,7 +152,7 @@ describe("Router", () => {
     await expect(router.enter(wild(undefined))).rejects.toMatchObject({ code: "name-invalid" });
   });
 
-  it("does not take a user for gone who is hidden while a lease is taken again", async () => {
+  it("does not treat a user as gone that is hidden while a lease is acquired again", async () => {
     const { store } = a;
     const connection = { userId: "bob", connectionId: b.nextId() };
     const router = createRouter({
@@ -207,7 +207,7 @@ describe("Router", () => {
     await expect.poll(() => b.gaps).toEqual([{ room: undefined, known: { origin: "x", missed: 1 } }]);
   });
 
-  it("counts and drops what is damaged, unknown or on the wrong channel, and goes on", async () => {
+  it("counts and drops what is damaged, unknown or on the wrong channel, and continues", async () => {
     await b.router.enter("lobby");
     const channel = { kind: "room", name: "lobby" } as const;
     await a.store.bus.publish(channel, bytes("garbage"));
@@ -274,7 +274,7 @@ describe("Router", () => {
     await expect(a.router.ask(text, { timeoutMs: 1_000 })).rejects.toMatchObject(refused);
   });
 
-  it("closes once, lets all channels go and refuses what comes after", async () => {
+  it("closes once, unsubscribes all channels and refuses later calls", async () => {
     await a.router.enter("lobby");
     expect(a.router.close()).toBe(a.router.close());
     await a.router.close();

@@ -1,6 +1,6 @@
 import type { HistoryPosition, Published, RoomInterest } from "@cm/protocol";
 import type { Recovery, RecoveryLimit } from "./recovery/room-recovery.js";
-import type { ControlOutcome, ControlRequest } from "./requests/control.js";
+import type { ControlOutcome, ControlRequest } from "./requests/control-requests.js";
 import type { GatheredAnswers } from "./requests/scatter-gather.js";
 import type { LocalReach } from "./rooms/room-policy.js";
 import type { RouterStats } from "./router-stats.js";

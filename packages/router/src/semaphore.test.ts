@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { Semaphore } from "./semaphore.js";
 
-it("lets so many in at a time, in order, also where some fail", async () => {
+it("runs a limited number at a time, in order, also if some fail", async () => {
   const slots = new Semaphore(2);
   const log: string[] = [];
   let inside = 0;

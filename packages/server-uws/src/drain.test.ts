@@ -2,7 +2,7 @@ import { openClient, WAIT } from "@cm/contract-tests/transport";
 import { expect, it, vi } from "vitest";
 import { startServer } from "./server.fixture.js";
 
-it("a drain stops listening where others share its port", async () => {
+it("a drain stops listening if others share its port", async () => {
   const first = await startServer();
   const { port } = first;
   await first.server.close();

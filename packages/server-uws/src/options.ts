@@ -32,7 +32,7 @@ export function resolveUwsServerOptions<U>(options: UwsServerOptions<U>): Resolv
   const resolved = resolveTransportOptions(options, ["sharePort"]);
   const sharePort = flag("sharePort", options.sharePort ?? false);
   if (sharePort && resolved.port === 0) {
-    throw invalid("sharePort", "needs a fixed port: one that is free is never shared");
+    throw invalid("sharePort", "requires a fixed port, because each process would get another free port");
   }
   return { ...resolved, sharePort };
 }

@@ -11,11 +11,11 @@ import {
 } from "@cm/transport";
 import { Backpressure, NATIVE_BACKPRESSURE_MAX } from "./connections/backpressure.js";
 import type { NativeConnection, NativeSocket, SocketData } from "./connections/native-connection.js";
-import { type Listening, listen } from "./listening/listening.js";
-import { loadNative, type Native } from "./native.js";
+import { type Listening, listen } from "./listening/listen-socket.js";
+import { loadNative, type Native } from "./native-library.js";
 import { type ResolvedUwsServerOptions, resolveUwsServerOptions, type UwsServerOptions } from "./options.js";
-import { copyRequest, replyDoor, writeReply } from "./requests/native-request.js";
-import { Upgrades } from "./requests/upgrade.js";
+import { copyRequest, httpExchange, writeReply } from "./requests/native-request.js";
+import { Upgrades } from "./requests/upgrade-handler.js";
 import { RoomLanes } from "./rooms/room-lanes.js";
 import { publishToTopic } from "./rooms/room-publish.js";
 import { topicOf } from "./rooms/room-topics.js";
@@ -140,7 +140,7 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
         const head = copyRequest(res, req, trustedProxies);
         const fault = objectionTo(head, maxHeadBytes);
         if (fault !== undefined) writeReply(res, fault, { closeConnection: true });
-        else if (head.facts.path !== path) this.routes.handle(replyDoor(res), head);
+        else if (head.facts.path !== path) this.routes.handle(httpExchange(res), head);
         else writeReply(res, this.admissions.plainRefusal(head), { closeConnection: true });
       });
   }

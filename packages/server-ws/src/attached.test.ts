@@ -36,7 +36,7 @@ describe("on the port of an application's own HTTP server", () => {
     expect((await fetch(`http://127.0.0.1:${port}/still`)).status).toBe(200);
   });
 
-  it("refuses upgrades at other paths where no listener but its own takes them", async () => {
+  it("refuses upgrades at other paths if no listener but its own takes them", async () => {
     const { http, port } = await startApplication();
     const refused = await RawClient.dial(port, { path: "/other" });
     onTestFinished(() => refused.destroy());
@@ -60,7 +60,7 @@ describe("on the port of an application's own HTTP server", () => {
     }
     expect(() => createWsServer(others)).toThrow(
       expect.objectContaining({
-        message: "port must be given (0 for any free one), or server, an HTTP server of Node.js to attach to.",
+        message: "port must be given (0 for any free port), or server, a Node.js HTTP server to attach to.",
         details: { field: "port" },
       }),
     );

@@ -94,7 +94,7 @@ describe("the adapter for `ws`", () => {
     await expect.poll(() => b.texts, WAIT).toEqual(["1", "3", "4"]);
   });
 
-  it("tells of a close once, unless the connection was let go before", async () => {
+  it("reports a close once, unless the connection was released before", async () => {
     const { local, connect, add, ended } = await startServer({ maxConnections: 2 });
     const [a, b, c] = [await connect(), await connect(), await connect()];
     add("a", a.socket);
@@ -115,7 +115,7 @@ describe("the adapter for `ws`", () => {
     expect(local.size).toBe(0);
   });
 
-  it("closes a socket whose client breaks RFC 6455, and the process lives", async () => {
+  it("closes a socket whose client violates RFC 6455, and the process continues", async () => {
     const { local, connect, add, ended } = await startServer();
     const { client, socket, closes } = await connect();
     add("a", socket);
@@ -126,7 +126,7 @@ describe("the adapter for `ws`", () => {
     expect(local.size).toBe(0);
   });
 
-  it("tells onError where an onClosed throws", async () => {
+  it("tells onError if an onClosed throws", async () => {
     const told: string[] = [];
     const { local, connect } = await startServer({
       onError: ({ code, cause }, { stage }) => void told.push(`${stage} ${code} ${cause}`),

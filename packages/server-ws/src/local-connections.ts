@@ -10,7 +10,7 @@ import {
 import { requireFunction, requireOptions } from "@cm/protocol/options";
 import { SlowConsumers, UserIndex, whole } from "@cm/transport";
 import type { WebSocket } from "ws";
-import { Rooms } from "./rooms.js";
+import { RoomMembers } from "./room-members.js";
 
 /** Options of {@link createLocalConnectionManager}. */
 export interface WsLocalConnectionOptions {
@@ -82,7 +82,7 @@ class SocketConnections implements WsLocalConnectionManager {
   readonly #slow: SlowConsumers;
   readonly #connections = new Map<string, Held>();
   readonly #sockets = new WeakSet<WebSocket>();
-  readonly #rooms = new Rooms<Held>();
+  readonly #rooms = new RoomMembers<Held>();
   readonly #users = new UserIndex<Held>();
 
   constructor(onError: OnError, maxConnections: number, slow: SlowConsumers) {
@@ -98,10 +98,10 @@ class SocketConnections implements WsLocalConnectionManager {
   add({ connectionId, userId, socket, onClosed }: LocalConnection<WebSocket>): void {
     if (socket.readyState !== socket.OPEN) throw new CmError("closed", "The socket is not open.");
     if (this.#sockets.has(socket) || this.#connections.has(connectionId)) {
-      throw new CmError("id-invalid", "The socket or its connection id is here already.");
+      throw new CmError("id-invalid", "The socket or its connection id is already registered.");
     }
     if (this.#connections.size >= this.#maxConnections) {
-      throw new CmError("capacity-reached", `This server holds ${this.#maxConnections} connections at most.`, {
+      throw new CmError("capacity-reached", `This server accepts at most ${this.#maxConnections} connections.`, {
         details: { max: this.#maxConnections },
       });
     }

@@ -39,7 +39,7 @@ const SCRIPT = `
 `;
 
 describe.runIf(process.platform === "linux")("a process that can open no more files", () => {
-  it("refuses newcomers at once, says so once, and takes them again", async () => {
+  it("refuses new connections at once, says so once, and takes them again", async () => {
     expect(await printedWithFewFiles(700, SCRIPT)).toEqual({
       errors: ["unavailable listening"],
       refused: "ECONNREFUSED",

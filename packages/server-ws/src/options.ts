@@ -32,17 +32,17 @@ export function resolveWsServerOptions<U>(options: WsServerOptions<U>): Resolved
   const { server, ...others } = options;
   if (server === undefined) {
     if (options.port === undefined) {
-      throw invalid("port", "must be given (0 for any free one), or server, an HTTP server of Node.js to attach to");
+      throw invalid("port", "must be given (0 for any free port), or server, a Node.js HTTP server to attach to");
     }
     return { ...resolveTransportOptions(others as TransportOptions<U>), server };
   }
   const given: unknown = server;
   if (!(given instanceof HttpServer || given instanceof HttpsServer)) {
-    throw invalid("server", "must be an HTTP or HTTPS server of Node.js");
+    throw invalid("server", "must be a Node.js HTTP or HTTPS server");
   }
   for (const field of ["host", "port", "routes"] as const) {
     if (options[field] !== undefined)
-      throw invalid(field, "must be left out where a server is given: what that server has holds");
+      throw invalid(field, "must be omitted if server is given, because that server's own setting applies");
   }
   return { ...resolveTransportOptions({ ...others, port: 0 }), server };
 }

@@ -1,5 +1,5 @@
 import type { RoomFanOut } from "@cm/transport";
-import { Rooms } from "./rooms.js";
+import { RoomMembers } from "./room-members.js";
 
 /**
  * The members of rooms, distributed over lanes. Held-back messages of a lane are sent before a connection
@@ -8,7 +8,7 @@ import { Rooms } from "./rooms.js";
 export class RoomLanes<C extends object> {
   readonly #fanOut: RoomFanOut;
   /** The members of each lane, by lane number. */
-  readonly #lanes: Rooms<C>[] = [new Rooms<C>()];
+  readonly #lanes: RoomMembers<C>[] = [new RoomMembers<C>()];
 
   constructor(fanOut: RoomFanOut) {
     this.#fanOut = fanOut;
@@ -33,7 +33,7 @@ export class RoomLanes<C extends object> {
     const lane = this.#fanOut.laneToEnter(room);
     this.#fanOut.flush(room, lane);
     if (!isOpen()) return;
-    this.#lanes[lane] ??= new Rooms<C>();
+    this.#lanes[lane] ??= new RoomMembers<C>();
     this.#lanes[lane].enter(room, connection);
   }
 

@@ -17,7 +17,7 @@ import {
   type TransportServer,
 } from "@cm/transport";
 import { type WebSocket, WebSocketServer } from "ws";
-import { copyRequest, handshakeFault, refuseOn, replyDoor } from "./http-door.js";
+import { copyRequest, handshakeFault, refuseOn, httpExchange } from "./node-http.js";
 import {
   type NodeServer,
   type ResolvedWsServerOptions,
@@ -118,11 +118,11 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     });
     server.on("request", (request, response) => {
       const head = copyRequest(request, trustedProxies);
-      const door = replyDoor(response);
+      const exchange = httpExchange(response);
       const fault = objectionTo(head, maxHeadBytes);
-      if (fault !== undefined) door.write(fault, { closeConnection: true });
-      else if (head.facts.path !== path) this.routes.handle(door, head);
-      else door.write(this.admissions.plainRefusal(head), { closeConnection: true });
+      if (fault !== undefined) exchange.write(fault, { closeConnection: true });
+      else if (head.facts.path !== path) this.routes.handle(exchange, head);
+      else exchange.write(this.admissions.plainRefusal(head), { closeConnection: true });
     });
     server.on("clientError", (error: NodeJS.ErrnoException, stream) => {
       // Node.js reports errors that it finds before there is a request object. The client may also have
@@ -138,7 +138,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     const onError = (error: CmError): void => this.#options.onError(error, { stage: "listening" });
     // A failed accept affects only that client, not the process.
     server.on("error", (cause) => {
-      if (server.listening) onError(new CmError("unavailable", "The server can't accept a connection.", { cause }));
+      if (server.listening) onError(new CmError("unavailable", "The server can't accept connections at the moment.", { cause }));
     });
     this.acceptPause = new AcceptPause({
       stopListening: () => void server.close(),
@@ -153,7 +153,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     if (head.facts.path !== this.#options.path) {
       // Another listener of the application's server may handle the path.
       if (this.#server?.listenerCount("upgrade") === 1) {
-        refuseOn(stream, jsonRefusal(404, "not-found", "Nothing is served here."));
+        refuseOn(stream, jsonRefusal(404, "not-found", "No route has this path."));
       }
       return;
     }

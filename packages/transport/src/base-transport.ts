@@ -1,15 +1,15 @@
 import { CmError, encodeServerFrame, encodeUtf8 } from "@cm/protocol";
 import { AddressLimits } from "./admission/address-limits.js";
-import { Admissions } from "./admission/admissions.js";
-import type { TransportConnection } from "./connections/connection.js";
+import { UpgradeAdmission } from "./admission/upgrade-admission.js";
 import { ConnectionTable } from "./connections/connection-table.js";
 import type { DrainOptions } from "./connections/drain.js";
 import type { LiveConnection } from "./connections/live-connection.js";
 import type { SlowConsumers } from "./connections/slow-consumers.js";
-import { HttpRoutes } from "./http/http-routes.js";
+import type { TransportConnection } from "./connections/transport-connection.js";
+import { RouteDispatcher } from "./http/route-dispatcher.js";
 import type { AcceptPause } from "./listening/accept-pause.js";
-import { openFilesWarning } from "./listening/open-files.js";
-import { requireFrameBytes } from "./options/option-values.js";
+import { openFilesWarning } from "./listening/open-open-file-limit.js";
+import { requireFrameBytes } from "./options/option-checks.js";
 import type { ResolvedTransportOptions } from "./options/resolved-options.js";
 import { LaggingMembers } from "./rooms/lagging-members.js";
 import { RoomFanOut, type RoomFrame } from "./rooms/room-fan-out.js";
@@ -21,8 +21,8 @@ import type { ListeningAddress, TransportServer, TransportStats } from "./transp
  */
 export abstract class BaseTransport<U, C extends LiveConnection<U>> implements TransportServer<U> {
   protected readonly connections: ConnectionTable<U, C>;
-  protected readonly admissions: Admissions<U>;
-  protected readonly routes: HttpRoutes;
+  protected readonly admissions: UpgradeAdmission<U>;
+  protected readonly routes: RouteDispatcher;
   protected readonly fanOut: RoomFanOut;
   /** Set if the transport listens by itself. */
   protected acceptPause: AcceptPause | undefined;
@@ -38,8 +38,8 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
     this.#options = options;
     const addresses = new AddressLimits(options);
     this.connections = new ConnectionTable(options, slow, addresses, byId);
-    this.admissions = new Admissions(options, this.connections.byId, addresses);
-    this.routes = new HttpRoutes(options.routes, options.onError);
+    this.admissions = new UpgradeAdmission(options, this.connections.byId, addresses);
+    this.routes = new RouteDispatcher(options.routes, options.onError);
     this.fanOut = new RoomFanOut({
       roomWindowMs: options.roomWindowMs,
       maxMembersPerTurn: options.maxMembersPerTurn,
@@ -107,7 +107,7 @@ export abstract class BaseTransport<U, C extends LiveConnection<U>> implements T
     this.fanOut.toRoom(room, frame, except);
   }
 
-  tellGap(room: string, missed: number | undefined): void {
+  notifyGap(room: string, missed: number | undefined): void {
     this.#lagging?.lost(room, missed);
     const frame = encodeServerFrame({ type: "gap", room, ...(missed === undefined ? {} : { missed }) });
     this.fanOut.toRoom(room, encodeUtf8(frame), []);

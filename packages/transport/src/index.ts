@@ -1,5 +1,5 @@
 // A server and its connections
-export type { TransportConnection } from "./connections/connection.js";
+export type { TransportConnection } from "./connections/transport-connection.js";
 export type { ListeningAddress, TransportServer, TransportStats } from "./transport-server.js";
 export type { Authentication, UpgradeRequest } from "./admission/authentication.js";
 export type { DrainOptions, DrainProgress } from "./connections/drain.js";
@@ -8,7 +8,7 @@ export type { TransportOptions } from "./options/transport-options.js";
 export type { ResolvedTransportOptions } from "./options/resolved-options.js";
 export type { SlowReaderOptions, SlowReaderPolicy } from "./rooms/slow-readers.js";
 export { SLOW_READER_POLICIES } from "./rooms/slow-readers.js";
-export type { TrafficCounts } from "./counters/traffic.js";
+export type { TrafficCounts } from "./counters/traffic-counts.js";
 export type { FaultCounter } from "./counters/fault-counter.js";
 export { createFaultCounter } from "./counters/fault-counter.js";
 
@@ -16,13 +16,13 @@ export { createFaultCounter } from "./counters/fault-counter.js";
 export type { HttpReply, WriteOptions } from "./http/http-reply.js";
 export { headersOf, jsonRefusal, problem, problemOf } from "./http/http-reply.js";
 export type { Route, RouteHandler, RouteMethod, RouteRequest } from "./http/route-table.js";
-export type { ReplyDoor } from "./http/http-routes.js";
+export type { HttpExchange } from "./http/route-dispatcher.js";
 export type { RequestFacts, RequestHead } from "./http/request-head.js";
 export { copyRequestHead, headTooLarge, objectionTo } from "./http/request-head.js";
 
 // Building blocks of transports
-export type { PendingUpgrade, UpgradeDoor } from "./admission/admissions.js";
-export { Admissions } from "./admission/admissions.js";
+export type { PendingUpgrade, UpgradeResponder } from "./admission/upgrade-admission.js";
+export { UpgradeAdmission } from "./admission/upgrade-admission.js";
 export { BaseTransport } from "./base-transport.js";
 export type { FrameFault } from "./connections/connection-table.js";
 export type { Ending, WaitingLimit } from "./connections/live-connection.js";
@@ -31,7 +31,7 @@ export type { AcceptPauseOptions } from "./listening/accept-pause.js";
 export { AcceptPause } from "./listening/accept-pause.js";
 export { listenFailure } from "./listening/listen-failure.js";
 export { resolveTransportOptions } from "./options/resolved-options.js";
-export { flag, invalid, whole } from "./options/option-values.js";
+export { flag, invalid, whole } from "./options/option-checks.js";
 export type { RoomFrame } from "./rooms/room-fan-out.js";
 export { RoomFanOut } from "./rooms/room-fan-out.js";
 export type { RoomWindow } from "./rooms/room-window.js";

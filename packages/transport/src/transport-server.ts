@@ -1,7 +1,7 @@
 import type { LocalDelivery } from "@cm/protocol";
-import type { TransportConnection } from "./connections/connection.js";
 import type { DrainOptions, DrainProgress } from "./connections/drain.js";
-import type { TrafficCounts } from "./counters/traffic.js";
+import type { TransportConnection } from "./connections/transport-connection.js";
+import type { TrafficCounts } from "./counters/traffic-counts.js";
 
 /** The address that a server listens on. */
 export interface ListeningAddress {
@@ -116,7 +116,7 @@ export interface TransportServer<U = unknown> extends LocalDelivery, AsyncDispos
    * `missed` messages, or an unknown number. A member that is behind is notified together with what it missed
    * itself.
    */
-  tellGap(room: string, missed: number | undefined): void;
+  notifyGap(room: string, missed: number | undefined): void;
   /** The open connection with this id, or `undefined`. */
   connection(id: string): TransportConnection<U> | undefined;
   /** The open connections of a user. */

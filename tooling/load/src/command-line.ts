@@ -16,20 +16,20 @@ export const LOAD_USAGE = `Usage: npm run load -- --url ws://127.0.0.1:3000/ws[,
   --rooms N           rooms (20)
   --members N         members of each room, one connection each (10)
   --publishers N|all  members of each room that publish (all)
-  --rate N            messages a second over all rooms (500)
+  --rate N            messages per second over all rooms (500)
   --seconds N         how long to publish (10)
-  --warmup N          seconds of publishing before latency counts (0)
+  --warmup N          seconds of publishing before latency is measured (0)
   --bytes N           size of a message's data as JSON (200)
-  --ramp N            new connections a second (1000)
-  --seed N            repeats the draws of an earlier run
-  --user-prefix TEXT  in front of user names (load-)
-  --token-secret TEXT has each connection come with a token, signed with this secret
+  --ramp N            new connections per second (1000)
+  --seed N            random seed of an earlier run to repeat
+  --user-prefix TEXT  prefix of user names (load-)
+  --token-secret TEXT give each connection a token that is signed with this secret
   --no-echo           publishers do not get their own messages
-  --no-acks           publishes ask for no answer
+  --no-acks           publishes request no acknowledgement
   --json              print the report as JSON
-  --i-own-this-server lets addresses through that are not loopback
+  --i-own-this-server allow addresses that are not loopback
 
-Ends with 1 where anything was lost, duplicated or out of order.`;
+Exits with 1 if a message was lost, duplicated or out of order.`;
 
 /** Parses the command line. Throws `options-invalid`. The ranges of numbers are checked by {@link runLoad}. */
 export function parseLoadCommand(args: readonly string[]): LoadCommand {

@@ -3,7 +3,7 @@ export type { DeliveryFindings } from "./check/delivery-checker.js";
 export type { CmDialectOptions } from "./clients/cm-dialect.js";
 // Speaking to other servers
 export { createCmDialect } from "./clients/cm-dialect.js";
-export type { Dialect, DialectSession, Seat, SessionPort } from "./clients/dialect.js";
+export type { Dialect, DialectSession, Placement, SessionPort } from "./clients/dialect.js";
 export type { LatencySummary } from "./report/latency-histogram.js";
 export type { LoadOptions, SteadyEdge } from "./load-options.js";
 export type { LoadProgress } from "./report/load-progress.js";

@@ -21,7 +21,7 @@ test.each(["ws://127.0.0.1/ws", "ws://127.9.9.9:1/ws", "ws://localhost:3000/ws",
 );
 
 test.each(["ws://192.0.2.1/ws", "ws://example.test/ws", "ws://127.0.0.1.example.test/ws", "ws://0.0.0.0/ws"])(
-  "%s is refused without the word of its owner",
+  "%s is refused without its owner's consent",
   (url) => {
     expect(codeOf({ urls: [url] })).toBe("options-invalid urls");
     expect(codeOf({ urls: [url], allowRemote: true })).toBe("accepted");

@@ -1,8 +1,8 @@
 import { CmError } from "@cm/protocol";
 import { createCmDialect } from "./clients/cm-dialect.js";
 import type { Dialect } from "./clients/dialect.js";
-import { PAYLOAD_MIN_BYTES } from "./payload.js";
 import type { LoadProgress } from "./report/load-progress.js";
+import { PAYLOAD_MIN_BYTES } from "./stamped-payload.js";
 
 /** The beginning of the steady part of a run, after the warm-up, or its end, at the last publish. */
 export type SteadyEdge = "begin" | "end";

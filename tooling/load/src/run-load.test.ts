@@ -146,7 +146,7 @@ test("A refused publish is no loss, and its code is counted", async () => {
   });
 });
 
-test("A publisher that is cut off is counted by its close code, and the others go on", async () => {
+test("A publisher that is cut off is counted by its close code, and the others continue", async () => {
   const url = await startServer({ cut: (publish) => publish === 20 });
   const report = await runLoad({ ...SMALL, urls: [url] });
   expect(report).toMatchObject({ published: 150, closes: { "4200": 1 } });

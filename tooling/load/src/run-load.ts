@@ -2,12 +2,12 @@ import { CmError } from "@cm/protocol";
 import { openFleet } from "./clients/fleet.js";
 import { type LoadOptions, type ResolvedLoadOptions, resolveLoadOptions } from "./load-options.js";
 import { runPaced } from "./pacer.js";
-import { PayloadWriter } from "./payload.js";
-import { createRandom } from "./random.js";
 import type { LoadProgress } from "./report/load-progress.js";
 import type { LoadReport } from "./report/load-report.js";
 import { LoadTally } from "./report/load-tally.js";
 import { SteadyMeter } from "./report/steady-meter.js";
+import { createRandom } from "./seeded-random.js";
+import { PayloadWriter } from "./stamped-payload.js";
 
 /**
  * Time without any arrival after the last publish, in milliseconds, after which missing messages count as lost.

@@ -19,15 +19,15 @@ const RUN_TIMEOUT_MS = 300_000;
 
 const USAGE = `Usage: npm run mutate -- [options]
 
-  --count N        how many changes, 1 to 1,000 (60)
-  --seed N         repeats the draws of an earlier run
-  --skip N         leaves out the first of the draws: goes on where a run was ended
-  --at FILE[:LINE] tries the changes of one file or line; FILE is a path from the repository's root
+  --count N        number of changes, 1 to 1,000 (60)
+  --seed N         random seed of an earlier run to repeat
+  --skip N         number of changes to skip, to continue a run that was stopped
+  --at FILE[:LINE] try only the changes of one file or line; FILE is relative to the repository's root
   --package NAME   one of ${productPackages(ROOT).join(", ")} (all)
 
-Changes the packages' sources at random places, one place a time and never on the disk, and runs the
-package's own tests with each change. Prints the changes that no test noticed: each wants a look, for a
-change may be without effect. Ends with 1 where the tests fail without a change.`;
+Changes the packages' sources at random places, one at a time and only in memory, and runs the
+package's own tests with each change. Prints the changes that no test detects; review each, because a
+change may have no effect. Exits with 1 if the tests fail without a change.`;
 
 interface Command {
   readonly count: number;

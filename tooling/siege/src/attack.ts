@@ -1,7 +1,7 @@
 import type { GatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
 import type { BystanderFigures } from "./bystanders.js";
 import { Bystanders } from "./bystanders.js";
-import { Crowd } from "./crowd.js";
+import { Crowd } from "./crowd-process.js";
 
 /** Size and duration of an attack. */
 export interface Scale {

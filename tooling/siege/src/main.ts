@@ -27,13 +27,13 @@ const USAGE = `Usage: npm run siege -- [options]
 
   --attack NAME   one of ${ATTACKS.map(({ name }) => name).join(", ")} (all)
   --limits WORD   off, on or both (both)
-  --seconds N     how long each flood lasts, 1 to 60 (10)
-  --size N        the share of the crowds, 0.01 to 1 (1)
-  --short         all of them within a minute, with the limits on: --size 0.05 --seconds 2 --limits on,
-                  unless given. Promises about time are printed, and decide nothing
+  --seconds N     duration of each flood in seconds, 1 to 60 (10)
+  --size N        factor for the number of clients, 0.01 to 1 (1)
+  --short         all attacks within a minute, with the limits on: --size 0.05 --seconds 2 --limits on,
+                  unless given. Requirements about time are printed, but do not affect the exit code
 
-Attacks gateways of its own, on the loopback address, with the limits off and on. Ends with 1
-where a promise is broken with the limits on.`;
+Attacks gateways that it starts on the loopback address, with the limits off and on. Exits with 1
+if a requirement is not met with the limits on.`;
 
 interface Command {
   readonly attacks: readonly Attack[];
@@ -68,11 +68,11 @@ function readCommand(args: readonly string[]): Command | undefined {
 const FUZZ_USAGE = `Usage: npm run fuzz -- [options]
 
   --inputs N   frames, requests, tokens and bus messages in all, 1,000 to 100,000,000 (500,000)
-  --seed N     repeats the draws of an earlier run
-  --short      half a minute: 40,000 inputs unless given, and how long others wait decides nothing
+  --seed N     random seed of an earlier run to repeat
+  --short      half a minute: 40,000 inputs unless given; waiting times do not affect the exit code
 
-Sends random inputs to a gateway of its own, on the loopback address. Ends with 1 where it ends,
-grows, or keeps others waiting.`;
+Sends random inputs to a gateway that it starts on the loopback address. Exits with 1 if the gateway
+exits, grows, or keeps other clients waiting.`;
 
 async function fuzz(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({

@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { defineConfig } from "vitepress";
 import { slugOf } from "../markdown-links.mjs";
-import { PLACES } from "../places.mjs";
+import { PLACES } from "../site-paths.mjs";
 
 const item = (text, link) => ({ text, link });
 

@@ -11,7 +11,7 @@ export type { ManagedProcess, ManagedProcessOptions, ProcessEnd } from "./proces
 export { startManagedProcess } from "./process/managed-process.js";
 export type { ProcessUsage } from "./process/process-usage.js";
 export { processUsage } from "./process/process-usage.js";
-export { printedWithFewFiles } from "./process/few-files.js";
+export { printedWithFewFiles } from "./process/open-file-limit.js";
 
 // Faults between processes
 export type { FaultLink } from "./faults/fault-link.js";
@@ -22,7 +22,7 @@ export { STORE_LOSSES } from "./faults/store-losses.js";
 
 // A real Redis
 export { freePort } from "./redis/launchers/free-port.js";
-export { channelsUnder, keysLeftUnder, keysUnder } from "./redis/keys-under.js";
+export { channelsUnder, keysLeftUnder, keysUnder } from "./redis/keys-with-prefix.js";
 export type { LaunchRequest, RedisLauncher, RedisProcess } from "./redis/launchers/launcher.js";
 export { findLauncher } from "./redis/launchers/find-launcher.js";
 export type { RedisCluster, StartRedisClusterOptions } from "./redis/topologies/redis-cluster.js";

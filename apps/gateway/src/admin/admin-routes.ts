@@ -1,8 +1,8 @@
 import { CmError, decodeUtf8 } from "@cm/protocol";
 import type { RouteRequest } from "@cm/transport";
 import type { Revocation } from "../auth/revocations.js";
+import { parseRevocation } from "../gateway-questions.js";
 import { type HttpRoute, jsonReply } from "../http/http-route.js";
-import { parseRevocation } from "../questions.js";
 import type { Metrics } from "./metrics.js";
 
 /** The functions that the operators' routes call. */

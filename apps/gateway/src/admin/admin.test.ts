@@ -155,13 +155,13 @@ it("leaves metrics, statistics and revocation off the port for clients, which se
   for (const path of ["/metrics", "/revoke", "/stats"]) expect((await fetch(publicUrl + path)).status).toBe(404);
 });
 
-it("does not start where another process has the port for operators", async () => {
+it("does not start if another process has the port for operators", async () => {
   const second = createGateway({ port: 0, authenticate: () => ({ userId: "ann" }), admin: { port: adminPort } });
   await expect(second.start()).rejects.toMatchObject({ code: "port-in-use", details: { port: adminPort } });
   const elsewhere = { port: 0, host: "192.0.2.1" };
   const third = createGateway({ port: 0, authenticate: () => ({ userId: "ann" }), admin: elsewhere });
   await expect(third.start()).rejects.toMatchObject({
     code: "options-invalid",
-    message: "192.0.2.1 is no address of this machine (EADDRNOTAVAIL).",
+    message: "192.0.2.1 is not an address of this machine (EADDRNOTAVAIL).",
   });
 });

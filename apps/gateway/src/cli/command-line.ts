@@ -2,23 +2,24 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { isCmError } from "@cm/protocol";
 import { VARIABLES } from "../config/known-variables.js";
-import { EXIT, print, tell } from "../exit.js";
+import { EXIT } from "../exit-codes.js";
+import { print, printError } from "../terminal-output.js";
 import { runTokenCommand, TOKEN_OPTIONS } from "./token-command.js";
 
 const HELP = `Usage:
   cm-gateway                        run a gateway, configured by environment variables
-  cm-gateway token --user NAME      print a token for development, signed with TOKEN_SECRET
+  cm-gateway token --user NAME      print a development token, signed with TOKEN_SECRET
       --join, --publish, --members, --send, --presence PATTERN
-                                    what the user may do; each can be given again
-      --ttl SECONDS                 how long it is valid; 3600 without it
-      --id ID                       its id, by which it can be revoked
-  cm-gateway token --check TOKEN    verify a token with the configured key, and print what it says
+                                    the user's permissions; each option can be repeated
+      --ttl SECONDS                 lifetime of the token (default 3600)
+      --id ID                       id of the token, for revocation
+  cm-gateway token --check TOKEN    verify a token with the configured key, and print its contents
   cm-gateway --help | --version
 
 Variables, also read from .env.local in the working directory:
 ${wrapped(VARIABLES)}
 
-Exit codes: 0 closed as asked, 1 a fault, 64 unknown arguments, 78 a configuration that can't be used.`;
+Exit codes: 0 closed on request, 1 failure, 64 unknown arguments, 78 invalid configuration.`;
 
 /**
  * Runs the command that the arguments name. Resolves with the command's exit code, or with `undefined` if the
@@ -37,14 +38,14 @@ export async function runCommandLine(args: readonly string[]): Promise<number | 
     return EXIT.ok;
   } catch (error) {
     if (isCmError(error)) {
-      tell(error);
+      printError(error);
       return error.code === "options-invalid" ? EXIT.usage : EXIT.config;
     }
     // Print only the first sentence: the argument parser of Node.js names the bad argument in it, and the rest
     // of the message is about the parser's API.
     const { code, message } = Object(error) as { readonly code?: unknown; readonly message?: string };
     if (!String(code).startsWith("ERR_PARSE_ARGS_")) throw error;
-    tell(`${message?.split(". ")[0]?.replace(/\.$/, "")}. See cm-gateway --help.`);
+    printError(`${message?.split(". ")[0]?.replace(/\.$/, "")}. See cm-gateway --help.`);
     return EXIT.usage;
   }
 }

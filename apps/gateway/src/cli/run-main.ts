@@ -1,5 +1,6 @@
 import { loadEnvFile } from "../config/env-file.js";
-import { EXIT, tell } from "../exit.js";
+import { EXIT } from "../exit-codes.js";
+import { printError } from "../terminal-output.js";
 import type { StopRequest } from "../stop-request.js";
 import { runCommandLine } from "./command-line.js";
 
@@ -8,7 +9,7 @@ export async function runMain(script: string, args: readonly string[], request: 
   try {
     loadEnvFile();
   } catch (error) {
-    tell(error);
+    printError(error);
     return EXIT.config;
   }
   const exitCode = await runCommandLine(args);

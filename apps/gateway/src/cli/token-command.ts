@@ -9,8 +9,9 @@ import {
 } from "@cm/auth";
 import { CmError, isCmError } from "@cm/protocol";
 import { EnvReader } from "../config/env-reader.js";
-import { readTokens, variableOf } from "../config/tokens.js";
-import { EXIT, print, tell } from "../exit.js";
+import { readTokens, variableOf } from "../config/token-settings.js";
+import { EXIT } from "../exit-codes.js";
+import { print, printError } from "../terminal-output.js";
 
 const text = { type: "string" } as const;
 const patterns = { type: "string", multiple: true } as const;
@@ -45,12 +46,12 @@ export async function runTokenCommand(args: TokenArguments, env: Environment): P
   if (args.check !== undefined) {
     const other = Object.keys(args).find((name) => name !== "check");
     if (other !== undefined) throw usage(`--check can't be given beside --${other}`);
-    if (tokens === undefined) throw missing("a key is needed: TOKEN_SECRET, TOKEN_PUBLIC_KEY or TOKEN_JWKS_URL");
+    if (tokens === undefined) throw missing("set a key: TOKEN_SECRET, TOKEN_PUBLIC_KEY or TOKEN_JWKS_URL");
     return check(args.check, verifierOf(tokens));
   }
   const { user, ttl, id } = args;
-  if (user === undefined) throw usage("--user NAME is needed, or --check TOKEN");
-  if (tokens?.secret === undefined) throw missing("TOKEN_SECRET is needed to sign a token");
+  if (user === undefined) throw usage("give --user NAME or --check TOKEN");
+  if (tokens?.secret === undefined) throw missing("set TOKEN_SECRET, which signs the token");
   verifierOf(tokens);
   if (ttl !== undefined && !(/^\d{1,5}$/.test(ttl) && Number(ttl) >= 1 && Number(ttl) <= 86_400)) {
     throw usage("--ttl must be a whole number of seconds, 1 to 86400");
@@ -88,7 +89,7 @@ async function check(token: string, verifier: TokenVerifier): Promise<number> {
   } catch (error) {
     if (!isCmError(error)) throw error;
     const reason = error.details?.reason;
-    tell(`${error.code}${reason === undefined ? "" : ` (${String(reason)})`}: ${error.message}`);
+    printError(`${error.code}${reason === undefined ? "" : ` (${String(reason)})`}: ${error.message}`);
     return EXIT.fault;
   }
   const { userId, tokenId, expiresAtMs } = identity;

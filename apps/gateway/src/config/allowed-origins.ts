@@ -11,14 +11,14 @@ export function readAllowedOrigins(reader: EnvReader): string[] | undefined {
     .split(",")
     .map((origin) => origin.trim())
     .filter((origin) => origin !== "");
-  if (origins.length === 0) reader.problem(name, "must name an origin, or be left out to let in any");
+  if (origins.length === 0) reader.problem(name, "must name an origin, or be unset to allow any origin");
   const wrong = origins.findIndex((origin) => !isOrigin(origin));
   // The message gives the entry's position, not its text: the text may be a URL with a password.
   if (wrong !== -1) {
     reader.problem(
       name,
-      `must hold origins as browsers send them, such as https://example.com or http://localhost:8080, ` +
-        `in lower case and without a path; entry ${wrong + 1} is none`,
+      `must list origins as browsers send them, such as https://example.com or http://localhost:8080, ` +
+        `in lower case and without a path; entry ${wrong + 1} is not one`,
     );
   }
   return origins;

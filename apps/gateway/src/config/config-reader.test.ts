@@ -39,14 +39,14 @@ describe("readGatewayConfig", () => {
     expect(config.serverId).toMatch(/^gw-[a-z0-9]{6}$/);
   });
 
-  it("takes time to send clients elsewhere where there may be another server", () => {
+  it("takes time to send clients elsewhere if there may be another server", () => {
     expect(readGatewayConfig({ REDIS_HOST: "example" }).drainMs).toBe(10_000);
     expect(readGatewayConfig({ DRAIN_SECONDS: "30" }).drainMs).toBe(30_000);
     expect(readGatewayConfig({ REDIS_HOST: "example", DRAIN_SECONDS: "0" }).drainMs).toBe(0);
     expect(problemsOf({ DRAIN_SECONDS: "3601" })).toContain("DRAIN_SECONDS");
   });
 
-  it("pings every 25 s, or twice within a shorter idle timeout, unless told otherwise", () => {
+  it("pings every 25 s, or twice within a shorter idle timeout, unless configured otherwise", () => {
     expect(readGatewayConfig({})).toMatchObject({ idleTimeoutMs: 120_000, pingIntervalMs: 25_000 });
     expect(readGatewayConfig({ IDLE_TIMEOUT_MS: "10000" }).pingIntervalMs).toBe(5_000);
     expect(readGatewayConfig({ PING_INTERVAL_MS: "0" }).pingIntervalMs).toBe(0);
@@ -65,7 +65,7 @@ describe("readGatewayConfig", () => {
     }
   });
 
-  it("shows statistics to clients on a loopback address alone, unless told otherwise", () => {
+  it("shows statistics to clients on a loopback address alone, unless configured otherwise", () => {
     const secret = "0123456789abcdef0123456789abcdef";
     expect(readGatewayConfig({}).publicStats).toBe(true);
     expect(readGatewayConfig({ ADMIN_PORT: "9000" }).publicStats).toBe(false);
@@ -97,13 +97,13 @@ describe("readGatewayConfig", () => {
     expect(problemsOf({ TOKEN_SECRET: secret, TOKEN_SOURCES: "body" })).toContain("TOKEN_SOURCES");
   });
 
-  it("lets everybody be anybody on loopback addresses alone, or where it is told to", () => {
+  it("accepts unauthenticated users on loopback addresses only, unless configured otherwise", () => {
     const tokens = { TOKEN_SECRET: "0123456789abcdef0123456789abcdef" };
     for (const host of ["127.0.0.1", "127.8.8.8", "localhost", "::1"]) {
       expect(readGatewayConfig({ LISTEN_HOST: host }).warnings).toEqual([]);
     }
     for (const host of ["0.0.0.0", "::", "10.0.0.1", "127.example"]) {
-      expect(problemsOf({ LISTEN_HOST: host })).toContain("LISTEN_HOST is no loopback address");
+      expect(problemsOf({ LISTEN_HOST: host })).toContain("LISTEN_HOST is not a loopback address");
       expect(readGatewayConfig({ LISTEN_HOST: host, OPEN: "true" }).warnings).toEqual([
         expect.stringContaining("OPEN"),
       ]);
@@ -211,7 +211,7 @@ describe("readGatewayConfig", () => {
     expect(readGatewayConfig({}).allowedOrigins).toBeUndefined();
   });
 
-  it("knows recoverable rooms by the beginnings of their names, and all of them by *", () => {
+  it("knows recoverable rooms by the prefixes of their names, and all of them by *", () => {
     const read = (RECOVERABLE_ROOMS: string) => readGatewayConfig({ RECOVERABLE_ROOMS }).recoverableRooms;
     expect(read("chat:, game:lobby ,,")).toEqual(["chat:", "game:lobby"]);
     expect(read(" * ")).toEqual([""]);
@@ -219,7 +219,7 @@ describe("readGatewayConfig", () => {
     expect(readGatewayConfig({}).recoverableRooms).toEqual([]);
   });
 
-  it("knows what happens to slow readers by the beginnings of rooms' names", () => {
+  it("knows what happens to slow readers by the prefixes of rooms' names", () => {
     expect(
       readGatewayConfig({
         SLOW_READER_DROP_ROOMS: "log:",
@@ -247,7 +247,7 @@ describe("readGatewayConfig", () => {
     ["REDIS_HOST", { REDIS_HOST: "a b", WORKERS: "2" }],
     ["HEARTBEAT_INTERVAL_MS", { HEARTBEAT_INTERVAL_MS: "soon", HEARTBEAT_TTL_SECONDS: "20" }],
     ["PORT", { PORT: "many", WORKERS: "2", REDIS_URL: "redis://x" }],
-  ])("names %s alone where the others are right", (name, env) => {
+  ])("names %s alone if the others are right", (name, env) => {
     const problems = problemsOf(env);
     expect(problems).toMatch(new RegExp(`^The configuration can't be used: ${name} [^;]*\\.$`));
   });
@@ -271,7 +271,7 @@ describe("readGatewayConfig", () => {
     expect(problemsOf({ PORT: "9".repeat(10_000) }).length).toBeLessThan(200);
   });
 
-  it("warns where a URL makes the parts idle", () => {
+  it("warns if a URL makes the parts idle", () => {
     const env = { REDIS_URL: "redis://one", REDIS_HOST: "two", REDIS_PASSWORD: "hunter2" };
     const { redisUrl, warnings } = readGatewayConfig(env);
     expect(redisUrl).toBe("redis://one");
@@ -279,7 +279,7 @@ describe("readGatewayConfig", () => {
     expect(readGatewayConfig({ REDIS_URL: "redis://one", REDIS_HOST: " " }).warnings).toEqual([]);
   });
 
-  it("gives operators a port of their own where one is asked for, and each worker its own", () => {
+  it("gives operators a port of their own if one is asked for, and each worker its own", () => {
     expect(readGatewayConfig({}).admin).toBeUndefined();
     expect(readGatewayConfig({ ADMIN_HOST: "::1" }).admin).toBeUndefined();
     expect(readGatewayConfig({ ADMIN_PORT: "9100" }).admin).toEqual({ port: 9100, host: "127.0.0.1" });

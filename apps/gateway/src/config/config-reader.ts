@@ -1,17 +1,17 @@
 import { createTokenVerifier, type TokenVerifierOptions } from "@cm/auth";
 import { isCmError, isServerId, randomBase36 } from "@cm/protocol";
 import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "@cm/transport";
-import { membershipsThatFit, roomsThatFit } from "../limits/memory-limits.js";
-import { USER_LIMIT_POLICIES } from "../session/user-places.js";
+import { membershipsThatFit, roomsThatFit } from "../limits/heap-capacity.js";
+import { USER_LIMIT_POLICIES } from "../session/user-connection-limit.js";
 import { readAllowedOrigins } from "./allowed-origins.js";
 import { EnvReader } from "./env-reader.js";
 import { type GatewayConfig, LOG_LEVELS, TRANSPORTS } from "./gateway-config.js";
 import { misspeltVariables } from "./known-variables.js";
+import { readTrustedProxies } from "./proxy-settings.js";
 import { readRedisUrl } from "./redis-url.js";
-import { readRoomBeginnings } from "./room-beginnings.js";
-import { readTokens, variableOf } from "./tokens.js";
-import { readTrustedProxies } from "./trusted-proxies.js";
-import { readWorker, WORKER_SUFFIX_MAX, WORKERS_MAX } from "./workers.js";
+import { readRoomPrefixes } from "./room-prefixes.js";
+import { readTokens, variableOf } from "./token-settings.js";
+import { readWorker, WORKER_SUFFIX_MAX, WORKERS_MAX } from "./worker-settings.js";
 
 const DAY_MS = 86_400_000;
 const SERVER_ID_MAX = 64;
@@ -22,18 +22,18 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
   const workers = reader.wholeNumber("WORKERS", 1, 1, WORKERS_MAX);
   const transport = reader.oneOf("TRANSPORT", "auto", TRANSPORTS);
   if (workers > 1 && transport === "ws") {
-    reader.problem("WORKERS", "must be 1 with TRANSPORT=ws: its processes can't share a port");
+    reader.problem("WORKERS", "must be 1 with TRANSPORT=ws, because its processes can't share a port");
   }
   const redis = readRedisUrl(reader);
   if (workers > 1 && !redis.given) {
-    reader.problem("WORKERS", "needs REDIS_URL: processes do not share the memory store");
+    reader.problem("WORKERS", "requires REDIS_URL, because processes can't share the memory store");
   }
   const serverId = reader.text("SERVER_ID") ?? `gw-${randomBase36(6)}`;
   if (!isServerId(serverId)) {
     reader.problem("SERVER_ID", "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -");
   } else if (workers > 1 && serverId.length > SERVER_ID_MAX - WORKER_SUFFIX_MAX) {
     const max = SERVER_ID_MAX - WORKER_SUFFIX_MAX;
-    reader.problem("SERVER_ID", `must leave room for the workers' numbers: at most ${max} characters`);
+    reader.problem("SERVER_ID", `must be at most ${max} characters, to leave room for the workers' numbers`);
   }
   const redisPrefix = reader.text("REDIS_PREFIX") ?? "cm";
   if (!/^[A-Za-z0-9:_-]{1,64}$/.test(redisPrefix)) {
@@ -41,7 +41,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
   }
   const port = reader.wholeNumber("PORT", 3000, 0, 65_535);
   if (workers > 1 && port === 0 && reader.areGood("PORT"))
-    reader.problem("PORT", "must be given where WORKERS share it");
+    reader.problem("PORT", "must be set if WORKERS is greater than 1, because the workers share it");
   const heartbeatIntervalMs = reader.wholeNumber("HEARTBEAT_INTERVAL_MS", 30_000, 100, DAY_MS / 2);
   const leaseTtlMs = 1000 * reader.wholeNumber("HEARTBEAT_TTL_SECONDS", 90, 1, DAY_MS / 1000);
   const judgeable = reader.areGood("HEARTBEAT_INTERVAL_MS", "HEARTBEAT_TTL_SECONDS");
@@ -53,7 +53,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
   const tokens = readAuthentication(reader, listenHost);
   const allowedOrigins = readAllowedOrigins(reader);
   if (tokens?.sources?.includes("cookie") && allowedOrigins === undefined && !isLoopback(listenHost)) {
-    reader.problem("ALLOWED_ORIGINS", "must be given where TOKEN_SOURCES names cookie: any page could use the cookie");
+    reader.problem("ALLOWED_ORIGINS", "must be set if TOKEN_SOURCES contains cookie; otherwise any page could use the cookie");
   }
   const admin = readAdmin(reader, { port, workers, worker });
   const idleTimeoutMs = reader.wholeNumber("IDLE_TIMEOUT_MS", 120_000, 8_000, 900_000);
@@ -103,7 +103,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     admin,
     publicStats: reader.flag("PUBLIC_STATS", tokens === undefined && admin === undefined && isLoopback(listenHost)),
     page: reader.flag("PAGE", tokens === undefined),
-    recoverableRooms: readRoomBeginnings(reader, "RECOVERABLE_ROOMS"),
+    recoverableRooms: readRoomPrefixes(reader, "RECOVERABLE_ROOMS"),
     ...readSlowReaders(reader, maxBackpressureBytes),
     showServerIds: reader.flag("SHOW_SERVER_IDS", false),
     workers,
@@ -124,7 +124,7 @@ function readAuthentication(reader: EnvReader, listenHost: string): TokenVerifie
   const isOpen = reader.flag("OPEN", false);
   const tokens = readTokens(reader);
   if (tokens !== undefined) {
-    if (isOpen) reader.problem("OPEN", "can't be true where tokens are verified");
+    if (isOpen) reader.problem("OPEN", "can't be true if tokens are verified");
     try {
       createTokenVerifier(tokens);
     } catch (error) {
@@ -137,14 +137,14 @@ function readAuthentication(reader: EnvReader, listenHost: string): TokenVerifie
     return tokens;
   }
   if (isOpen) {
-    reader.warn("OPEN: every client is who it says it is, may join every room and write to everybody");
+    reader.warn("OPEN: clients are not authenticated; each may claim any user id, join every room and send to every user");
   } else if (
     !isLoopback(listenHost) &&
     reader.areGood("LISTEN_HOST", "TOKEN_PUBLIC_KEY", "TOKEN_PUBLIC_KEY_FILE", "TOKEN_JWKS_URL")
   ) {
     reader.problem(
       "LISTEN_HOST",
-      "is no loopback address, and clients are not authenticated: set TOKEN_SECRET, TOKEN_PUBLIC_KEY or TOKEN_JWKS_URL, or OPEN=true for a trial",
+      "is not a loopback address, and clients are not authenticated; set TOKEN_SECRET, TOKEN_PUBLIC_KEY or TOKEN_JWKS_URL, or OPEN=true for a trial",
     );
   }
   return undefined;
@@ -171,8 +171,8 @@ function readRoomWindow(reader: EnvReader): RoomWindow {
 type SlowReaders = Pick<GatewayConfig, "slowReaderDropRooms" | "slowReaderLatestRooms" | "slowReaderBytes">;
 
 function readSlowReaders(reader: EnvReader, maxBackpressureBytes: number): SlowReaders {
-  const slowReaderDropRooms = readRoomBeginnings(reader, "SLOW_READER_DROP_ROOMS");
-  const slowReaderLatestRooms = readRoomBeginnings(reader, "SLOW_READER_LATEST_ROOMS");
+  const slowReaderDropRooms = readRoomPrefixes(reader, "SLOW_READER_DROP_ROOMS");
+  const slowReaderLatestRooms = readRoomPrefixes(reader, "SLOW_READER_LATEST_ROOMS");
   const both = slowReaderLatestRooms.find((beginning) => slowReaderDropRooms.includes(beginning));
   if (both !== undefined) {
     reader.problem("SLOW_READER_LATEST_ROOMS", `and SLOW_READER_DROP_ROOMS must not both have ${both || "*"}`);
@@ -198,7 +198,7 @@ function readAdmin(
   if (reader.text("ADMIN_PORT") === undefined) return undefined;
   const first = reader.wholeNumber("ADMIN_PORT", 0, 0, 65_536 - workers);
   if (first !== 0 && port >= first && port < first + workers) {
-    reader.problem("ADMIN_PORT", "must leave PORT alone, for each worker");
+    reader.problem("ADMIN_PORT", "must differ from PORT, for each worker");
   }
   const index = Number(worker?.split("-")[0] ?? 1);
   return { port: first === 0 ? 0 : first + index - 1, host };

@@ -1,5 +1,5 @@
 import { CmError } from "@cm/protocol";
-import { isHost } from "./host.js";
+import { isHost } from "./host-names.js";
 
 /** Reads variables one by one and collects all problems, so that they can be reported together. */
 export class EnvReader {
@@ -40,7 +40,7 @@ export class EnvReader {
     if (value === undefined) return fallback;
     const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
     if (number >= min && number <= max) return number;
-    this.problem(name, `must be a whole number from ${min} to ${max}, and is ${quoted(value)}`);
+    this.problem(name, `must be a whole number from ${min} to ${max}; it is ${quoted(value)}`);
     return fallback;
   }
 

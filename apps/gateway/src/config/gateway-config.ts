@@ -1,6 +1,6 @@
 import type { TokenVerifierOptions } from "@cm/auth";
 import type { RoomWindow } from "@cm/transport";
-import type { UserLimitPolicy } from "../session/user-places.js";
+import type { UserLimitPolicy } from "../session/user-connection-limit.js";
 
 /**
  * All settings of a gateway that are read from the environment. docs/configuration.md is generated from these

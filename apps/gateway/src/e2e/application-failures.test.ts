@@ -39,7 +39,7 @@ describe("a failure of the application's", () => {
     expect(Math.max(...errors.map(({ causes }) => String(causes).length))).toBeLessThan(1_500);
   });
 
-  it("is a process warning with the cause, where there is no logger", async () => {
+  it("is a process warning with the cause, if there is no logger", async () => {
     const warnings: Error[] = [];
     const hear = (warning: Error) => void warnings.push(warning);
     process.on("warning", hear);
@@ -58,7 +58,7 @@ describe("a failure of the application's", () => {
     );
   });
 
-  it("is a 503 where a route never answers, and where too many requests wait for theirs", async () => {
+  it("is a 503 if a route never answers, and if too many requests wait for theirs", async () => {
     const never = () => new Promise<never>(() => undefined);
     const late = await serve({ routes: { "POST /never": never }, hookTimeoutMs: 50 });
     const { port, errors } = await serve({

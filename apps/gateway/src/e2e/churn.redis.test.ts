@@ -1,5 +1,5 @@
 import { churn, settled } from "@cm/gateway-kit/invariants/churn";
-import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { HEAP_REPORTS, heapBytes } from "@cm/gateway-kit/processes/heap-report";
 import type { ProcessUsage } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";

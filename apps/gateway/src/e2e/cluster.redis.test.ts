@@ -1,5 +1,5 @@
 import type { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
-import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { runLoad } from "@cm/load";
 import { ownerOf } from "@cm/protocol";
 import { eventually, repetitions } from "@cm/test-kit";
@@ -84,7 +84,7 @@ describe.each(["single", "cluster"] as const)("two gateways on one Redis (%s)", 
     expect(arrived).toBe(TRIALS);
   }, 120_000);
 
-  it("reaches exactly whom `echo: false` and direct messages are meant for", async () => {
+  it("delivers `echo: false` and direct messages to exactly the intended recipients", async () => {
     cluster = await startGatewayCluster({ size: 2, redis });
     const [ann1, ann2, bob, cy] = await Promise.all([
       cluster.connect(0, "ann"),

@@ -1,5 +1,5 @@
 import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
-import { startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { eventually } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
@@ -38,7 +38,7 @@ it("closes a user's oldest connection on another server for a newer one, also wh
   for (const socket of [one, other]) await eventually(() => expect(socket?.directs()).toEqual(["both"]));
 });
 
-it("has a user at the limit come back after the end of its server, and never tells it to stay away", async () => {
+it("lets a user at the limit reconnect after its server has ended, and never closes it with connections-limit", async () => {
   const cluster = await startGatewayCluster({
     size: 2,
     env: { ...REPLACE, DEAD_AFTER_MS: "1500", HEARTBEAT_INTERVAL_MS: "500", HEARTBEAT_TTL_SECONDS: "60" },

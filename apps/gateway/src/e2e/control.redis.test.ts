@@ -1,4 +1,4 @@
-import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { createConnectionIdSource } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
 import { createRouter, type Router } from "@cm/router";
@@ -26,7 +26,7 @@ describe("a gateway that another server controls", () => {
 
   afterEach(() => cluster.close());
 
-  it("closes a connection with the reason, and says when it is gone", async () => {
+  it("closes a connection with the reason, and reports not-found once it is gone", async () => {
     const ann = await cluster.connect(0, "ann");
     expect(await outside.control(ann.id, { type: "disconnect", reason: "terminated" }, IN_TIME)).toBe("done");
     expect(await ann.closed).toEqual({ code: 4004, reason: "terminated" });
@@ -74,7 +74,7 @@ describe("a gateway that another server controls", () => {
     expect(await outside.toConnection(gone, frame, IN_TIME_TO_CONFIRM)).toBe("not-found");
   });
 
-  it("is waited for no longer than was said while it is paused, and is not found at once when it is killed", async () => {
+  it("is waited for no longer than the timeout while it is paused, and is not found at once when it is killed", async () => {
     const ann = await cluster.connect(0, "ann");
     const [gateway] = cluster.gateways;
     const frame = Buffer.from('{"type":"direct","data":"hi"}');

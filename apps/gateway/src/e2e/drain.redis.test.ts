@@ -45,7 +45,7 @@ describe("a gateway that drains", () => {
 
   const left = async (): Promise<string[]> => keysLeftUnder(inject("redisUrl"), prefix);
 
-  it("says so, refuses newcomers with a code, serves those who are left, and ends at once at a second signal", async () => {
+  it("says so, refuses new connections with a code, serves those who are left, and ends at once at a second signal", async () => {
     const gateway = await start();
     const sockets = await crowd(gateway, 100);
     gateway.signal("SIGTERM");
@@ -93,7 +93,7 @@ describe("a gateway that drains", () => {
     expect(gateway.logs.filter(({ msg }) => msg === "draining")).toHaveLength(1);
   });
 
-  it("leaves nothing behind once everybody was told, and takes no longer than it needs for a few", async () => {
+  it("leaves nothing behind after all clients were closed, and ends early if there are few of them", async () => {
     const gateway = await start({ DRAIN_SECONDS: "3600", OFFLINE_GRACE_MS: "0" });
     const sockets = await crowd(gateway, 5);
     gateway.signal("SIGTERM");

@@ -1,5 +1,5 @@
 import { openSocket } from "@cm/gateway-kit/clients/cm-socket";
-import { startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { eventually } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
@@ -8,7 +8,7 @@ interface Frame {
   readonly data?: unknown;
 }
 
-it("never gives a client anything before its welcome, and loses nothing of what found it before", async () => {
+it("sends a client nothing before its welcome, and loses none of the messages that arrived before", async () => {
   const cluster = await startGatewayCluster({ size: 2, env: { MAX_REQUESTS_PER_SECOND: "100000" } });
   onTestFinished(() => cluster.close());
   const [wsUrl = ""] = cluster.wsUrls;

@@ -34,7 +34,7 @@ function hook(does: (...given: readonly unknown[]) => unknown): (...given: reado
 }
 
 describe("a hook of an embedded gateway", () => {
-  it.each(NAMES)("%s hears of the connection and the request, and allows it at once or later", async (name) => {
+  it.each(NAMES)("%s is notified of the connection and the request, and allows it at once or later", async (name) => {
     for (const later of [false, true]) {
       const given: unknown[][] = [];
       const { answer } = await askFor(
@@ -52,7 +52,7 @@ describe("a hook of an embedded gateway", () => {
     }
   });
 
-  it.each(NAMES)("%s refuses with the code that it throws or returns, which nobody logs", async (name) => {
+  it.each(NAMES)("%s refuses with the code that it throws or returns, without a log line", async (name) => {
     for (const refuse of [
       () => Promise.reject(new CmError("unauthorized", "Not you.")),
       () => {
@@ -67,7 +67,7 @@ describe("a hook of an embedded gateway", () => {
     }
   });
 
-  it.each(NAMES)("%s refuses with internal, and a line in the log, where it throws something else", async (name) => {
+  it.each(NAMES)("%s refuses with internal, and a line in the log, if it throws something else", async (name) => {
     for (const fail of [
       () => {
         throw new Error("the password is 12345");
@@ -82,7 +82,7 @@ describe("a hook of an embedded gateway", () => {
     }
   });
 
-  it.each(NAMES)("%s refuses with timeout, and a line in the log, where it takes too long", async (name) => {
+  it.each(NAMES)("%s refuses with timeout, and a line in the log, if it takes too long", async (name) => {
     const { answer, logged } = await askFor(
       name,
       hook(() => new Promise(() => undefined)),
@@ -91,7 +91,7 @@ describe("a hook of an embedded gateway", () => {
     expect(logged).toEqual(["a hook failed: timeout"]);
   });
 
-  it("onConnect closes who was refused, and nothing of the connection is left", async () => {
+  it("onConnect closes a refused connection, and nothing of it is left", async () => {
     const { gateway, port } = await serve({ onConnect: () => ({ refuse: "unauthorized" }) });
     const client = await connect(port, "ann");
     await client.hello();
@@ -128,7 +128,7 @@ describe("a hook of an embedded gateway", () => {
     expect(ann.frames.filter(({ type }) => type === "error")).toEqual([]);
   });
 
-  it("onClose hears once of each connection that said hello, and what it throws is logged", async () => {
+  it("onClose is called once for each connection that sent hello, and an error that it throws is logged", async () => {
     const ends: unknown[] = [];
     const { port, logged } = await serve({
       onClose: (connection, end) => {
@@ -163,7 +163,7 @@ describe("an embedded gateway", () => {
     expect((await fetch(`${url}/`)).status).toBe(404);
   });
 
-  it("takes a store without a history, where no room is recoverable", async () => {
+  it("takes a store without a history, if no room is recoverable", async () => {
     const whole = createMemoryStore();
     await whole.start();
     onTestFinished(() => whole.close());

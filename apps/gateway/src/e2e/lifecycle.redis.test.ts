@@ -22,7 +22,7 @@ describe("a gateway's life", () => {
     await Promise.all(running.splice(0).map((gateway) => gateway.stop()));
   });
 
-  it("serves rooms from the memory store where no Redis is named", async () => {
+  it("serves rooms from the memory store if no Redis is named", async () => {
     const gateway = await start();
     const [ann, bob] = await Promise.all([CmSocket.open(gateway.wsUrl, "ann"), CmSocket.open(gateway.wsUrl, "bob")]);
     await ann.do({ type: "join", room: "lobby" });
@@ -107,7 +107,7 @@ describe("a gateway's life", () => {
     expect(await keysLeftUnder(inject("redisUrl"), prefix)).toEqual([`${prefix}:layout`]);
   });
 
-  it("refuses the id of a living server, and says why", async () => {
+  it("refuses the id of a live server, and says why", async () => {
     const shared = { REDIS_URL: inject("redisUrl"), REDIS_PREFIX: freshPrefix(), SERVER_ID: "same" };
     await start(shared);
     const second = await runGatewayToItsEnd({ ...shared, PORT: "0" });
@@ -115,7 +115,7 @@ describe("a gateway's life", () => {
     expect(second.output).toContain("server-id-taken");
   });
 
-  it("starts again under its id after it was killed, once its lease has run out", async () => {
+  it("starts again under its id after it was killed, once its lease has expired", async () => {
     const prefix = freshPrefix();
     const shared = {
       REDIS_URL: inject("redisUrl"),

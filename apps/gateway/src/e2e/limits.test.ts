@@ -59,7 +59,7 @@ it("refuses messages to more receivers a second than a connection may have, one 
   expect(await reached("fan-out")).toBe(2);
 });
 
-it("gives messages to many receivers a share of the server's time, whoever sends them, and small ones theirs", async () => {
+it("limits the server's time for messages to many receivers, regardless of the sender, and leaves time for small ones", async () => {
   const { open, reached } = await serve({ maxFanoutPercent: 50, maxFanoutPerSecond: 0, clock: AT_REST });
   const crowd = await Promise.all(Array.from({ length: 101 }, () => open("crowd")));
   const senders = await Promise.all(Array.from({ length: 100 }, (_, index) => open(`sender-${index}`)));
@@ -74,7 +74,7 @@ it("gives messages to many receivers a share of the server's time, whoever sends
   expect(await reached("server-fan-out")).toBe(refused.length);
 });
 
-it("refuses the join that is too many for the server, and takes it when a place is free", async () => {
+it("refuses the join that exceeds the server's limit, and accepts it once a place is free", async () => {
   const { open, reached, stats } = await serve({ maxMemberships: 3, maxServerRooms: 2 });
   const [ann, bob] = [await open("ann"), await open("bob")];
   await ann.do({ type: "join", room: "a" });
@@ -90,7 +90,7 @@ it("refuses the join that is too many for the server, and takes it when a place 
   expect([await reached("server-rooms"), await reached("memberships")]).toEqual([1, 1]);
 });
 
-it("refuses a connection that is one more than its user may have, and has its client stay away", async () => {
+it("refuses a connection beyond its user's limit with a close code that forbids reconnecting", async () => {
   const { open, wsUrl, reached } = await serve({ maxConnectionsPerUser: 2 });
   const first = await open("ann");
   await open("ann");

@@ -69,7 +69,7 @@ const outputs: Record<string, { readonly start: () => Promise<Started>; readonly
   },
 };
 
-it.each(Object.entries(outputs))("serves, and ends with 0 in time, where standard output %s", async (_, output) => {
+it.each(Object.entries(outputs))("serves, and ends with 0 in time, if standard output %s", async (_, output) => {
   const { child, url } = await output.start();
   const exited = once(child, "exit");
   // With workers three processes start; this test does not check how quickly.

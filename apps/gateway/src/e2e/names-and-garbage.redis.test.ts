@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { CmSocket, openSocket } from "@cm/gateway-kit/clients/cm-socket";
-import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { eventually } from "@cm/test-kit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import WebSocket from "ws";
@@ -126,7 +126,7 @@ describe("what clients may send", () => {
     return answer;
   }
 
-  it("answers garbage with a code, and nobody else notices", async () => {
+  it("answers garbage with a code, and no other client notices", async () => {
     await undisturbed(async () => {
       const expected: [string | Uint8Array, string][] = [
         ["", "frame-not-json"],
@@ -156,7 +156,7 @@ describe("what clients may send", () => {
     });
   });
 
-  it("refuses a frame that is too large, and nobody else notices", async () => {
+  it("refuses a frame that is too large, and no other client notices", async () => {
     await undisturbed(async () => {
       const data = "x".repeat(20_000);
       expect(["frame-too-large", "closed 1009", "closed 1006", "closed 4000"]).toContain(
@@ -241,7 +241,7 @@ describe("what clients may send", () => {
     await socket.close();
   });
 
-  it("survives bytes that are no WebSocket at all", async () => {
+  it("survives bytes that are not a WebSocket handshake", async () => {
     await undisturbed(async () => {
       const port = cluster.gateways[0]?.port ?? 0;
       for (const bytes of [

@@ -1,4 +1,4 @@
-import { startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { eventually, startFaultProxy } from "@cm/test-kit";
 import { describe, expect, inject, it, onTestFinished } from "vitest";
 
@@ -40,7 +40,7 @@ describe("what one connection sends", () => {
     },
   );
 
-  it("has no order between a room and a connection: a direct message may overtake, where the way through Redis is long", async () => {
+  it("has no order between a room and a connection: a direct message may overtake, if the way through Redis is long", async () => {
     const proxy = await startFaultProxy(Number(new URL(inject("redisUrl")).port));
     onTestFinished(() => proxy.close());
     const cluster = await startGatewayCluster({

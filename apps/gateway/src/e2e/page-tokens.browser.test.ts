@@ -39,7 +39,7 @@ afterAll(async () => {
   await rm(profile, { recursive: true, force: true });
 });
 
-it("logs a browser in with a token, takes another one, and puts it out of a room that the next does not allow", async () => {
+it("logs a browser in with a token, takes another one, and removes it from a room that the next does not allow", async () => {
   const page = await browser.newPage();
   const log = (text: string | RegExp) => page.getByRole("log").getByRole("listitem").filter({ hasText: text });
   const handIn = async (token: string): Promise<void> => {

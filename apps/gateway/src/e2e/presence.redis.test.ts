@@ -1,4 +1,4 @@
-import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { createPresence, type UserPresence } from "@cm/presence";
 import type { PresenceChange } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { type RightsClaim, signDevelopmentToken } from "@cm/auth";
 import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
-import { type DocumentedMessage, type ProtocolDocument, readProtocolDocument } from "@cm/gateway-kit/protocol-document";
+import { type DocumentedMessage, type ProtocolDocument, readProtocolDocument } from "@cm/gateway-kit/protocol-page";
 import { CLIENT_ERROR_CODES, CLOSE_CODES, encodeEnvelope, encodeUtf8, SUBPROTOCOL } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
 import { eventually, freshPrefix } from "@cm/test-kit";
@@ -213,7 +213,7 @@ describe("the frames of running gateways", () => {
     expect(await users("here-5")).toEqual([]);
   });
 
-  it("tell what a recovery is limited to", () => {
+  it("report the limits of a recovery", () => {
     const welcome = ada.frames.find(({ type }) => type === "welcome");
     expect(welcome?.limits).toMatchObject({ maxRecoveredMessages: 1_000, maxRecoveredBytes: 524_288 });
   });
@@ -227,7 +227,7 @@ describe("the frames of running gateways", () => {
     expect(await ada.until({ ref: "wide-2" })).toMatchObject({ code: "payload-too-large" });
   });
 
-  it("don't end for names that somebody typed, however many", async () => {
+  it("do not close the connection because of misspelt names, however many", async () => {
     const typist = await Recorder.open(first.wsUrl, "typist");
     await typist.ask({ type: "hello", version: 1, ref: "hello" });
     for (let i = 0; i < 60; i++) typist.send({ type: "join", room: "x".repeat(300), ref: i });
@@ -235,7 +235,7 @@ describe("the frames of running gateways", () => {
     expect(await typist.ask({ type: "ping", ref: "still there" })).toMatchObject({ type: "pong" });
   });
 
-  it("name what is wrong with a request", async () => {
+  it("name the fault of a request", async () => {
     const wrong: [Frame, string][] = [
       [{ type: "dance" }, "operation-unknown"],
       [{ type: "publish", room: "lobby" }, "frame-invalid"],
@@ -255,7 +255,7 @@ describe("the frames of running gateways", () => {
     await ada.until({ code: "frame-not-text" });
   });
 
-  it("tell of a hole, and carry messages of the application", async () => {
+  it("report a gap, and carry messages of the application", async () => {
     const store = createRedisStore({ url: redisUrl, prefix, onError: () => undefined });
     await store.start();
     try {
@@ -289,7 +289,7 @@ describe("the frames of running gateways", () => {
     expect(garbled.frames.length).toBeGreaterThanOrEqual(20);
   });
 
-  it("tell of a token that expires, and of rooms that another one does not allow", async () => {
+  it("report a token that expires, and of rooms that another one does not allow", async () => {
     const secret = "0123456789abcdef0123456789abcdef";
     const gateway = await startGatewayProcess({ env: { TOKEN_SECRET: secret, TOKEN_WARNING_SECONDS: "3600" } });
     try {
@@ -325,7 +325,7 @@ describe("the frames of running gateways", () => {
     expect([...seen].toSorted()).toEqual(document.fromServer.map(({ key }) => key).toSorted());
   });
 
-  it("are not there where the upgrade is refused: an HTTP answer says why", async () => {
+  it("are not there if the upgrade is refused: an HTTP answer says why", async () => {
     const user = `${first.wsUrl}?user=`;
     const refused = {
       "version-unsupported": await refusal(`${user}ada`, ["other"]),
@@ -340,7 +340,7 @@ describe("the frames of running gateways", () => {
     }
   });
 
-  it("say goodbye when the server closes", async () => {
+  it("close with going-away when the server closes", async () => {
     await first.stop();
     expect(await ada.closed).toBe(CLOSE_CODES["going-away"]);
     bo.close();

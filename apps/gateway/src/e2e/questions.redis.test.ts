@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { decodeUtf8, encodeUtf8 } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
 import { createRouter } from "@cm/router";
@@ -62,7 +62,7 @@ it("answers for all gateways, and names those that are paused or dead, until the
   );
 });
 
-it("counts whoever can't answer a question among the missing, and goes on", async () => {
+it("reports servers that can't answer a question as missing, and continues", async () => {
   const { cluster, ask } = await start(1);
   const id = cluster.gateways[0]?.serverId;
   expect(await ask("what is the time?", 5_000)).toEqual({ connections: {}, missing: [id] });

@@ -1,4 +1,4 @@
-import { startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { channelsUnder, eventually, repetitions } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 

@@ -1,5 +1,5 @@
 import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
-import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { askRedis, eventually, startRedis } from "@cm/test-kit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
@@ -41,7 +41,7 @@ function join(socket: CmSocket, since?: object, room = ROOM): Promise<object> {
 }
 
 describe("a client of a recoverable room", () => {
-  it("is told where the room is, and the place of each message", async () => {
+  it("gets the room's position, and the position of each message", async () => {
     const [ann, bob] = [await open(0, "ann"), await open(1, "bob")];
     const { epoch, offset } = placeOf(await join(ann));
     expect(epoch).toBeGreaterThan(0);
@@ -58,7 +58,7 @@ describe("a client of a recoverable room", () => {
     expect(await join(ann, { epoch, offset: 0 })).toEqual({ type: "ack", ref: expect.anything(), epoch, offset: 2 });
   });
 
-  it("that comes back elsewhere gets what it missed, in order and before anything newer, and nothing twice", async () => {
+  it("that resumes on another server gets the missed messages in order, before anything newer, and nothing twice", async () => {
     const [ann, bob] = [await open(0, "ann"), await open(1, "bob")];
     await Promise.all([join(ann), join(bob)]);
     await publish(bob, 1);
@@ -74,7 +74,7 @@ describe("a client of a recoverable room", () => {
     await eventually(() => expect(again.messages()).toEqual([2, 3, 4, 5, 6, 7, 8, 9]));
   });
 
-  it("is told where what it missed is not all there: too much, another epoch, lost", async () => {
+  it("is notified if not all missed messages can be recovered: too many, another epoch, lost", async () => {
     const [ann, bob] = [await open(0, "ann"), await open(1, "bob")];
     const begin = placeOf(await join(ann));
     const since = { epoch: begin.epoch, offset: begin.offset };
@@ -100,7 +100,7 @@ describe("a client of a recoverable room", () => {
     await eventually(() => expect(bob.messages()).toEqual(["newer"]));
   });
 
-  it("is refused with a place that can't be one, and is no member then", async () => {
+  it("is refused with an invalid position, and is then not a member", async () => {
     const ann = await open(0, "ann");
     for (const since of [
       null,
@@ -121,7 +121,7 @@ describe("a client of a recoverable room", () => {
 });
 
 describe("a client of another room", () => {
-  it("sees no places, and learns that nothing can be recovered there", async () => {
+  it("gets no positions, and is notified that nothing can be recovered", async () => {
     const [ann, bob] = [await open(0, "ann"), await open(1, "bob")];
     expect(await join(ann, undefined, "lobby")).toEqual({ type: "ack", ref: expect.anything() });
     const answer = await join(bob, { epoch: 1, offset: 1 }, "lobby");

@@ -2,7 +2,7 @@ import { Balancer, ReconnectingClient } from "@cm/gateway-kit/clients/reconnecti
 import { ReconnectingLoad } from "@cm/gateway-kit/clients/reconnecting-load";
 import { faultsOfRecovery } from "@cm/gateway-kit/clients/recovery-account";
 import { watchUsers } from "@cm/gateway-kit/invariants/presence-watch";
-import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
 import { eventually } from "@cm/test-kit";
 import { afterEach, expect, it, onTestFinished } from "vitest";

@@ -1,4 +1,4 @@
-import { startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { eventually } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
@@ -8,7 +8,7 @@ const MEMBERS = 2;
 const EACH = 5;
 const PUBLISHED = ROOMS * MEMBERS * EACH;
 
-it.each([1, 2, 4])("tells each of %i gateways of the rooms that it has members in, and of no others", async (size) => {
+it.each([1, 2, 4])("delivers to each of %i gateways only the messages of rooms with members there", async (size) => {
   const cluster = await startGatewayCluster({ size });
   onTestFinished(() => cluster.close());
   const sockets = await Promise.all(

@@ -1,5 +1,5 @@
 import { watchUsers } from "@cm/gateway-kit/invariants/presence-watch";
-import { startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { eventually } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 

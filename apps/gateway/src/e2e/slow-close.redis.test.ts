@@ -13,7 +13,7 @@ afterAll(async () => {
   await redis.close();
 });
 
-it("leaves no key behind where some masters of a Cluster are slow while it closes", async () => {
+it("leaves no key behind if some masters of a Cluster are slow while it closes", async () => {
   const prefix = freshPrefix();
   const gateway = await startGatewayProcess({ env: { REDIS_URL: redis.url, REDIS_PREFIX: prefix } });
   const sockets = await Promise.all(Array.from({ length: 30 }, (_, i) => CmSocket.open(gateway.wsUrl, `user-${i}`)));

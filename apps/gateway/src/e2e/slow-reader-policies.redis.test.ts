@@ -1,5 +1,5 @@
 import { openSocket } from "@cm/gateway-kit/clients/cm-socket";
-import { startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import type { ServerFrame } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";

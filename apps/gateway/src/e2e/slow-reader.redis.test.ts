@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { openSocket } from "@cm/gateway-kit/clients/cm-socket";
-import { startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { eventually } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 import type WebSocket from "ws";

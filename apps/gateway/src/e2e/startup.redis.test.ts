@@ -73,7 +73,7 @@ describe("a configuration that can't be used", () => {
     expect(logs).toEqual([]);
   });
 
-  it("shows as such, too, where only the world can tell: an address that is not of this machine", async () => {
+  it("is also reported if only the system can detect it: an address of another machine", async () => {
     const env = { LISTEN_HOST: "192.0.2.1", OPEN: "true", PORT: String(await freePort()) };
     const alone = await end({ ...env, PORT: "0" });
     expect([alone.code, oneLine(alone.stderr)]).toEqual([78, expect.stringContaining("192.0.2.1")]);
@@ -81,13 +81,13 @@ describe("a configuration that can't be used", () => {
     expect([workers.code, oneLine(workers.stderr)]).toEqual([78, expect.stringContaining("192.0.2.1")]);
   });
 
-  it("shows as such where Redis lacks the database", async () => {
+  it("shows as such if Redis lacks the database", async () => {
     const { code, stderr } = await end({ PORT: "0", REDIS_URL: `${inject("redisUrl")}/99` });
     expect([code, oneLine(stderr)]).toEqual([78, expect.stringContaining("database 99")]);
   });
 });
 
-it.each(["json", "text"])("ends although nobody reads its log any more (%s)", async (LOG_FORMAT) => {
+it.each(["json", "text"])("ends even if its log is no longer read (%s)", async (LOG_FORMAT) => {
   const { child, line, ended } = runGatewayProgram({ PORT: "0", LOG_FORMAT });
   await line(({ msg }) => String(msg).includes("listening"));
   child.stdout?.destroy();
@@ -95,7 +95,7 @@ it.each(["json", "text"])("ends although nobody reads its log any more (%s)", as
   expect(await ended).toMatchObject({ code: 0, signal: null });
 });
 
-it("warns where REDIS_URL makes REDIS_HOST idle, and goes by the URL", async () => {
+it("warns if REDIS_URL makes REDIS_HOST idle, and goes by the URL", async () => {
   const program = runGatewayProgram({
     PORT: "0",
     REDIS_URL: inject("redisUrl"),
@@ -110,7 +110,7 @@ it("warns where REDIS_URL makes REDIS_HOST idle, and goes by the URL", async () 
 
 // Run these tests concurrently, because each waits until the time limit for reaching Redis at the start is
 // over.
-it.concurrent("keeps the password out of all that it says where Redis refuses it", async ({
+it.concurrent("never prints the password if Redis refuses it", async ({
   expect,
   onTestFinished,
 }) => {
@@ -129,7 +129,7 @@ it.concurrent("keeps the password out of all that it says where Redis refuses it
   }
 });
 
-it.concurrent("gives up with a code, within bounds, where Redis is away, with workers too", async ({
+it.concurrent("gives up with a code, within bounds, if Redis is away, with workers too", async ({
   expect,
   onTestFinished,
 }) => {

@@ -83,7 +83,7 @@ async function open(port: number, userId: string, more: Partial<Token>) {
 }
 
 describe("an upgrade with a token", () => {
-  it("is refused with a code where the token is bad, and says nothing of it", async () => {
+  it("is refused with a code if the token is bad, and says nothing of it", async () => {
     const { port, gateway } = await serve();
     for (const bad of ["x", "a.b.c", `${await tokenFor("ada")}x`]) {
       expect(await refusal(port, bad)).toEqual([401, "unauthorized", false]);
@@ -91,7 +91,7 @@ describe("an upgrade with a token", () => {
     expect(gateway.node.membership.stats().connections).toBe(0);
   });
 
-  it("is refused for now where the keys can't be had", async () => {
+  it("is refused for now if the keys can't be had", async () => {
     const { port } = await serve({ tokens: { jwksUrl: "http://127.0.0.1:9/jwks", jwksTimeoutMs: 500 } });
     const [header, ...rest] = (await tokenFor("ada")).split(".");
     const rs256 = Buffer.from('{"alg":"RS256","kid":"k"}').toString("base64url");
@@ -139,7 +139,7 @@ describe("rights", () => {
     await eventually(() => expect(bob.of("direct")).toHaveLength(2));
   });
 
-  it("come before the application's word, which can deny what they allow", async () => {
+  it("come before the application's hook, which can deny what they allow", async () => {
     const asked: string[] = [];
     const { port } = await serve({
       onJoin: (_, { room }) => {
@@ -155,7 +155,7 @@ describe("rights", () => {
   });
 });
 
-describe("a token of a living connection", () => {
+describe("a token of a live connection", () => {
   it("is replaced in time, and the connection lives on", async () => {
     const { port } = await serve({ tokenWarningMs: 3_600_000, tokenGraceMs: 0 });
     const ada = await connect(port, "ada", { ttlMs: 1_000 });
@@ -188,7 +188,7 @@ describe("a token of a living connection", () => {
     expect(await ada.outcome({ type: "join", room: "lobby" })).toBe("forbidden");
   });
 
-  it("with fewer rights puts it out of rooms at once, and says so", async () => {
+  it("with fewer rights removes it from rooms at once, and says so", async () => {
     const { port, gateway } = await serve();
     const all = { join: ["*"], publish: ["*"] };
     const ada = await connect(port, "ada", { rights: all });

@@ -99,18 +99,18 @@ it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("closes them when %s comes whi
   await expectNoKeys(env.REDIS_PREFIX);
 });
 
-it("ends with the exit code of a worker that can never start, instead of trying for ever", async () => {
+it("ends with the exit code of a worker that can never start, instead of trying forever", async () => {
   const env = await settings();
   await askRedis(redisPort(), "HSET", `${env.REDIS_PREFIX}:layout`, "version", "1", "partitions", "7");
   const program = runGatewayProgram(env);
   expect(await program.ended).toMatchObject({ code: 1 });
   expect(program.logs).toContainEqual(expect.objectContaining({ code: "layout-mismatch" }));
   expect(program.logs.filter(started)).toEqual([]);
-  expect(program.logs.filter(({ msg }) => String(msg).includes("started again"))).toEqual([]);
+  expect(program.logs.filter(({ msg }) => String(msg).includes("restarted"))).toEqual([]);
   await expectPortFree(env.PORT);
 });
 
-it("ends with 78 where the workers find that the configuration can't be used", async () => {
+it("ends with 78 if the workers find that the configuration can't be used", async () => {
   const program = runGatewayProgram(await settings({ REDIS_URL: `${inject("redisUrl")}/99` }));
   expect(await program.ended).toMatchObject({ code: 78, stderr: expect.stringContaining("database 99") });
 });
@@ -119,7 +119,7 @@ it("says why workers can't listen: another process does only where it is so", as
   const foreign = runGatewayProgram(await settings({ LISTEN_HOST: "192.0.2.1", OPEN: "true" }));
   expect(await foreign.ended).toMatchObject({
     code: 78,
-    stderr: expect.stringContaining("no address of this machine"),
+    stderr: expect.stringContaining("not an address of this machine"),
   });
 });
 
@@ -149,12 +149,12 @@ it("kills a worker that does not close in time, and says so by its exit code", a
   await expectPortFree(env.PORT);
 });
 
-it("closes at once where a worker waits to be started again", async () => {
+it("closes at once if a worker waits to be started again", async () => {
   const env = await settings({ WORKERS: "2" });
   const program = runGatewayProgram(env);
   await program.line(started);
   process.kill(pidOf(await program.line(listens)), "SIGKILL");
-  await program.line(({ msg }) => String(msg).includes("started again"));
+  await program.line(({ msg }) => String(msg).includes("restarted"));
   await close(program);
   await expectPortFree(env.PORT);
 });

@@ -14,7 +14,7 @@ function skewedBy(ms: number): Readonly<Record<string, string>> {
   return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(module)}` };
 }
 
-it("keeps leases, presence and cleaning up right where the servers' clocks are hours apart", async () => {
+it("keeps leases, presence and cleaning up right if the servers' clocks are hours apart", async () => {
   const skews = [5 * HOUR_MS, -5 * HOUR_MS, 0];
   const cluster = await startFaultCluster({
     redis: { url: inject("redisUrl") },

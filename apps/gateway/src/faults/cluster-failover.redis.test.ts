@@ -89,7 +89,7 @@ it("follows the slots of its rooms, users and servers to other masters under loa
   await expectCleanEnd(cluster, crowd, { witness, growth: OF_A_CLUSTER });
 });
 
-it("answers in time where one master hangs for the gateways alone, and is whole when that is over", async () => {
+it("answers in time if one master hangs for the gateways alone, and is whole when that is over", async () => {
   const redis = await startRedisCluster({ masters: 3, proxied: true });
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, leaseTtlSeconds: LEASE_TTL_SECONDS });

@@ -25,7 +25,7 @@ const LONG_LEASES = {
 
 const passing = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-it("a killed gateway's members leave every roster long before its lease runs out, each offline once", async () => {
+it("a killed gateway's members leave every roster long before its lease expires, each offline once", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, size: 3, ...LONG_LEASES });
@@ -105,7 +105,7 @@ it("a roster that is asked for finds out that Redis was emptied, and is never sh
   expect(performance.now() - emptiedAt).toBeLessThan(2_000);
 });
 
-it("gateways whose leases ran out by Redis's clock say so at once, and nobody is told to be gone", async () => {
+it("gateways whose leases expired by Redis's clock report it at once, and no member is announced as gone", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, ...LONG_LEASES });
@@ -138,7 +138,7 @@ it("gateways whose leases ran out by Redis's clock say so at once, and nobody is
   const renewed = await redis.ask("ZRANGE", leases, Date.now(), "+inf", "BYSCORE");
   expect(renewed).toHaveLength(2);
   for (const { logs } of cluster.gateways) {
-    expect(logs.filter(({ msg }) => String(msg).includes("all was written anew"))).toHaveLength(1);
+    expect(logs.filter(({ msg }) => String(msg).includes("all connections were projected again"))).toHaveLength(1);
   }
   await expectProjected(cluster, crowd);
   expect(crowd.present).toEqual(crowd.members);
@@ -153,7 +153,7 @@ it("a start with a dead process's id takes its place, and with a living one's fa
     DEAD_AFTER_MS: String(DEAD_AFTER_MS),
   };
   const first = await startGatewayProcess({ env });
-  await expect(startGatewayProcess({ env })).rejects.toThrow(/lease runs until \d{4}-/);
+  await expect(startGatewayProcess({ env })).rejects.toThrow(/lease expires at \d{4}-/);
   await first.kill();
   const killedAt = performance.now();
   const second = await startGatewayProcess({ env });

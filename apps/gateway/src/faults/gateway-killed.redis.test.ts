@@ -7,7 +7,7 @@ import { ownerOf } from "@cm/protocol";
 import { eventually, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
-it("takes the members of a killed gateway out of all rosters in time, and leaves everybody else undisturbed", async () => {
+it("removes the members of a killed gateway from all rosters in time, and no other member", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, size: 3 });

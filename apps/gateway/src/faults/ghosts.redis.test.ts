@@ -23,7 +23,7 @@ async function reaped(cluster: FaultCluster, running: readonly number[]): Promis
   return stats.reduce((sum, { reapedServers = 0 }) => sum + reapedServers, 0);
 }
 
-it("removes who comes back into Redis after his server was cleaned up after", { timeout: 60_000 }, async () => {
+it("removes members that come back into Redis after their server was cleaned up", { timeout: 60_000 }, async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, size: 3, env: FAST });
@@ -55,7 +55,7 @@ it("removes who comes back into Redis after his server was cleaned up after", { 
   await eventually(async () => expect(await store.counts.of("rooms")).toBe(0), PATIENCE);
 });
 
-it("tells once of those whose server died after its records were lost", { timeout: 60_000 }, async () => {
+it("announces once the members whose server died after its records were lost", { timeout: 60_000 }, async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, env: FAST });

@@ -2,7 +2,7 @@ import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { eventually, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
-it("tells of a broken link in /stats and in a line for each change", async () => {
+it("reports a broken link in /stats and in a line for each change", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, size: 1, proxied: true });

@@ -49,7 +49,7 @@ it.each<[string, FaultMode]>([
   await expectCleanEnd(cluster, crowd, { witness });
 });
 
-it("lets one gateway that is cut off go out of the rosters alone, and takes it back", async () => {
+it("removes only the gateway that is cut off from the rosters, and adds it back", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, proxied: true });
@@ -76,7 +76,7 @@ it("lets one gateway that is cut off go out of the rosters alone, and takes it b
   await expectCleanEnd(cluster, crowd, { witness });
 });
 
-it("is none the worse for a connection that breaks again and again: nothing piles up on either side", async () => {
+it("accumulates nothing on either side if a connection breaks repeatedly", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, proxied: true });
@@ -101,7 +101,7 @@ it("is none the worse for a connection that breaks again and again: nothing pile
   await expectCleanEnd(cluster, crowd, { witness });
 });
 
-it("serves everybody where Redis is far away, a third of a second there and back", async () => {
+it("serves all clients if Redis has a round-trip time of a third of a second", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, proxied: true });

@@ -44,7 +44,7 @@ it.each([
   ["still hold their leases", LONG_LEASE_SECONDS, 0],
   ["have lost their leases", 3, 3_500],
 ])(
-  "forgets who has left, where Redis restarts from a snapshot that is older, and the servers %s",
+  "removes members that left, if Redis restarts from an older snapshot and the servers %s",
   async (_, leaseTtlSeconds, downMs) => {
     const redis = await startRedis();
     onTestFinished(() => redis.close());
@@ -64,7 +64,7 @@ it.each([
   },
 );
 
-it("remembers who has come, where Redis restarts from a snapshot that is older", async () => {
+it("restores members that joined, if Redis restarts from an older snapshot", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, leaseTtlSeconds: LONG_LEASE_SECONDS });

@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from "vitest";
 /** Default heartbeats: a failed removal must not wait for the next one. */
 const SLOW_HEARTBEATS = { heartbeatIntervalMs: 30_000, leaseTtlSeconds: 90 };
 
-it("takes out who left while Redis was away as soon as it answers again, long before a heartbeat", async () => {
+it("removes members that left during a Redis outage as soon as Redis answers again, long before a heartbeat", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, proxied: true, ...SLOW_HEARTBEATS });

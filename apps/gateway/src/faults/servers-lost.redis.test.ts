@@ -10,7 +10,7 @@ import { expect, it, onTestFinished } from "vitest";
 /** Far longer than a lease. */
 const PATIENCE = { confirmMs: 30_000 };
 
-it("settles what a server was asked that was killed, as its lease runs out, whoever cleans up after it", async () => {
+it("settles requests to a killed server when its lease expires, regardless of which server cleans up", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, size: 1 });

@@ -21,7 +21,7 @@ async function readiness(cluster: FaultCluster, index: number): Promise<unknown>
   return (await fetch(`${cluster.gateways[index]?.url}/readyz`)).json();
 }
 
-it("says that it does not know who is in a room while Redis refuses its heartbeats, and nothing false", async () => {
+it("answers members with an error while Redis refuses its heartbeats, never with a wrong roster", async () => {
   const { redis, cluster, crowd } = await begin();
   const asker = crowd.on(0)[0];
   if (asker === undefined) throw new Error("Nobody is there.");

@@ -43,10 +43,10 @@ export function createHttpListener({ host, port, routes, onError }: HttpListener
     const here = routesAt(routes, path);
     const route = here.find((each) => each.method === (method === "HEAD" ? "GET" : method));
     const write = (reply: HttpReply): void => writeReply(response, reply, method === "HEAD");
-    if (here.length === 0) return write(problem(404, "not-found", "Nothing is served here."));
+    if (here.length === 0) return write(problem(404, "not-found", "No route has this path."));
     if (route === undefined) {
       const allow = allowedAt(here);
-      return write(problem(405, "operation-unknown", `What is served here: ${allow}.`, { allow }));
+      return write(problem(405, "operation-unknown", `This path supports only: ${allow}.`, { allow }));
     }
     try {
       const body = await readBody(request, route.maxBodyBytes ?? 0);
@@ -95,7 +95,7 @@ export function createHttpListener({ host, port, routes, onError }: HttpListener
 }
 
 async function readBody(request: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
-  const tooLarge = () => new CmError("payload-too-large", `The body is over ${maxBytes} bytes.`);
+  const tooLarge = () => new CmError("payload-too-large", `The body is larger than ${maxBytes} bytes.`);
   if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge();
   const chunks: Buffer[] = [];
   let bytes = 0;

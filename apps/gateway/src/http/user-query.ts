@@ -15,8 +15,8 @@ export function userOf(query: string | undefined): string {
     return decode(name ?? "") === "user" ? [value.join("=")] : [];
   });
   const [value, ...others] = values;
-  if (value === undefined) throw new CmError("unauthorized", "Say who you are: ?user=name.");
-  if (others.length > 0) throw new CmError("name-invalid", "The user must be given once.");
+  if (value === undefined) throw new CmError("unauthorized", "Name the user in the query: ?user=name.");
+  if (others.length > 0) throw new CmError("name-invalid", "The user must be given exactly once.");
   const user = decode(value);
   if (user === undefined) throw new CmError("name-invalid", "The user must be percent-encoded UTF-8.");
   return user;

@@ -122,13 +122,13 @@ export class FanOutAccount {
         limits.count("fan-out");
         throw new CmError(
           "rate-limited",
-          "The messages of this connection go to more receivers a second than they may.",
+          "This connection's messages exceed the limit of recipients per second.",
         );
       }
     }
     if (!this.#budget.takeShare(deliveries)) {
       limits.count("server-fan-out");
-      throw new CmError("rate-limited", "The server has too many messages to many receivers for now.");
+      throw new CmError("rate-limited", "The server has reached its limit of deliveries per second; try again later.");
     }
     if (perSecond > 0) this.#tokens -= deliveries;
   }

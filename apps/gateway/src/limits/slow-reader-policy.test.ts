@@ -10,11 +10,11 @@ const NONE: SlowReaderRules = {
 };
 
 describe("the policy of a room for slow readers", () => {
-  it("is not looked up where nothing is said about any room", () => {
+  it("is not looked up if no room has a configured policy", () => {
     expect(slowReadersOf(NONE)).toBeUndefined();
   });
 
-  it("is that of the longest beginning, and the application's word before it", () => {
+  it("is that of the longest prefix, and the application's hook takes precedence", () => {
     const rules = { ...NONE, slowReaderDropRooms: ["", "pos:log"], slowReaderLatestRooms: ["pos:"] };
     const policyOf = slowReadersOf(rules)?.policyOf;
     expect(["chat", "pos:1", "pos:log:1"].map((room) => policyOf?.(room))).toEqual(["drop", "latest", "drop"]);
@@ -24,7 +24,7 @@ describe("the policy of a room for slow readers", () => {
   });
 });
 
-describe("what a message is about", () => {
+describe("the conflation key of a message", () => {
   const frame = (fields: object, stamp = ""): Uint8Array =>
     encodeUtf8(`{${stamp}${JSON.stringify({ type: "message", ...fields }).slice(1)}`);
   const ann = { connection: "gw.aaaa00", user: 'a","data":' };

@@ -28,7 +28,7 @@ it("writes the first of each kind in full, and counts the others", () => {
   failures.flush();
   expect(lines.slice(3)).toEqual([
     {
-      msg: "more failures of the same kinds",
+      msg: "more failures of the kinds already logged",
       failures: [
         { stage: "projection", code: "unavailable", repeated: 2_499 },
         { stage: "link", code: "unavailable", repeated: 2 },

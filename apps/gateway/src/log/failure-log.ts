@@ -59,7 +59,7 @@ export function createFailureLog(log: ErrorLog, intervalMs = SUMMARY_INTERVAL_MS
       if (kind.repeated === 0) kinds.delete(key);
       kind.repeated = 0;
     }
-    if (repeated.length > 0) log.error({ failures: repeated }, "more failures of the same kinds");
+    if (repeated.length > 0) log.error({ failures: repeated }, "more failures of the kinds already logged");
     if (kinds.size > 0) return;
     clearInterval(timer);
     timer = undefined;

@@ -55,7 +55,7 @@ it("keeps 1 MiB at most, then drops, counts and tells", async () => {
   expect([told, output.dropped]).toEqual([[6], 6]);
 });
 
-it.each(["ENOSPC", "EPIPE", "EIO"])("drops lines at once where the output fails with %s, and tells once", (code) => {
+it.each(["ENOSPC", "EPIPE", "EIO"])("drops lines at once if the output fails with %s, and tells once", (code) => {
   const { output, text, told, become } = harness();
   become(code);
   for (let i = 0; i < 3; i++) output.write("lost\n");

@@ -81,7 +81,7 @@ class QueuedOutput implements LogOutput {
   #queuedBytes = 0;
   #dropped = 0;
   /** Dropped lines that have not been reported to `onRecovered`. */
-  #untold = 0;
+  #unreported = 0;
   /** Whether a part of the first line has been written. */
   #isBegun = false;
   /** Whether the output ends with a part of a line whose rest was dropped. */
@@ -137,8 +137,8 @@ class QueuedOutput implements LogOutput {
         this.#drop();
       }
     }
-    if (this.#untold === 0) return;
-    if (isWorking) this.#tell();
+    if (this.#unreported === 0) return;
+    if (isWorking) this.#reportDropped();
     else this.#retryIn(FAILED_RETRY_MS);
   }
 
@@ -152,28 +152,28 @@ class QueuedOutput implements LogOutput {
 
   #drop(): void {
     this.#dropped += 1;
-    this.#untold += 1;
+    this.#unreported += 1;
   }
 
   /**
    * Reports the dropped lines to `onRecovered`. If the line logged about them is dropped too, that line is not
    * counted.
    */
-  #tell(): void {
-    const untold = this.#untold;
+  #reportDropped(): void {
+    const unreported = this.#unreported;
     const dropped = this.#dropped;
-    this.#untold = 0;
-    this.#onRecovered(untold);
+    this.#unreported = 0;
+    this.#onRecovered(unreported);
     if (this.#dropped === dropped) return;
     this.#dropped = dropped;
-    this.#untold = untold;
+    this.#unreported = unreported;
   }
 
   #retryIn(ms: number): void {
     this.#retry ??= setTimeout(() => {
       this.#retry = undefined;
       if (this.#queue.length > 0) this.flushNow();
-      else if (this.#untold > 0) this.#tell();
+      else if (this.#unreported > 0) this.#reportDropped();
     }, ms).unref();
   }
 }

@@ -13,22 +13,22 @@ import type { FaultCounter, TransportConnection } from "@cm/transport";
 import type { GatewayUser } from "../gateway-options.js";
 import type { FanOutBudget } from "../limits/fan-out-budget.js";
 import type { LimitCounter } from "../limits/limit-counter.js";
-import { Answers } from "./answers.js";
-import { CredentialLife, type CredentialTimes } from "./credential-life.js";
+import { ClientResponses } from "./client-responses.js";
+import { CredentialExpiry, type CredentialTimes } from "./credential-expiry.js";
 import { DirectMessages } from "./direct-messages.js";
 import type { HookConnection } from "./hooks.js";
-import type { PacedCloses } from "./paced-closes.js";
+import type { PacedRemovals } from "./paced-removals.js";
 import { type PermissionContext, Permissions } from "./permissions.js";
 import { type RoomContext, RoomRequests, type RoomSocket } from "./rooms/room-requests.js";
 import { TokenBucket } from "./token-bucket.js";
-import type { UserPlaces } from "./user-places.js";
+import type { UserConnectionLimit } from "./user-connection-limit.js";
 
 /** Context shared by all sessions of a gateway. */
 export interface SessionContext extends PermissionContext, RoomContext {
   readonly limits: ConnectionLimits;
   readonly fanOut: FanOutBudget;
-  readonly userPlaces: UserPlaces;
-  readonly closes: PacedCloses;
+  readonly userPlaces: UserConnectionLimit;
+  readonly closes: PacedRemovals;
   readonly reached: LimitCounter;
   /** Number of connections that a message to a user reaches, as far as it is known. */
   readonly audienceOfUser: (userId: string) => number;
@@ -90,7 +90,7 @@ export class ClientSession {
   readonly #context: SessionContext;
   readonly #socket: SocketLike;
   readonly #from: Sender;
-  readonly #answers: Answers;
+  readonly #answers: ClientResponses;
   readonly #rooms: RoomRequests;
   readonly #direct: DirectMessages;
   readonly #requests: TokenBucket;
@@ -102,7 +102,7 @@ export class ClientSession {
    * Watches the expiry of the connection's credential; `undefined` until the connection has had a credential
    * that expires.
    */
-  #credential: CredentialLife | undefined;
+  #credential: CredentialExpiry | undefined;
   /**
    * Settles when all tokens that the client has sent so far have been accepted or refused. Tokens are handled
    * in order, so that the last one applies.
@@ -127,7 +127,7 @@ export class ClientSession {
     this.#asked = { id: socket.id, userId: socket.userId, data: user.data };
     this.#user = user;
     this.#permissions = new Permissions(context, this.#asked, user.rights);
-    this.#answers = new Answers((text) => {
+    this.#answers = new ClientResponses((text) => {
       if (!this.#isClosed()) socket.send(text);
     }, context.onFault);
     const isClosed = (): boolean => this.#isClosed();
@@ -166,7 +166,7 @@ export class ClientSession {
     }
     const frame = parsed.value;
     if (rate === "limited") {
-      this.#answers.refuse(new CmError("rate-limited", "Too many requests; this one was not carried out."), frame.ref);
+      this.#answers.refuse(new CmError("rate-limited", "Too many requests; this request was not executed."), frame.ref);
       return;
     }
     this.#onFrame(frame);
@@ -201,8 +201,8 @@ export class ClientSession {
     this.#context.closes.run(rooms, () => this.#context.membership.close(this.#socket.id).catch(this.#context.onFault));
     const { onClose } = this.#context.hooks;
     if (onClose === undefined || !this.#isKnown) return;
-    const tell = async (): Promise<void> => onClose(this.#asked, { code, reason });
-    tell().catch((cause: unknown) => {
+    const run = async (): Promise<void> => onClose(this.#asked, { code, reason });
+    run().catch((cause: unknown) => {
       this.#context.onFault(
         new CmError("internal", "The hook onClose failed.", { cause, details: { hook: "onClose" } }),
       );
@@ -272,7 +272,7 @@ export class ClientSession {
     }
     if (version !== CLIENT_PROTOCOL_VERSION) {
       this.#answers.refuse(
-        new CmError("version-unsupported", `This server speaks version ${CLIENT_PROTOCOL_VERSION}.`),
+        new CmError("version-unsupported", `This server supports version ${CLIENT_PROTOCOL_VERSION}.`),
         ref,
       );
       this.#socket.close("version-unsupported");
@@ -335,7 +335,7 @@ export class ClientSession {
   #refresh({ token, ref }: RequestOf<"refresh">): void {
     const { refresh, now } = this.#context;
     void this.#answers.wait(ref, async () => {
-      if (refresh === undefined) throw new CmError("operation-unknown", "This server takes no tokens.");
+      if (refresh === undefined) throw new CmError("operation-unknown", "This server does not accept tokens.");
       const taken = this.#refreshTurn.then(async () => this.#take(await refresh(token)));
       this.#refreshTurn = taken.catch(() => undefined);
       await taken;
@@ -347,13 +347,13 @@ export class ClientSession {
   #requireReader(): void {
     if (this.#socket.bufferedBytes <= this.#context.maxUnreadBytes) return;
     this.#context.reached.count("unread-answers");
-    throw new CmError("rate-limited", "What was sent to this connection so far has not been read.");
+    throw new CmError("rate-limited", "The client has not read the messages sent to it so far.");
   }
 
   /** Applies the user and permissions of a new token. */
   async #take(user: GatewayUser): Promise<void> {
     if (this.#isClosed()) return;
-    if (user.userId !== this.#user.userId) throw new CmError("forbidden", "The token is of another user.");
+    if (user.userId !== this.#user.userId) throw new CmError("forbidden", "The token belongs to another user.");
     this.#user = user;
     this.#permissions.replace(user.rights);
     this.#watchCredential();
@@ -363,7 +363,7 @@ export class ClientSession {
   #watchCredential(): void {
     const { expiresAtMs } = this.#user;
     if (expiresAtMs !== undefined) {
-      this.#credential ??= new CredentialLife(
+      this.#credential ??= new CredentialExpiry(
         {
           expiring: (expiresInMs) => this.#answers.send({ type: "token-expiring", expiresInMs }, undefined),
           expired: () => this.#socket.close("unauthorized", "the token expired"),

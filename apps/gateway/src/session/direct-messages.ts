@@ -1,17 +1,17 @@
 import { CmError, type Ref, type Sender } from "@cm/protocol";
 import type { ConfirmedOutcome, RouteOutcome, Router } from "@cm/router";
 import type { FanOutAccount } from "../limits/fan-out-budget.js";
-import type { Answers } from "./answers.js";
+import type { ClientResponses } from "./client-responses.js";
+import { writeData } from "./data-serialization.js";
 import type { DirectTarget } from "./hooks.js";
 import type { Permissions } from "./permissions.js";
-import { writeData } from "./written-data.js";
 
 /** Options of {@link DirectMessages}. */
 export interface DirectMessagesOptions {
   readonly from: Sender;
   readonly router: Pick<Router, "toConnection" | "toUser">;
   readonly permissions: Permissions;
-  readonly answers: Answers;
+  readonly answers: ClientResponses;
   readonly account: FanOutAccount;
   /** Number of connections that a message to a user reaches, as far as it is known. */
   readonly audienceOfUser: (userId: string) => number;

@@ -93,14 +93,14 @@ export class HookRunner {
    */
   async run<T>(name: string, task: () => T | Promise<T>): Promise<T> {
     if (this.#pending >= this.#maxPending) {
-      throw new CmError("unavailable", "Too many requests wait for the application's decision.");
+      throw new CmError("unavailable", "Too many requests wait for the application's hooks.");
     }
     this.#pending++;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         this.#onFault(this.#fault("timeout", name, `did not answer within ${this.#timeoutMs} ms`));
-        reject(new CmError("timeout", "The application did not decide in time."));
+        reject(new CmError("timeout", "The application's hook did not decide in time."));
       }, this.#timeoutMs);
     });
     try {
@@ -118,7 +118,7 @@ export class HookRunner {
     if (typeof refuse === "string" && isClientErrorCode(refuse)) {
       return new CmError(refuse, typeof message === "string" ? message : ERROR_CODES[refuse].meaning);
     }
-    return this.#fault("internal", name, "returned neither nothing nor a refusal with a code that clients know");
+    return this.#fault("internal", name, "must return undefined or a refusal with a client error code");
   }
 
   #fault(code: "internal" | "timeout", name: string, what: string, cause?: unknown): CmError {

@@ -113,5 +113,5 @@ export class Permissions {
 
 /** The error for a request that the permissions do not allow. */
 export function forbidden(what: string): CmError {
-  return new CmError("forbidden", `The rights of this connection do not allow it to ${what}.`);
+  return new CmError("forbidden", `This connection's permissions do not allow it to ${what}.`);
 }

@@ -11,9 +11,9 @@ import type { FailureLog } from "../log/failure-log.js";
 import { chooseTransport, WITHOUT_NATIVE } from "../transport-choice.js";
 import { ClientSession, type SessionContext } from "./client-session.js";
 import { HookRunner } from "./hooks.js";
-import { PacedCloses } from "./paced-closes.js";
+import { PacedRemovals } from "./paced-removals.js";
 import { PageCursors } from "./rooms/page-cursors.js";
-import { UserPlaces } from "./user-places.js";
+import { UserConnectionLimit } from "./user-connection-limit.js";
 
 /** The `data` of a transport connection. It gets its session after the upgrade. */
 export interface SessionHolder {
@@ -66,7 +66,7 @@ export function createSessionTransport(
       maxRecoveredBytes: recovery.maxBytes,
     },
     maxUnreadBytes: Math.floor(config.maxBackpressureBytes / 4),
-    userPlaces: new UserPlaces({
+    userPlaces: new UserConnectionLimit({
       policy: config.connectionsPerUserPolicy,
       maxConnectionsPerUser: config.maxConnectionsPerUser,
       membership,
@@ -74,7 +74,7 @@ export function createSessionTransport(
       router,
       limits: shared.reached,
     }),
-    closes: new PacedCloses(),
+    closes: new PacedRemovals(),
     cursors: new PageCursors(),
     recovery,
     faults,
@@ -121,7 +121,7 @@ export function createSessionTransport(
       },
       frame: (connection, text) => connection.data.session?.onText(text),
       binary: (connection) => {
-        connection.data.session?.onUnreadable(new CmError("frame-not-text", "Frames are JSON text."));
+        connection.data.session?.onUnreadable(new CmError("frame-not-text", "A frame must be JSON text."));
       },
       closed: ({ data: { session } }, code, reason) => {
         if (session === undefined) return;

@@ -12,7 +12,7 @@ describe("TokenBucket", () => {
     expect(verdicts.slice(40)).toEqual(Array(5).fill("abusive"));
   });
 
-  it("lets the sustained rate pass for ever", () => {
+  it("lets the sustained rate pass forever", () => {
     const bucket = new TokenBucket(10, 0);
     for (let nowMs = 0; nowMs < 60_000; nowMs += 100) expect(bucket.take(nowMs)).toBe("allowed");
   });

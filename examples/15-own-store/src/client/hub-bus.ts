@@ -21,7 +21,7 @@ export class HubBus implements Bus {
 
   async subscribe(channel: Channel, handler: BusHandler): Promise<Subscription> {
     const key = keyOf(channel);
-    if (this.#subscribed.has(key)) throw new CmError("options-invalid", `${key} is subscribed already.`);
+    if (this.#subscribed.has(key)) throw new CmError("options-invalid", `${key} is already subscribed.`);
     this.#lastSubscription += 1;
     const subscription = this.#lastSubscription;
     this.#subscribed.add(key);
@@ -49,7 +49,7 @@ export class HubBus implements Bus {
     try {
       this.#handlers.get(subscription)?.(bytes);
     } catch (error) {
-      console.error("A handler of the bus threw.", error);
+      console.error("A bus handler threw an error.", error);
     }
   }
 

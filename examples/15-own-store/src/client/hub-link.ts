@@ -88,7 +88,7 @@ export class HubLink implements Link {
   /** Makes a call; fails with what the hub says, or `closed`, `unavailable`, `timeout`. */
   async call(part: string, name: string, args: readonly unknown[]): Promise<unknown> {
     if (this.#state === "connecting" || this.#state === "closed") {
-      throw new CmError("closed", "The store was closed, or never started.");
+      throw new CmError("closed", "The store was closed, or was never started.");
     }
     return this.#ask(part, name, args);
   }

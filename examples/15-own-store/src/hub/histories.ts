@@ -98,8 +98,8 @@ export class Histories {
     const room = this.#touch(name);
     const { epoch, offset, former } = room;
     const isSetBack = epoch === reached.epoch && offset < reached.offset;
-    const isToldTooLittle = former?.epoch === reached.epoch && former.offset < reached.offset;
-    if (!isSetBack && !isToldTooLittle) return { epoch, offset };
+    const isPositionTooLow = former?.epoch === reached.epoch && former.offset < reached.offset;
+    if (!isSetBack && !isPositionTooLow) return { epoch, offset };
     // In the second case no reader of this history has reached its next offset, so that all are behind.
     const anew = this.#begin(name, isSetBack ? reached : { epoch, offset: offset + 1 });
     this.#channels.publish(`room:${name}`, stamped(notice, anew).toString("base64"));

@@ -261,17 +261,17 @@ function requireDuration(field: string, value: number): void {
 }
 
 function taken(serverId: string, heldUntilMs: number): CmError {
-  return new CmError("server-id-taken", `A living server holds the id ${serverId}.`, {
+  return new CmError("server-id-taken", `A live server holds the id ${serverId}.`, {
     details: { serverId, heldUntilMs },
   });
 }
 
 function expired(serverId: string): CmError {
-  return new CmError("server-id-expired", `A dead server held the id ${serverId}, and is not cleaned up after yet.`, {
+  return new CmError("server-id-expired", `A dead server held the id ${serverId}, and its data is not cleaned up yet.`, {
     details: { serverId },
   });
 }
 
 function lost({ serverId }: Lease): CmError {
-  return new CmError("lease-lost", `The lease of ${serverId} ran out or was taken anew.`, { details: { serverId } });
+  return new CmError("lease-lost", `The lease of ${serverId} expired or was acquired again.`, { details: { serverId } });
 }

@@ -138,7 +138,7 @@ export class Users {
 
   states(userIds: readonly string[]): UserState[] {
     if (userIds.length > STATES_MAX) {
-      throw new CmError("options-invalid", `States can be asked for ${STATES_MAX} users at once at most.`);
+      throw new CmError("options-invalid", `States can be requested for at most ${STATES_MAX} users at once.`);
     }
     return userIds.map((userId) => this.#state(userId));
   }
@@ -188,7 +188,7 @@ export class Users {
       const before = ids.size;
       wanted.set(userId, ids.add(connectionId));
       if (ids.size > before && ids.size > max) {
-        throw new CmError("connections-limit", "The user has as many connections as it may.");
+        throw new CmError("connections-limit", "The user has reached its connection limit.");
       }
     }
   }

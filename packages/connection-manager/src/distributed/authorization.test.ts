@@ -1,9 +1,9 @@
 import { CmError } from "@cm/protocol";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { authorize } from "./authorization.js";
+import type { VerifyToken } from "./distributed-options.js";
 import { Socket } from "./local-sockets.fixture.js";
 import { codeOf, expectEmpty, TestCluster } from "./managers.fixture.js";
-import type { VerifyToken } from "./options.js";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -13,7 +13,7 @@ const outcome = (verifyToken: VerifyToken<Socket> | undefined, token: unknown): 
   codeOf(authorize(verifyToken, token, "ann", new Socket()));
 
 describe("the token of a registration", () => {
-  it("passes unseen where nobody verifies it", async () => {
+  it("is ignored if no verifier is configured", async () => {
     for (const token of [undefined, "", "anything", 7]) expect(await outcome(undefined, token)).toBe("done");
   });
 
@@ -43,7 +43,7 @@ describe("the token of a registration", () => {
     expect(await outcome(() => Promise.reject(new Error("bug")), "t")).toBe("internal");
   });
 
-  it("is given up after 10 seconds", async () => {
+  it("is aborted after 10 seconds", async () => {
     vi.useFakeTimers();
     const late = outcome(() => new Promise(() => undefined), "t");
     await vi.advanceTimersByTimeAsync(9_999);
@@ -54,7 +54,7 @@ describe("the token of a registration", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("keeps a socket out that has none, and nothing of it behind", async () => {
+  it("refuses a socket without a token, and leaves nothing of it behind", async () => {
     const alpha = await new TestCluster().start("alpha", { verifyToken: (token, userId) => token === `for ${userId}` });
     expect(await codeOf(alpha.manager.registerConnection(new Socket(), "ann"))).toBe("unauthorized");
     expect(await codeOf(alpha.manager.registerConnection(new Socket(), "ann", "for bob"))).toBe("unauthorized");
@@ -62,7 +62,7 @@ describe("the token of a registration", () => {
     expect(await codeOf(alpha.manager.registerConnection(new Socket(), "ann", "for ann"))).toBe("done");
   });
 
-  it("does not let a socket hear its user before it was judged", async () => {
+  it("delivers nothing to a socket before its token was verified", async () => {
     let judge: (verdict: boolean) => void = () => undefined;
     const verifyToken = () =>
       new Promise<boolean>((resolve) => {

@@ -1,5 +1,5 @@
 import { CmError, toCmError } from "@cm/protocol";
-import type { VerifyToken } from "./options.js";
+import type { VerifyToken } from "./distributed-options.js";
 
 /**
  * Maximum time for verifying a token, in milliseconds. It is bounded because the waiting client
@@ -18,9 +18,9 @@ export async function authorize<S>(
   socket: S,
 ): Promise<void> {
   if (verifyToken === undefined) return;
-  if (typeof token !== "string") throw new CmError("unauthorized", "A token is needed.");
+  if (typeof token !== "string") throw new CmError("unauthorized", "The request must carry a token.");
   if ((await withDeadline(ask(verifyToken, token, userId, socket))) !== true) {
-    throw new CmError("unauthorized", "The token was refused.");
+    throw new CmError("unauthorized", "The token is not valid.");
   }
 }
 

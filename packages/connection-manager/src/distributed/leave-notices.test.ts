@@ -5,7 +5,7 @@ import { LeaveNotices } from "./leave-notices.js";
 import { TestCluster, witness } from "./managers.fixture.js";
 
 describe("the members of a room", () => {
-  it("are told once who left and who was disconnected, on every server", async () => {
+  it("are notified once of members that left or were disconnected, on every server", async () => {
     const cluster = new TestCluster();
     const [alpha, beta] = [await cluster.start("alpha"), await cluster.start("beta")];
     const [here, there] = [await witness(alpha), await witness(beta)];
@@ -26,7 +26,7 @@ describe("the members of a room", () => {
     expect(here.departures()).toHaveLength(3);
   });
 
-  it("are not told of a user who is there with another connection, on whatever server", async () => {
+  it("are not notified of a user that still has another connection on any server", async () => {
     const cluster = new TestCluster();
     const [alpha, beta] = [await cluster.start("alpha"), await cluster.start("beta")];
     const here = await witness(alpha);
@@ -39,7 +39,7 @@ describe("the members of a room", () => {
     await expect.poll(here.departures).toMatchObject([{ userId: "cem" }, { type: "user-left", userId: "ann" }]);
   });
 
-  it("are told of everybody on a server that shuts down", async () => {
+  it("are notified of everybody on a server that shuts down", async () => {
     const cluster = new TestCluster();
     const [alpha, beta] = [await cluster.start("alpha"), await cluster.start("beta")];
     const here = await witness(alpha);
@@ -53,7 +53,7 @@ describe("the members of a room", () => {
     ]);
   });
 
-  it("are told nothing where the server was asked not to", async () => {
+  it("are not notified if the caller disabled it", async () => {
     const cluster = new TestCluster();
     const alpha = await cluster.start("alpha", { announceDepartures: false });
     const beta = await cluster.start("beta");
@@ -91,7 +91,7 @@ describe("watching rooms", () => {
     expect(errors).toEqual([]);
   });
 
-  it("is tried again after a failure, which is told once, and reports what was missed", async () => {
+  it("is tried again after a failure, which is reported once, and reports the missed changes", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     onTestFinished(() => void vi.useRealTimers());
     const errors: CmError[] = [];
@@ -128,7 +128,7 @@ describe("watching rooms", () => {
     expect(texts).toEqual([]);
   });
 
-  it("tells of users whom a later snapshot lacks, and once", async () => {
+  it("reports once the users that a later snapshot lacks", async () => {
     type Watcher = Parameters<ReturnType<typeof createPresence>["watchRoom"]>[1];
     let watcher: Watcher | undefined;
     const members = (...userIds: readonly string[]) =>

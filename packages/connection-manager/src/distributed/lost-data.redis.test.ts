@@ -7,7 +7,7 @@ import { createDistributedConnectionManager } from "./socket-manager.js";
 const WAIT = { timeout: 15_000, interval: 50 } as const;
 
 describe("a Redis that comes back empty", () => {
-  it("closes no socket and lets nobody be told gone who is there; later departures are told", async () => {
+  it("closes no socket and announces no present member as gone; later departures are announced", async () => {
     const redis = await startRedis();
     onTestFinished(() => redis.close());
     const prefix = freshPrefix();

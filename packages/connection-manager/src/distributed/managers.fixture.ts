@@ -2,8 +2,8 @@ import { createMemoryHub, createMemoryStore, type MemoryHub } from "@cm/memory-s
 import { type CmError, type FailureStage, isCmError, type Store } from "@cm/protocol";
 import { expect, onTestFinished, vi } from "vitest";
 import type { DistributedConnectionManager } from "./distributed-connection-manager.js";
+import type { DistributedConnectionManagerOptions } from "./distributed-options.js";
 import { LocalSockets, Socket } from "./local-sockets.fixture.js";
-import type { DistributedConnectionManagerOptions } from "./options.js";
 import { createDistributedConnectionManager } from "./socket-manager.js";
 
 /** A running manager with sockets that have no network. */

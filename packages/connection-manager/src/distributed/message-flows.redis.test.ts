@@ -91,7 +91,7 @@ describe("three servers of one Redis, each a process of its own", () => {
     await expect(sender.call("sendToConnection", "odd", message)).rejects.toThrow("id-invalid");
   });
 
-  it("notice that one was killed, clean up after it, and tell the rooms once", async () => {
+  it("detect that one was killed, clean up after it, and notify the rooms once", async () => {
     const prefix = freshPrefix();
     const [one, two, three] = await startCluster(prefix);
     const near = await one.connect("near");

@@ -1,5 +1,5 @@
 import { CmError, encodeUtf8 } from "@cm/protocol";
-import { jsonText } from "../json-text.js";
+import { jsonText } from "../json-serialization.js";
 
 /**
  * Encodes a message as sockets receive it: JSON in UTF-8. The sending server encodes it once; every

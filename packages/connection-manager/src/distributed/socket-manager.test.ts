@@ -39,7 +39,7 @@ describe("registering a socket", () => {
     expect(socket.messages).toEqual(["hello"]);
   });
 
-  it("fails with `closed` where the socket closes meanwhile, and leaves nothing", async () => {
+  it("fails with `closed` if the socket closes meanwhile, and leaves nothing", async () => {
     const alpha = await new TestCluster().start("alpha");
     const socket = new Socket();
     const registering = codeOf(alpha.manager.registerConnection(socket, "ann"));
@@ -64,7 +64,7 @@ describe("registering a socket", () => {
     expect(await codeOf(alpha.manager.registerConnection(new Socket(), "dan"))).toBe("done");
   });
 
-  it("leaves nothing behind where the store can't be reached", async () => {
+  it("leaves nothing behind if the store can't be reached", async () => {
     const alpha = await new TestCluster().start("alpha");
     await alpha.store.close();
     expect(await codeOf(alpha.manager.registerConnection(new Socket(), "ann"))).not.toBe("done");
@@ -141,7 +141,7 @@ describe("rooms", () => {
 });
 
 describe("direct messages", () => {
-  it("say whether they were delivered, sent, or had nobody to go to", async () => {
+  it("report whether they were delivered, sent, or had no recipient", async () => {
     const cluster = new TestCluster();
     const [alpha, beta] = [await cluster.start("alpha"), await cluster.start("beta")];
     const { id, socket } = await alpha.connect("ann");
@@ -214,7 +214,7 @@ describe("statistics and health", () => {
     expect((await alpha.manager.getActiveServers()).map((each) => each.serverId)).not.toContain("silent");
   });
 
-  it("are ready from the start to the shutdown, and not where the link is down", async () => {
+  it("are ready from the start to the shutdown, and not if the link is down", async () => {
     const cluster = new TestCluster();
     const [alpha, beta] = [await cluster.start("alpha"), await cluster.start("beta")];
     expect(alpha.manager.isReady()).toBe(true);
@@ -316,7 +316,7 @@ describe("the shutdown", () => {
     expect(await codeOf(manager.removeConnection("elsewhere.aaaa00"))).toBe("done");
   });
 
-  it("comes by itself where another process has taken the server id", async () => {
+  it("comes by itself if another process has taken the server id", async () => {
     const cluster = new TestCluster();
     const alpha = await cluster.start("alpha", { heartbeatInterval: 100, heartbeatTTL: 1 });
     const { socket } = await alpha.connect("ann");

@@ -19,6 +19,7 @@ import type {
 } from "@cm/router";
 import { requireSocketsRoom } from "../games/game-names.js";
 import { authorize } from "./authorization.js";
+import { closePaced } from "./close-batches.js";
 import type {
   BroadcastOptions,
   ConfirmOptions,
@@ -26,14 +27,13 @@ import type {
   DistributedStats,
   ServerRecord,
 } from "./distributed-connection-manager.js";
-import { LeaveNotices } from "./leave-notices.js";
-import { messageFrame } from "./message-frame.js";
 import {
   type DistributedConnectionManagerOptions,
   type ResolvedDistributedOptions,
   resolveDistributedOptions,
-} from "./options.js";
-import { closePaced } from "./paced-close.js";
+} from "./distributed-options.js";
+import { LeaveNotices } from "./leave-notices.js";
+import { messageFrame } from "./message-frame.js";
 import { RegisteredConnections } from "./registered-connections.js";
 
 /**
@@ -212,7 +212,7 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
     requireServerId(serverId);
     const { living } = await this.#node.store.servers.snapshot();
     if (serverId === this.serverId || living.some((server) => server.serverId === serverId)) {
-      throw new CmError("server-alive", `Server ${serverId} lives: its lease has not run out.`);
+      throw new CmError("server-alive", `Server ${serverId} is alive: its lease has not expired.`);
     }
     this.#node.router.serverLost(serverId);
     return (await this.#node.membership.reap(serverId)) ?? 0;
@@ -235,7 +235,7 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
   /** Carries out another server's request about a connection of this server. */
   async #carryOut(operation: Parameters<ControlHandler>[0]): Promise<"done" | "not-found"> {
     if (operation.type === "drain")
-      throw new CmError("operation-unknown", "This server can't be drained from outside.");
+      throw new CmError("operation-unknown", "This server does not support drain requests from other servers.");
     const { connectionId } = operation;
     if (this.#shutdown !== undefined || !this.#connections.has(connectionId)) return "not-found";
     if (operation.type === "disconnect") await this.#connections.remove(connectionId, operation.reason);

@@ -1,8 +1,8 @@
 import { askRedis, eventually, freshPrefix, keysLeftUnder, startRedis } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { createConnectionManager } from "./game-manager.js";
+import type { ConnectionManagerOptions } from "./game-options.js";
 import { EventRecorder, gameEvent } from "./managers.fixture.js";
-import type { ConnectionManagerOptions } from "./options.js";
 
 const BRIEF = { heartbeatInterval: 500, heartbeatTTL: 5, offlineGraceMs: 0, onError: () => undefined };
 
@@ -12,7 +12,7 @@ async function start(options: ConnectionManagerOptions) {
   return manager;
 }
 
-it("makes games whole again that Redis lost, and tells nobody that anybody left", async () => {
+it("restores games that Redis lost, and announces no departure", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const [a, b] = [

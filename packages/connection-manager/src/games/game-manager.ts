@@ -17,19 +17,19 @@ import type {
   DisconnectOptions,
   HandlerRegistration,
 } from "./connection-manager.js";
-import { encodeGameEvent, STATE_CHANGED, stateToldBy, tellsState } from "./events/game-event-codec.js";
+import { encodeGameEvent, STATE_CHANGED, stateIn, carriesState } from "./events/game-event-codec.js";
 import type { GameEventHandler } from "./events/game-feed.js";
-import { GameFeeds } from "./events/game-feeds.js";
+import { OpenGameFeeds } from "./events/open-game-feeds.js";
 import { requireGameId } from "./game-names.js";
-import { GameReader } from "./game-reader.js";
 import {
   type ConnectionManagerOptions,
   type ResolvedConnectionManagerOptions,
   resolveConnectionManagerOptions,
-} from "./options.js";
-import { alive, GamePlaces } from "./players/game-places.js";
+} from "./game-options.js";
+import { GameReader } from "./game-reader.js";
+import { alive, GameParticipation } from "./players/game-participation.js";
 import { LocalPlayers, requireSocketId, requireUserId } from "./players/local-players.js";
-import { SessionRecords } from "./sessions/session-records.js";
+import { GameSessionStore } from "./sessions/game-session-store.js";
 
 /**
  * Maximum size of a connection's metadata, in bytes: enough for the longest socket id with every byte
@@ -54,9 +54,9 @@ class GameConnectionManager implements ConnectionManager {
   readonly #options: ResolvedConnectionManagerOptions;
   readonly #node: Node;
   readonly #players: LocalPlayers;
-  readonly #feeds: GameFeeds;
-  readonly #records: SessionRecords;
-  readonly #places: GamePlaces;
+  readonly #feeds: OpenGameFeeds;
+  readonly #records: GameSessionStore;
+  readonly #places: GameParticipation;
   readonly #reader: GameReader;
   #cleanupTimer: NodeJS.Timeout | undefined;
   #cleaning: Promise<void> | undefined;
@@ -101,19 +101,19 @@ class GameConnectionManager implements ConnectionManager {
       onExpelled: () => void this.shutdown(),
     });
     this.#node = node;
-    this.#records = new SessionRecords({
+    this.#records = new GameSessionStore({
       roomRecords: node.store.roomRecords,
       isPlayed: (gameId) => this.#players.hasPlayers(gameId),
       onError,
     });
-    this.#feeds = new GameFeeds((gameId) => ({
+    this.#feeds = new OpenGameFeeds((gameId) => ({
       interest: node.router,
       presence: node.presence,
       onRemoved: () => this.#onRemoved(gameId),
       onError,
     }));
     const [players, feeds, records] = [this.#players, this.#feeds, this.#records];
-    this.#places = new GamePlaces({ ...parts(node), players, feeds, records });
+    this.#places = new GameParticipation({ ...parts(node), players, feeds, records });
     this.#reader = new GameReader(node.store, records, players);
   }
 
@@ -207,10 +207,10 @@ class GameConnectionManager implements ConnectionManager {
     this.#requireRunning();
     requireGameId(gameId);
     const bytes = this.#encode(gameId, event);
-    if (tellsState(bytes)) {
+    if (carriesState(bytes)) {
       // Every server would take the event for the game's state, and would write that state if Redis
       // lost the record.
-      throw new CmError("event-invalid", `${STATE_CHANGED} is told by setGameState.`);
+      throw new CmError("event-invalid", `${STATE_CHANGED} can't be published directly; use setGameState.`);
     }
     await Promise.all([this.#node.router.toRoom(gameId, bytes), this.#records.active(gameId)]);
     const player = typeof event.userId === "string" ? this.#players.get(event.userId) : undefined;
@@ -297,13 +297,13 @@ class GameConnectionManager implements ConnectionManager {
   }
 
   #onMessage(room: string, bytes: Uint8Array): void {
-    const state = stateToldBy(bytes);
+    const state = stateIn(bytes);
     if (state !== undefined) this.#records.told(room, state);
     this.#feeds.get(room)?.deliver(bytes);
   }
 
   async #onControl(operation: Parameters<ControlHandler>[0]): Promise<"done" | "not-found"> {
-    if (operation.type !== "leave") throw new CmError("operation-unknown", "A manager of games does not do that.");
+    if (operation.type !== "leave") throw new CmError("operation-unknown", "A games manager does not support this operation.");
     const socket = this.#players.ofConnection(operation.connectionId);
     if (socket === undefined) return "not-found";
     await this.#places.leaveHere(socket.userId, operation.room);
@@ -313,7 +313,7 @@ class GameConnectionManager implements ConnectionManager {
   #requireRunning(): void {
     const { phase } = this.#node;
     if (phase === "serving" || phase === "draining") return;
-    throw new CmError("closed", "The manager was shut down, or never started.");
+    throw new CmError("closed", "The manager was shut down, or was never started.");
   }
 
   #onRemoved(gameId: string): void {

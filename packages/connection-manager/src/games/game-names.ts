@@ -10,7 +10,7 @@ const SPECTATORS_PREFIX = "\u0000spectators\u0000";
 export function requireSocketsRoom(room: unknown): string {
   const name = requireName(room, "room");
   if (!isSpectatorsRoom(name)) return name;
-  throw new CmError("name-invalid", "The room is that of a game's spectators, which spectateGame fills.");
+  throw new CmError("name-invalid", "This is a spectator room; use spectateGame.");
 }
 
 /** The maximum length of a game id, in bytes of UTF-8: with the prefix, it must still be a valid room name. */
@@ -20,7 +20,7 @@ export const GAME_ID_MAX_BYTES = NAME_MAX_BYTES - SPECTATORS_PREFIX.length;
 export function requireGameId(gameId: unknown): string {
   const name = requireName(gameId, "room");
   if (isSpectatorsRoom(name)) {
-    throw new CmError("name-invalid", "A game's id does not begin like the name of a room of spectators.");
+    throw new CmError("name-invalid", "A game id must not begin with the prefix of spectator rooms.");
   }
   if (utf8ByteLength(name) > GAME_ID_MAX_BYTES) {
     throw new CmError("name-too-long", `The game's id is longer than ${GAME_ID_MAX_BYTES} bytes.`, {

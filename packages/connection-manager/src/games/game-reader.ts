@@ -3,7 +3,7 @@ import { ownerOf } from "@cm/protocol";
 import type { ConnectionStats } from "./connection-manager.js";
 import { isSpectatorsRoom, spectatorsRoom } from "./game-names.js";
 import type { LocalPlayers } from "./players/local-players.js";
-import type { SessionRecords } from "./sessions/session-records.js";
+import type { GameSessionStore } from "./sessions/game-session-store.js";
 
 /** The maximum page size of the `RoomDirectory` contract. */
 const PAGE_MAX = 1_000;
@@ -16,12 +16,12 @@ export interface SocketMetadata {
 /** Reads games and players from the store. */
 export class GameReader {
   readonly #store: Pick<Store, "rooms" | "users" | "counts" | "connections">;
-  readonly #records: Pick<SessionRecords, "get">;
+  readonly #records: Pick<GameSessionStore, "get">;
   readonly #players: LocalPlayers;
 
   constructor(
     store: Pick<Store, "rooms" | "users" | "counts" | "connections">,
-    records: Pick<SessionRecords, "get">,
+    records: Pick<GameSessionStore, "get">,
     players: LocalPlayers,
   ) {
     this.#store = store;

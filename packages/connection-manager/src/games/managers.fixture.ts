@@ -2,7 +2,7 @@ import type { StoreHarness } from "@cm/contract-tests/store";
 import { type CmError, type FailureStage, type GameEvent, isCmError, type Store } from "@cm/protocol";
 import type { ConnectionManager } from "./connection-manager.js";
 import { createConnectionManager } from "./game-manager.js";
-import type { ConnectionManagerOptions } from "./options.js";
+import type { ConnectionManagerOptions } from "./game-options.js";
 
 /** A manager with its store and the errors that it reported. */
 export interface TestManager {

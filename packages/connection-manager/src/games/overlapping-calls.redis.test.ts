@@ -71,7 +71,7 @@ function playersTold(events: readonly string[]): string[] {
   return [...players].sort();
 }
 
-it("shows the same everywhere, and tells it as it was, in whatever order calls overtake each other", async () => {
+it("shows the same state on all servers, in whatever order calls overtake each other", async () => {
   const [redisUrl, prefix] = [inject("redisUrl"), freshPrefix()];
   const stores = SERVERS.map(() => createRedisStore({ url: redisUrl, prefix }));
   await Promise.all(stores.map((store) => store.start()));

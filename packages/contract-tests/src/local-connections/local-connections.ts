@@ -107,7 +107,7 @@ export function describeLocalConnections<S>(name: string, start: StartLocalConne
       expect(local.size).toBe(0);
     });
 
-    it("are refused where there are too many, and where the id or the socket is here, and nothing changes", async () => {
+    it("are refused if there are too many, and if the id or the socket is here, and nothing changes", async () => {
       const { local, connect, add } = await begin({ maxConnections: 2 });
       const [a, b, c] = [await connect(), await connect(), await connect()];
       add("a", a.socket);
@@ -123,7 +123,7 @@ export function describeLocalConnections<S>(name: string, start: StartLocalConne
       await vi.waitFor(() => expect(c.texts).toEqual(["here"]), WAIT);
     });
 
-    it("tell of a close once, and are gone then", async () => {
+    it("report a close once, and are then no longer registered", async () => {
       const { local, connect, add, ended } = await begin();
       const [a, b] = [await connect(), await connect()];
       add("a", a.socket);
@@ -142,7 +142,7 @@ export function describeLocalConnections<S>(name: string, start: StartLocalConne
       expect(ended).toEqual(["a", "b"]);
     });
 
-    it("are let go without a reason and stay open, and hear nothing more", async () => {
+    it("are released without a reason, stay open, and get no more messages", async () => {
       const { local, connect, add, ended } = await begin();
       const a = await connect();
       add("a", a.socket);
@@ -170,7 +170,7 @@ export function describeLocalConnections<S>(name: string, start: StartLocalConne
       expect([ended, local.size]).toEqual([[], 0]);
     });
 
-    it("know when something came last", async () => {
+    it("have the time of the last message", async () => {
       const { local, connect, add } = await begin();
       const a = await connect();
       add("a", a.socket);
@@ -183,7 +183,7 @@ export function describeLocalConnections<S>(name: string, start: StartLocalConne
       }
     });
 
-    it("are closed where they don't read, before they can miss a frame, and the others go on", async () => {
+    it("are closed if they don't read, before they can miss a frame, and the others continue", async () => {
       const { local, connect, add, ended } = await begin({ maxBackpressureBytes: LITTLE_BYTES });
       const [slow, reader] = [await connect(), await connect()];
       add("slow", slow.socket);

@@ -1,8 +1,17 @@
 import { type ConnectionRecord, parseConnectionId, type ReapClaim, type Store } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { AWKWARD_NAMES } from "./awkward-names.js";
-import type { HarnessFactory } from "./harness.js";
-import { bringUp, claimDead, letDie, loseClaim, outcomeOf, scenarios, type TestServer, times } from "./scenario.js";
+import type { HarnessFactory } from "./store-harness.js";
+import {
+  bringUp,
+  claimDead,
+  letDie,
+  loseClaim,
+  outcomeOf,
+  scenarios,
+  type TestServer,
+  times,
+} from "./store-scenarios.js";
 
 /**
  * Contract tests for `ConnectionRegistry`, and for the parts of `ProjectionUpkeep` about connection records.
@@ -20,7 +29,7 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       }
     });
 
-    it("knows nothing of ids that were never put, nor of what is no id", async ({ store }) => {
+    it("returns nothing for ids that were never put, nor for invalid ids", async ({ store }) => {
       const server = await bringUp(store, "alpha");
       await store.connections.put(server.lease, [recordOf(server)]);
       const unknown = [server.ids.next(), "ghost.aaaa00", "alpha", "", "alpha.aaaa", "__proto__"];
@@ -74,7 +83,7 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       }
     });
 
-    it("adds and takes out no rooms under a lease that ran out", async (harness) => {
+    it("adds and takes out no rooms under a lease that expired", async (harness) => {
       const { store } = harness;
       const server = await bringUp(store, "alpha");
       const record = recordOf(server);
@@ -105,7 +114,7 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       expect(await store.connections.get(stays.connectionId)).toEqual(stays);
     });
 
-    it("takes nothing at all as well", async ({ store }) => {
+    it("accepts an empty list", async ({ store }) => {
       const { lease } = await bringUp(store, "alpha");
       await store.connections.put(lease, []);
       await store.connections.remove(lease, []);
@@ -138,7 +147,7 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       expect(await store.connections.get(record.connectionId)).toEqual(record);
     });
 
-    it("finds nothing of a dead server, and all of it again once the server took its lease anew", async (harness) => {
+    it("returns no records of a dead server, and all of them once the server has acquired its lease again", async (harness) => {
       const { store } = harness;
       const server = await bringUp(store, "alpha");
       const record = recordOf(server);
@@ -152,7 +161,7 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       expect(await store.connections.get(record.connectionId)).toEqual(record);
     });
 
-    it("refuses writes under a lease that ran out, and changes nothing", async (harness) => {
+    it("refuses writes under a lease that expired, and changes nothing", async (harness) => {
       const { store } = harness;
       const server = await bringUp(store, "alpha");
       const [kept, late] = [recordOf(server), recordOf(server)];
@@ -220,7 +229,7 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       expect(await storedThings()).toBe(before);
     });
 
-    it("clears nothing under a claim that ran out", async (harness) => {
+    it("clears nothing under a claim that expired", async (harness) => {
       const { store } = harness;
       const server = await bringUp(store, "dead");
       const record = recordOf(server);

@@ -3,5 +3,5 @@ export { describeStoreContracts } from "./store-contracts.js";
 export type { StoreContractsOptions, StoreSuite } from "./store-contracts.js";
 
 // The harness that they take
-export { createStoreHarness } from "./harness.js";
-export type { HarnessFactory, StoreHarness, StoreHarnessParts } from "./harness.js";
+export { createStoreHarness } from "./store-harness.js";
+export type { HarnessFactory, StoreHarness, StoreHarnessParts } from "./store-harness.js";

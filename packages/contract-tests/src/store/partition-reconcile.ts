@@ -1,7 +1,7 @@
 import type { PartitionReconciliation, ReapClaim, ServerIncarnation, Store } from "@cm/protocol";
 import { describe, expect } from "vitest";
-import type { HarnessFactory, StoreHarness } from "./harness.js";
-import { byId, membersOf } from "./rooms/room-members.js";
+import { byId, membersOf } from "./rooms/sample-members.js";
+import type { HarnessFactory, StoreHarness } from "./store-harness.js";
 import {
   bringUp,
   claimDead,
@@ -13,15 +13,15 @@ import {
   scenarios,
   type TestServer,
   times,
-} from "./scenario.js";
-import { byConnection, connectionsOf } from "./users/users.js";
+} from "./store-scenarios.js";
+import { byConnection, connectionsOf } from "./users/sample-users.js";
 
 /** Contract tests for `reconcile`, and for the removal of an orphan's leftovers. */
 export function describePartitionReconcile(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
   describe(`${name}: going over partitions`, () => {
-    it("names everybody who has members or connections, each once, and repairs nothing that is right", async ({
+    it("names each owner of members or connections once, and repairs nothing that is right", async ({
       store,
       peer,
     }) => {
@@ -43,7 +43,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       expect([await store.counts.of("users"), await store.counts.of("rooms")]).toEqual([4, 2]);
     });
 
-    it("knows who lives, who is dead and who is unknown", async (harness) => {
+    it("distinguishes live, dead and unknown owners", async (harness) => {
       const { servers, upkeep } = harness.store;
       const [alpha, beta] = [await bringUp(harness.store, "alpha"), await bringUp(harness.store, "beta")];
       const dead = await bringUp(harness.store, "dead");
@@ -70,7 +70,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       }
     });
 
-    it("lets anybody remove what an unknown holder has left, which is told once", async (harness) => {
+    it("lets any server remove the entries of an unknown holder, which are announced once", async (harness) => {
       const { store } = harness;
       const [alpha, dead] = [await bringUp(store, "alpha"), await bringUp(store, "dead")];
       const [members, connections] = [membersOf(dead, 600), connectionsOf(dead, "ann", 600)];
@@ -121,7 +121,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       expect(await store.upkeep.projection.evict(claim, { room: "lobby" })).toEqual([]);
     });
 
-    it("tells the lease of a holder that comes back that it was reaped, once", async (harness) => {
+    it("marks the lease of a holder that comes back as reaped, once", async (harness) => {
       const { servers, upkeep } = harness.store;
       const dead = await bringUp(harness.store, "dead");
       await servers.release(dead.lease);

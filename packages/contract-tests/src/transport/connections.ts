@@ -65,7 +65,7 @@ export function describeConnections(createTransport: CreateTransport): void {
       expect(server.stats().topics).toBe(names.length);
     });
 
-    it.each([0, 1, 2, 3])("leaves out %i members and nobody else", async (count) => {
+    it.each([0, 1, 2, 3])("excludes exactly %i members", async (count) => {
       const { server, join } = await startServer();
       const clients = [await join(), await join(), await join(), await join()];
       for (const { connection } of clients) connection.enter("room");
@@ -130,7 +130,7 @@ export function describeConnections(createTransport: CreateTransport): void {
   });
 
   describe("a connection", () => {
-    it("knows who it is and when it was last heard", async () => {
+    it("has its user and the time of its last message", async () => {
       const { join, frames, pongs } = await startServer();
       const { connection, socket } = await join("ann");
       expect(connection).toMatchObject({ userId: "ann", data: "/ws", remoteAddress: "127.0.0.1", open: true });
@@ -186,7 +186,7 @@ export function describeConnections(createTransport: CreateTransport): void {
       expect(server.stats()).toMatchObject({ connections: 0, users: 0, topics: 0 });
     });
 
-    it("hears the code and reason that the client closed with", async () => {
+    it("reports the code and reason that the client closed with", async () => {
       const { join, closed } = await startServer();
       const { connection, socket } = await join();
       socket.close(4999, "enough");
@@ -289,7 +289,7 @@ export function describeConnections(createTransport: CreateTransport): void {
   });
 
   describe("the end of a server", () => {
-    it("says going-away to everybody, refuses newcomers, and comes only once", async () => {
+    it("closes all connections with going-away, refuses new ones, and ends only once", async () => {
       const { server, port, join, closed } = await startServer();
       const clients = [await join(), await join(), await join()];
       const closing = server.close();

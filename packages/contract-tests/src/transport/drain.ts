@@ -27,7 +27,7 @@ export function describeDrain(createTransport: CreateTransport): void {
   }
 
   describe("a server that is drained", () => {
-    it("tells its connections to come back elsewhere, in waves that are spread over the time", async () => {
+    it("closes its connections with going-away, in waves that are spread over the time", async () => {
       const { server, at, clients } = await crowded(100);
       const startedAt = performance.now();
       const draining = server.drain({ overMs: 1_000 });
@@ -54,7 +54,7 @@ export function describeDrain(createTransport: CreateTransport): void {
       await vi.waitFor(() => expect(clients.map((raw) => raw.closeCode)).toEqual(Array(5).fill(4201)), WAIT);
     });
 
-    it("refuses newcomers with a code, also those who wait at the door, and still answers over HTTP", async () => {
+    it("refuses new connections with a code, including pending upgrades, and still answers over HTTP", async () => {
       let door = 0;
       const { server, port, join } = await startServer({
         routes: { "/state": () => ({ status: 503, body: "draining" }) },
@@ -76,7 +76,7 @@ export function describeDrain(createTransport: CreateTransport): void {
       expect(server.stats().refused).toEqual({ closed: 1, unavailable: 1 });
     });
 
-    it("serves those who are left as ever, until their turn", async () => {
+    it("serves the remaining connections as before, until their turn", async () => {
       const { server, join } = await startServer();
       const clients = [];
       for (let i = 0; i < 10; i++) clients.push(await join());
@@ -98,7 +98,7 @@ export function describeDrain(createTransport: CreateTransport): void {
       }
     });
 
-    it("tells the rest at once when its signal comes, and when it is closed", async () => {
+    it("closes the remaining connections at once when its signal aborts, and when it is closed", async () => {
       const hurried = await crowded(30);
       const hurry = new AbortController();
       const draining = hurried.server.drain({ overMs: 3_600_000, signal: hurry.signal });
@@ -113,7 +113,7 @@ export function describeDrain(createTransport: CreateTransport): void {
     });
 
     it.each([{ overMs: -1 }, { overMs: 1.5 }, { overMs: 3_600_001 }, { overMs: "1" }, { overMs: 1, signal: {} }, null])(
-      "refuses %j and goes on serving",
+      "refuses %j and continues serving",
       async (options) => {
         const server = createTransport(testOptions().options);
         onTestFinished(() => server.close());

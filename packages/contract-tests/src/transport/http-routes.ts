@@ -83,7 +83,7 @@ export function describeHttpRoutes(createTransport: CreateTransport): void {
       expect(errors).toEqual([]);
     });
 
-    it("reads a body of at most 64 KiB where the route names no limit", async () => {
+    it("reads a body of at most 64 KiB if the route names no limit", async () => {
       const answer = ({ body }: RouteRequest): HttpReply => ({ status: 200, body: String(body.length) });
       const { port } = await startServer({ routes: { "POST /x": answer, "PUT /x": { answer } } });
       const send = (method: string, bytes: number) =>
@@ -94,7 +94,7 @@ export function describeHttpRoutes(createTransport: CreateTransport): void {
       }
     });
 
-    it.each(["/", "/y", "/x/", "/X", "/constructor", "/ws/"])("knows nothing at %s", async (path) => {
+    it.each(["/", "/y", "/x/", "/X", "/constructor", "/ws/"])("has no route at %s", async (path) => {
       const { port } = await startServer({ routes: { "/x": () => ({ status: 200 }) } });
       const answer = await fetch(`http://127.0.0.1:${port}${path}`);
       expect(answer.status).toBe(404);

@@ -1,6 +1,6 @@
 // The suite
-export { describeTransport } from "./transport.js";
-export type { TransportContractOptions, TransportSuite } from "./transport.js";
+export { describeTransport } from "./transport-contracts.js";
+export type { TransportContractOptions, TransportSuite } from "./transport-contracts.js";
 export type { CreateTransport } from "./transport-harness.js";
 
 // For further tests of your own transport

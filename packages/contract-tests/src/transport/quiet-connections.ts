@@ -29,7 +29,7 @@ export function describeQuietConnections(createTransport: CreateTransport): void
       expect(closed).toEqual([{ connection, code: 1006, reason: "idle-timeout" }]);
     });
 
-    it("is not pinged where pings are off, and cut unless its client sends something by itself", async () => {
+    it("is not pinged if pings are off, and cut unless its client sends something by itself", async () => {
       const { joinRaw, closed } = await startServer({ ...IDLE, pingIntervalMs: 0 });
       const [talker, silent] = [await joinRaw(), await joinRaw()];
       const timer = setInterval(() => talker.raw.send(OPCODE.pong, Buffer.alloc(0)), 100);

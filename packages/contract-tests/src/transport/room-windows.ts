@@ -62,7 +62,7 @@ export function describeRoomWindows(createTransport: CreateTransport): void {
       expect(hot.texts.slice(0, -1)).toEqual(Array.from({ length: sent }, (_, index) => String(index)));
     });
 
-    it("gives nobody what was sent before it entered, and everybody what was sent before it left", async () => {
+    it("delivers to a member no message sent before it entered, and every message sent before it left", async () => {
       const { server, join } = await startServer({ roomWindowMs: LONG_MS });
       const [stays, comes, leaves] = [await join(), await join(), await join()];
       stays.connection.enter("room");
@@ -78,7 +78,7 @@ export function describeRoomWindows(createTransport: CreateTransport): void {
       expect(leaves.texts).toEqual(["0", "1", "2", "3", "4", "after leaving"]);
     });
 
-    it("keeps apart who is left out of which message", async () => {
+    it("applies each message's exclusions to that message only", async () => {
       const { server, join } = await startServer({ roomWindowMs: LONG_MS });
       const members = [await join(), await join(), await join()];
       for (const { connection } of members) connection.enter("room");

@@ -67,7 +67,7 @@ export function describeSlowReaderPolicies(createTransport: CreateTransport): vo
   const startServer = serverStarter(createTransport);
 
   describe("a room that drops messages for a member that does not read", () => {
-    it("tells it with one gap how many it missed, goes on with what follows, and leaves others alone", async () => {
+    it("notifies it in one gap how many messages it missed, continues with the next ones, and does not affect other members", async () => {
       const { server, joinRaw, join, closed } = await startServer({ slowReaders: DROP });
       const { raw, connection } = await joinRaw();
       const reader = await join();
@@ -150,7 +150,7 @@ export function describeSlowReaderPolicies(createTransport: CreateTransport): vo
       });
     });
 
-    it("tells a member that is behind again within a second only when the second is over", async () => {
+    it("notifies a member that falls behind again within a second only after that second", async () => {
       const { server, joinRaw } = await startServer({ slowReaders: DROP });
       const { raw, connection } = await joinRaw();
       connection.enter("drop");
@@ -168,7 +168,7 @@ export function describeSlowReaderPolicies(createTransport: CreateTransport): vo
       expect(gapsIn(raw.texts)).toHaveLength(2);
     });
 
-    it("tells a member that leaves while it is behind, and forgets one that is closed", async () => {
+    it("notifies a member that leaves while it is behind, and forgets one that is closed", async () => {
       const { server, joinRaw } = await startServer({ slowReaders: DROP });
       const [leaves, goes] = [await joinRaw(), await joinRaw()];
       for (const { connection, raw } of [leaves, goes]) {
@@ -203,9 +203,9 @@ export function describeSlowReaderPolicies(createTransport: CreateTransport): vo
       for (const member of [connection, reader.connection]) for (const room of ["drop", "drop2"]) member.enter(room);
       raw.socket.pause();
       const number = await floodUntilBehind(server, "drop");
-      server.tellGap("drop", 3);
-      server.tellGap("drop", 4);
-      server.tellGap("drop2", undefined);
+      server.notifyGap("drop", 3);
+      server.notifyGap("drop", 4);
+      server.notifyGap("drop2", undefined);
       server.toRoom("drop2", bytes("k:0:"), []);
       raw.socket.resume();
       await untilCaughtUp(server);
@@ -295,7 +295,7 @@ export function describeSlowReaderPolicies(createTransport: CreateTransport): vo
       expect(gapsIn(raw.texts).filter(({ room }) => room === "quiet")).toEqual([]);
     });
 
-    it("keeps no more than fits, and says so where a key's latest is not among it", async () => {
+    it("keeps at most its budget, and reports if a key's latest message was dropped", async () => {
       const { server, joinRaw } = await startServer({ slowReaders: { ...LATEST, maxBytes: 64 * 1024 } });
       const { raw, connection } = await joinRaw();
       connection.enter("room");

@@ -106,7 +106,7 @@ export function describeSlowReaders(createTransport: CreateTransport): void {
       expect(server.stats().slowConsumersClosed).toBeGreaterThan(0);
     });
 
-    it("is cut before the others where it has the largest backlog, once all of them are over their budget", async () => {
+    it("is cut before the others if it has the largest backlog, once all of them are over their budget", async () => {
       const { server, joinRaw, join, closed } = await startServer({
         maxBackpressureBytes: 64 * 1024 * 1024,
         maxTotalBackpressureBytes: 4 * 1024 * 1024,

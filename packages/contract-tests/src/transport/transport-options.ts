@@ -143,7 +143,7 @@ export function describeTransportOptions(createTransport: CreateTransport): void
       },
     );
 
-    it("have documented defaults, also where a value is explicitly undefined", () => {
+    it("have documented defaults, also if a value is explicitly undefined", () => {
       const { options } = testOptions();
       const { port, subprotocols, authenticate, nextConnectionId, handler, onError } = options;
       const given = { port, subprotocols, authenticate, nextConnectionId, handler, onError };

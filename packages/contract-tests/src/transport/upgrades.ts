@@ -2,9 +2,9 @@ import { CmError, type ErrorCode } from "@cm/protocol";
 import type { Authentication, UpgradeRequest } from "@cm/transport";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
+import { describeUpgradeCrowds } from "./concurrent-upgrades.js";
 import { RawClient, type RawClientOptions } from "./raw-client.js";
 import { ANN, type CreateTransport, deferred, openClient, refusal, serverStarter, WAIT } from "./transport-harness.js";
-import { describeUpgradeCrowds } from "./upgrade-crowds.js";
 
 export function describeUpgrades(createTransport: CreateTransport, crowd: number): void {
   const startServer = serverStarter(createTransport);
@@ -73,7 +73,7 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
       expect(opened).toHaveLength(6);
     });
 
-    it("is refused where its address asks for more of them a second than it may", async () => {
+    it("is refused if its address exceeds the limit per second", async () => {
       const { server, port, opened } = await startServer({
         trustedProxies: ["127.0.0.1"],
         maxConnectionsPerAddress: 1,
@@ -100,7 +100,7 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
       expect((refused["rate-limited"] ?? 0) + (refused["connections-limit"] ?? 0)).toBe(29);
     });
 
-    it("waiting for authenticate takes a connection of its address, also where the client gives up", async () => {
+    it("waiting for authenticate counts against its address, also if the client disconnects", async () => {
       const gate = deferred<void>();
       const { server, port } = await startServer({
         trustedProxies: ["127.0.0.1"],
@@ -196,7 +196,7 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
     );
 
     it.each([[""], ["x".repeat(256)], ["\ud800"], [42], [undefined]])(
-      "that names a user who can't be one (%j) is refused",
+      "with an invalid user name (%j) is refused",
       async (userId) => {
         // Values that plain JavaScript may pass.
         const { port, opened } = await startServer({ authenticate: () => ({ userId: userId as string, data: "" }) });
@@ -273,7 +273,7 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
       }
     });
 
-    it("is told when the client goes away, and the slot is free at once", async () => {
+    it("is notified when the client disconnects, and the slot is free at once", async () => {
       const gates = [deferred<Authentication<string>>(), deferred<Authentication<string>>()];
       const signals: AbortSignal[] = [];
       const { port, server, opened, errors } = await startServer({

@@ -23,7 +23,7 @@ function start(answers: (number | undefined)[]) {
   return { periods, asked };
 }
 
-it("looks again where users were leaving that another server may have stopped to care for", async () => {
+it("also checks grace periods that were started by another server", async () => {
   const { periods, asked } = start([400, 300, undefined, undefined]);
   periods.after(1, 100);
   periods.after(2, 1_000);

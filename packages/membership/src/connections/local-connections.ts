@@ -119,7 +119,7 @@ export class LocalConnections {
 
   require(connectionId: string): LocalConnection {
     const connection = this.#byId.get(connectionId);
-    if (connection === undefined) throw new CmError("not-found", "This server has no such connection.");
+    if (connection === undefined) throw new CmError("not-found", "The connection is not on this server.");
     return connection;
   }
 

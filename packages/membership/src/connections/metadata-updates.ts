@@ -1,7 +1,7 @@
 import type { LeaseKeeper } from "../lease/lease-keeper.js";
 import type { Projection } from "../projection/projection.js";
 import type { LocalConnection, LocalConnections } from "./local-connections.js";
-import { serializeMetadata } from "./metadata.js";
+import { serializeMetadata } from "./metadata-serialization.js";
 import type { WriteGuard } from "./write-guard.js";
 
 /** Options of {@link MetadataUpdates}. */

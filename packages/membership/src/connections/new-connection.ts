@@ -2,7 +2,7 @@ import { CmError, type ConnectionIdSource, parseConnectionId, requireName } from
 import { requireFields } from "@cm/protocol/options";
 import type { NewConnection } from "../membership.js";
 import type { LocalConnection } from "./local-connections.js";
-import { serializeMetadata } from "./metadata.js";
+import { serializeMetadata } from "./metadata-serialization.js";
 
 /** Settings that all connections of a membership share. */
 export interface ConnectionSetting {
@@ -44,18 +44,18 @@ function requireFreshId(
 ): void {
   const id = parseConnectionId(connectionId);
   const problem = !id.ok
-    ? "is none"
+    ? "is not valid"
     : id.value.serverId !== serverId
-      ? `is of server ${id.value.serverId}, and this one is ${serverId}`
+      ? `is of server ${id.value.serverId}, but this server is ${serverId}`
       : id.value.incarnation !== incarnation
-        ? "is of another life of this server"
+        ? "is of another incarnation of this server"
         : isOpen(String(connectionId))
           ? "belongs to an open connection"
           : undefined;
   if (problem === undefined) return;
   throw new CmError(
     "id-invalid",
-    `connectionId must be a fresh id of this server, which nextConnectionId() gives; this one ${problem}.`,
+    `connectionId must be a new id from nextConnectionId(); this id ${problem}.`,
     { details: { field: "connectionId" } },
   );
 }

@@ -59,7 +59,7 @@ export class RoomMemberships {
           : undefined;
     if (limit === undefined) return;
     const what = limit === "maxRooms" ? "rooms" : "members of rooms";
-    throw new CmError("capacity-reached", `The server has as many ${what} as it may.`, { details: { limit } });
+    throw new CmError("capacity-reached", `The server has reached its limit of ${what}.`, { details: { limit } });
   }
 
   /** Removes a connection from the local state. Returns the rooms that it was in. */

@@ -11,7 +11,7 @@ export interface DeadServerWatchOptions {
   readonly onLost: () => void;
   /** Called for a server that is dead and whose lease was ended. */
   readonly onDead: (server: ServerIncarnation) => void;
-  /** Called with the error because of which it could not be determined whether a silent server is dead. */
+  /** Called with the error if checking whether a silent server is dead failed. */
   readonly onError: (cause: unknown) => void;
 }
 

@@ -113,7 +113,7 @@ export class LeaseKeeper {
    * released.
    */
   current(): Lease {
-    if (this.#lease === undefined) throw new CmError("closed", "The server holds no lease.");
+    if (this.#lease === undefined) throw new CmError("closed", "The server does not hold a lease.");
     return this.#lease;
   }
 

@@ -6,7 +6,7 @@ import { contractsOf, overridden, useTestServers } from "../membership.fixture.j
 describe("Membership and its lease", () => {
   const { clock, server, started, connect, membersOf } = useTestServers();
 
-  it("takes the lease anew when it ran out, and projects everything again", async () => {
+  it("acquires the lease again when it expired, and projects everything again", async () => {
     const a = await started("a");
     const b = await started("b", { heartbeatIntervalMs: 500 });
     const ids = await Promise.all(["ann", "bob", "cy"].map((user) => connect(a, user)));
@@ -20,7 +20,7 @@ describe("Membership and its lease", () => {
     expect(a.membership.holdsLease).toBe(true);
   });
 
-  it("carries out a write that found the lease gone, after it took the lease anew", async () => {
+  it("executes a write that failed because the lease was gone, after it has acquired the lease again", async () => {
     const a = await started("a", { heartbeatIntervalMs: 900 });
     const id = await connect(a, "ann");
     clock.ms += 5_000;
@@ -29,7 +29,7 @@ describe("Membership and its lease", () => {
     expect(a.membership.stats().reprojections).toBe(1);
   });
 
-  it("projects everything again at a later heartbeat where that failed at first", async () => {
+  it("projects everything again at a later heartbeat if that failed at first", async () => {
     const made = await server("a");
     // The same store, but `join` fails once at the time that the test chooses.
     let failures = 0;
@@ -57,7 +57,7 @@ describe("Membership and its lease", () => {
     await membership.shutdown();
   });
 
-  it("tries more and more rarely where projecting everything fails again and again, and renews its lease meanwhile", async () => {
+  it("tries more and more rarely if projecting everything fails again and again, and renews its lease meanwhile", async () => {
     const made = await server("a");
     const { store } = made;
     let isAway = false;
@@ -97,7 +97,7 @@ describe("Membership and its lease", () => {
     await membership.shutdown();
   });
 
-  it("tells once of what is wrong with the store as a whole, and goes on", async () => {
+  it("reports once a fault of the whole store, and continues", async () => {
     const made = await server("a");
     const { store } = made;
     let fault: CmError | undefined = new CmError("layout-mismatch", "another layout");
@@ -190,7 +190,7 @@ describe("Membership and its lease", () => {
     await membership.shutdown();
   });
 
-  it("refuses to start under the id of a living server", async () => {
+  it("refuses to start under the id of a live server", async () => {
     await started("a");
     const second = await server("a");
     await expect(second.membership.start()).rejects.toMatchObject({ code: "server-id-taken" });

@@ -54,7 +54,7 @@ it("a join and a leave cost the same in 0, 10 and 99 other rooms", async () => {
   expect(new Set(costs.map(({ bytes }) => bytes)).size).toBe(1);
 });
 
-it("those who connect, join or close in one turn share calls", async () => {
+it("connections that open, join or close in one turn share calls", async () => {
   const { relay, store, membership, prefix } = await startWatched();
   const callsOf = () => scriptCalls(relay.take()).length;
   const connect = async () => {
@@ -86,7 +86,7 @@ it("those who connect, join or close in one turn share calls", async () => {
   expect(await watcher.rooms.count("lobby")).toBe(1);
 });
 
-it("one who is refused among those who connect in one turn is refused alone", async () => {
+it("of the connections that open in one turn, only the refused one fails", async () => {
   const { store, membership } = await startWatched(2);
   const outcomes = await Promise.allSettled(
     ["ann", "ann", "ann", "bob"].map((userId) =>

@@ -48,7 +48,7 @@ function overridden<T extends object>(base: T, methods: Partial<T>): T {
   return Object.assign(Object.create(base) as T, methods); // The new object inherits all methods of the base.
 }
 
-it("writes 5,000 connections anew a part at a time, so that nobody else has to wait for all of them", async () => {
+it("projects 5,000 connections in parts, so that other calls do not wait for all of them", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const store = createRedisStore({ url: redis.url, prefix: freshPrefix() });

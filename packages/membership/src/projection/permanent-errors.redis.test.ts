@@ -9,7 +9,7 @@ const url = inject("redisUrl");
 const port = Number(new URL(url).port);
 const ROOMS = Array.from({ length: 6 }, (_, i) => `room-${i}`);
 
-interface Told {
+interface Reported {
   readonly error: CmError;
   readonly stage: FailureStage;
 }
@@ -25,8 +25,8 @@ async function start(
   prefix: string,
   serverId: string,
   options: Partial<MembershipOptions> = {},
-): Promise<{ readonly server: CheckedServer; readonly told: Told[] }> {
-  const told: Told[] = [];
+): Promise<{ readonly server: CheckedServer; readonly told: Reported[] }> {
+  const told: Reported[] = [];
   const onError: MembershipOptions["onError"] = (error, { stage }) => void told.push({ error, stage });
   return { server: await startChecked(await startStore(prefix), { onError, ...options }, serverId), told };
 }
@@ -43,7 +43,7 @@ async function spoil(prefix: string, end: string): Promise<string> {
 const membersOf = async ({ store }: CheckedServer, room: string): Promise<string[]> =>
   (await store.rooms.members(room, { limit: 100 })).items.map(({ userId }) => userId);
 
-it("holds its lease again and projects the rest where one key is not its own, and writes that once it is free", async () => {
+it("holds its lease again and projects the rest if one key holds foreign data, and writes that key once it is free", async () => {
   const prefix = freshPrefix();
   const { server, told } = await start(prefix, "a");
   const { membership, store } = server;
@@ -85,7 +85,7 @@ it.each([
   ["a room's members", ":rooms:room-3", { rosters: 25, presence: 30 }],
   ["a shelf of records", "{dead}:connections:0", { rosters: 22, presence: 22 }],
 ] as const)(
-  "cleans up after a dead server but for %s that is not its own, and tells of everybody once",
+  "cleans up after a dead server except for %s with foreign data, and announces each departure once",
   async (_, end, counts) => {
     const prefix = freshPrefix();
     const { server: dead } = await start(prefix, "dead", { heartbeatIntervalMs: 500, leaseTtlMs: 1_500 });
@@ -115,7 +115,7 @@ it.each([
   },
 );
 
-it("leaves neither its lease nor its records behind as it stops where a room's key is not its own", async () => {
+it("leaves neither its lease nor its records behind when it stops, even if a room's key holds foreign data", async () => {
   const prefix = freshPrefix();
   const { server, told } = await start(prefix, "a", { cleanupIntervalMs: 60_000, heartbeatIntervalMs: 10_000 });
   for (const room of ROOMS) await server.membership.join(await server.connect(`user of ${room}`), room);

@@ -53,8 +53,8 @@ export class PermanentErrors {
   /** Reports an error unless it was reported within {@link REMIND_MS}. */
   tell(refusal: CmError): void {
     const now = performance.now();
-    for (const [kind, toldAt] of this.#told) {
-      if (now - toldAt < REMIND_MS) break;
+    for (const [kind, reportedAt] of this.#told) {
+      if (now - reportedAt < REMIND_MS) break;
       this.#told.delete(kind);
     }
     const kind = `${refusal.code} ${refusal.message}`;

@@ -36,7 +36,7 @@ async function leaveDead(store: Store, serverId: string, connections: number, ca
 /** Contract tests for a membership's guarantees about cleaning up after dead servers. */
 export function describeReaping(name: string, createHarness: HarnessFactory): void {
   describe(`reaping on ${name}`, () => {
-    it("tells once of everybody who is gone, also where the first that cleans up dies in the midst of it", async () => {
+    it("announces each departure once, even if the first reaper dies during the cleanup", async () => {
       const harness = await createHarness();
       onTestFinished(() => harness.close());
       const { store } = harness;
@@ -71,7 +71,7 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       expect(await store.counts.of("rooms")).toBe(0);
     });
 
-    it("extends its claim while it goes on, so that nobody else begins", async () => {
+    it("extends its claim while it continues, so that no other server begins", async () => {
       const harness = await createHarness();
       onTestFinished(() => harness.close());
       const { store } = harness;
@@ -144,7 +144,7 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       await startChecked(await harness.peer(), {}, "dead");
     });
 
-    it("shares several dead servers out among those who are left, each to one", async () => {
+    it("distributes several dead servers among the survivors, each to one", async () => {
       const harness = await createHarness();
       onTestFinished(() => harness.close());
       const lost = new Map<string, string[]>([

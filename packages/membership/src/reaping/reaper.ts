@@ -66,8 +66,8 @@ export class Reaper {
   }
 
   /**
-   * Cleans up after those of the servers that are unclaimed, in random order, so that several reapers begin
-   * with different servers. Failures go to `onError` and do not stop the other cleanups. A server whose
+   * Cleans up after the given servers, in random order, so that several reapers begin with different servers.
+   * Skips servers that another reaper has claimed. Failures go to `onError` and do not stop the other cleanups. A server whose
    * cleanup failed is left to other reapers for a while: if this reaper is cut off from the store, it should
    * not hold the claim.
    */

@@ -4,7 +4,7 @@ import { eventually, freshPrefix, type RedisServer, startRedisCluster } from "@c
 import { expect, it, onTestFinished } from "vitest";
 import { startChecked } from "./owner-reconciler-suite.fixture.js";
 
-it("goes on with the other masters' partitions while one of a Cluster's can't be reached", {
+it("continues with the other masters' partitions while one of a Cluster's can't be reached", {
   timeout: 60_000,
 }, async () => {
   const redis = await startRedisCluster({ proxied: true });

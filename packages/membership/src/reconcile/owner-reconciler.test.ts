@@ -49,7 +49,7 @@ const STEP = fc.record({
   waits: fc.boolean(),
 });
 
-it("never undoes, doubles or tells falsely of a change that is under way", { timeout: 60_000 }, async () => {
+it("never undoes, repeats or wrongly reports a change that is in progress", { timeout: 60_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(STEP, { minLength: 60, maxLength: 100 }),
@@ -125,7 +125,7 @@ it("never undoes, doubles or tells falsely of a change that is under way", { tim
   );
 });
 
-it("tells of a member who comes back that it is there, however late the store hears of its leaving", async () => {
+it("announces a member that comes back as present, however late the store processes its leave", async () => {
   const store = createMemoryStore();
   onTestFinished(() => store.close());
   await store.start();
@@ -161,7 +161,7 @@ it("tells of a member who comes back that it is there, however late the store he
   expect(rosters.map(({ kind }) => kind)).toEqual(["joined", "left", "joined"]);
 });
 
-it("is told of in the end by nobody but its counters", async () => {
+it("is finally reported only by its counters", async () => {
   const store = createMemoryStore();
   onTestFinished(() => store.close());
   await store.start();

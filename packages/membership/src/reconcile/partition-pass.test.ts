@@ -24,7 +24,7 @@ function roundOf(look: (partition: number) => Promise<Found | undefined>) {
   return { looked, repairs, errors, tally, beat: () => round.beat(new AbortController().signal) };
 }
 
-it("goes over all partitions in so many heartbeats, again and again", async () => {
+it("visits all partitions within a fixed number of heartbeats, repeatedly", async () => {
   const { looked, beat, tally } = roundOf(async (partition) =>
     partition === 3 ? undefined : { missing: 0, stray: 0, wrong: 0 },
   );
@@ -37,7 +37,7 @@ it("goes over all partitions in so many heartbeats, again and again", async () =
   expect(tally.stats().checked).toBe(10);
 });
 
-it("passes over partitions that fail, tells each cause once a round, and looks at them again in the next", async () => {
+it("skips partitions that fail, reports each cause once a pass, and tries them again in the next", async () => {
   const { looked, beat, errors, tally } = roundOf(async (partition) => {
     if (partition === 1) throw new CmError("store-corrupt", "This key holds something else.");
     if (partition > 1 && partition < 6) throw new CmError("unavailable", "It can't be reached.");
@@ -54,7 +54,7 @@ it("passes over partitions that fail, tells each cause once a round, and looks a
   expect(errors.map(({ code }) => code)).toEqual(["store-corrupt", "unavailable", "store-corrupt", "unavailable"]);
 });
 
-it("tells of no more than a few causes a round, however many partitions fail each with its own", async () => {
+it("reports at most a few causes a pass, however many partitions fail each with its own", async () => {
   const { beat, errors } = roundOf(async (partition) => {
     throw new CmError("store-corrupt", `Key ${partition} holds something else.`);
   });
@@ -63,7 +63,7 @@ it("tells of no more than a few causes a round, however many partitions fail eac
   expect(errors).toHaveLength(5);
 });
 
-it("tells once a round of all that was put right in it, and of nothing where nothing was", async () => {
+it("reports all corrections of a pass once, and nothing if there were none", async () => {
   let isWrong = true;
   const { beat, repairs } = roundOf(async (partition) =>
     isWrong && partition % 2 === 0 ? FOUND : { missing: 0, stray: 0, wrong: 0 },

@@ -45,8 +45,8 @@ export function removed(servers: readonly CheckedServer[]): { readonly member: n
 
 /** Contract tests for a membership's guarantees about shared state that no single server owns. */
 export function describeAudit(name: string, createHarness: HarnessFactory): void {
-  describe(`what is nobody's own on ${name}`, () => {
-    it("is removed where a dead server's records were lost, and told once, whoever looks", async () => {
+  describe(`shared state on ${name}`, () => {
+    it("is removed if a dead server's records were lost, and announced once, regardless of which server finds it", async () => {
       const harness = await createHarness();
       onTestFinished(() => harness.close());
       const { store } = harness;

@@ -68,7 +68,7 @@ it("removes what a part of Redis comes back with after a server was cleaned up a
   expect((await store.rooms.members("lobby", { limit: 10 })).items).toEqual([{ connectionId: ann, userId: "ann" }]);
 });
 
-it("takes nobody for dead whom the registry has lost until the next heartbeat, again and again", {
+it("presumes no server dead that the registry lost until the next heartbeat", {
   timeout: 30_000,
 }, async () => {
   const { store, keys } = await startStore();

@@ -15,7 +15,7 @@ function registered(identity: ServerIncarnation): LapsedServer {
   return { ...identity, isRegistered: true };
 }
 
-it("takes nobody for dead at the first sight, and whoever stays unknown after the grace", async () => {
+it("presumes a server dead only if it stays unknown for the grace period", async () => {
   const unknownServers = new UnknownServers({ graceMs: 50, keepMs: 60_000 });
   unknownServers.beat(registryOf(registered(OTHER)));
   expect(unknownServers.dead([GHOST, OTHER])).toEqual([]);
@@ -29,7 +29,7 @@ it("takes a server for unknown whose registration was lost while its lease was l
   expect(unknownServers.dead([GHOST, OTHER])).toEqual([GHOST]);
 });
 
-it("begins anew with whoever was known in between, or where everybody may have been lost", () => {
+it("starts the grace period again for a server that was known in between, or if all may have been lost", () => {
   const unknownServers = new UnknownServers({ graceMs: 0, keepMs: 60_000 });
   unknownServers.dead([GHOST]);
   expect(unknownServers.dead([GHOST])).toEqual([GHOST]);
@@ -43,7 +43,7 @@ it("begins anew with whoever was known in between, or where everybody may have b
   expect(unknownServers.dead([GHOST])).toEqual([]);
 });
 
-it("keeps in mind only those of whom something is still found, and no more than some", async () => {
+it("remembers only unknown servers that still have entries, and a bounded number of them", async () => {
   const unknownServers = new UnknownServers({ graceMs: 0, keepMs: 50 });
   const crowd = Array.from({ length: 1_500 }, (_, i) => ({ serverId: `s${i}`, incarnation: "aaaa" }));
   unknownServers.dead([GHOST]);

@@ -29,7 +29,7 @@ export class MemoryBus implements Bus {
     const { channels } = this.#world;
     const key = channelKey(channel);
     if (this.#open.has(key)) {
-      throw new CmError("options-invalid", `The ${channel.kind} channel ${channel.name} is subscribed already.`);
+      throw new CmError("options-invalid", `The ${channel.kind} channel ${channel.name} is already subscribed.`);
     }
     const subscriber: Subscriber = { handler, closed: false, onThrow: this.#onThrow };
     const close = () => {

@@ -36,7 +36,7 @@ export class MemoryLink implements Link {
 
   /** Throws `closed` if the store was closed before. */
   open(): void {
-    if (this.#state === "closed") throw new CmError("closed", "The store was closed; make a new one.");
+    if (this.#state === "closed") throw new CmError("closed", "The store was closed; create a new one.");
     this.#become("in-sync");
   }
 

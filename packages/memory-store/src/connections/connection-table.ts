@@ -36,7 +36,7 @@ export class ConnectionTable {
     const placed = records.map((record) => {
       const shelf = shelfOf(holder, record.connectionId);
       if (shelf === undefined) {
-        throw new CmError("id-invalid", `${record.connectionId} is no connection of server ${lease.serverId}.`);
+        throw new CmError("id-invalid", `${record.connectionId} is not a connection of server ${lease.serverId}.`);
       }
       const { rooms, ...head } = record;
       return { shelf, head: Object.freeze(head), rooms };

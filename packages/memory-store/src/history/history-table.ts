@@ -117,8 +117,8 @@ export class HistoryTable {
   ): HistoryPosition {
     const { epoch, offset, former } = this.#touched(room, limits);
     const isSetBack = epoch === reached.epoch && offset < reached.offset;
-    const isUndertold = former?.epoch === reached.epoch && former.offset < reached.offset;
-    if (!isSetBack && !isUndertold) return { epoch, offset };
+    const isPositionTooLow = former?.epoch === reached.epoch && former.offset < reached.offset;
+    if (!isSetBack && !isPositionTooLow) return { epoch, offset };
     // If the history was announced with too low a former offset, use its next offset as the former offset of
     // the new history, so that all readers of this history count as behind.
     const begun = this.#begin(room, isSetBack ? reached : { epoch, offset: offset + 1 });

@@ -16,7 +16,7 @@ import { requirePage } from "@cm/protocol/options";
 import type { ChannelTable } from "../bus/channel-table.js";
 import { PARTITIONS, partitionOf, requirePartition } from "../partitions.js";
 import { distinctHolders, type Incarnation, type ServerTable } from "../servers/server-table.js";
-import type { RecordTable } from "./record-table.js";
+import type { RecordTable } from "./room-record-table.js";
 import { Roster } from "./roster.js";
 import { RosterFeeds } from "./roster-feeds.js";
 
@@ -155,6 +155,6 @@ export class RoomTable {
     const until = Number.parseInt(match?.[2] ?? "", 36);
     // The comparisons are false for NaN as well.
     if (after >= 1 && after <= until && until <= this.#lastOrder) return { after, until };
-    throw new CmError("options-invalid", "This is not a cursor of a members page.");
+    throw new CmError("options-invalid", "This is not the cursor of a page of members.");
   }
 }

@@ -1,7 +1,7 @@
 import { type AnnouncedMember, type DepartureReason, encodeUtf8, type RosterChangeKind } from "@cm/protocol";
 import type { ChannelTable } from "../bus/channel-table.js";
+import { changeText, nextVersion } from "../change-versions.js";
 import { requireDuration } from "../servers/server-table.js";
-import { changeText, nextVersion } from "../versions.js";
 
 interface Feed {
   version: number;
@@ -32,7 +32,7 @@ export class RosterFeeds {
     return [...this.#feeds.keys()].filter((room) => this.#live(room) !== undefined).length;
   }
 
-  /** Number of rooms that are stored, including rooms whose time has ended. */
+  /** Number of stored rooms, including rooms whose announcement time has expired. */
   get kept(): number {
     return this.#feeds.size;
   }

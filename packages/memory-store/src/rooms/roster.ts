@@ -1,5 +1,5 @@
 import type { RoomMember } from "@cm/protocol";
-import { type Ordered, OrderList } from "../order-list.js";
+import { type Ordered, OrderedList } from "../ordered-list.js";
 import type { Incarnation } from "../servers/server-table.js";
 
 interface Entry extends RoomMember, Ordered {
@@ -10,7 +10,7 @@ interface Entry extends RoomMember, Ordered {
 export class Roster {
   readonly #byId = new Map<string, Entry>();
   readonly #byOwner = new Map<Incarnation, number>();
-  readonly #entries = new OrderList<Entry>();
+  readonly #entries = new OrderedList<Entry>();
 
   get size(): number {
     return this.#byId.size;

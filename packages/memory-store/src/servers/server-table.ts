@@ -288,12 +288,12 @@ function taken(serverId: string, expired: boolean, heldUntilMs: number): CmError
     return new CmError("server-id-expired", message, { details: { serverId } });
   }
   const until = new Date(heldUntilMs).toISOString();
-  const message = `The server id ${serverId} is held by another living server; its lease runs until ${until}, unless it is renewed.`;
+  const message = `Another live server holds the server id ${serverId}; its lease expires at ${until} unless it is renewed.`;
   return new CmError("server-id-taken", message, { details: { serverId, heldUntilMs } });
 }
 
 function lost({ serverId, token }: Lease): CmError {
-  return new CmError("lease-lost", `The lease of server ${serverId} ran out or was taken anew.`, {
+  return new CmError("lease-lost", `The lease of server ${serverId} expired or was acquired again.`, {
     details: { serverId, token },
   });
 }

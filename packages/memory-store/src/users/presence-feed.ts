@@ -1,6 +1,6 @@
 import { type Channel, encodeUtf8, type PresenceChangeKind } from "@cm/protocol";
 import type { ChannelTable } from "../bus/channel-table.js";
-import { changeText, nextVersion } from "../versions.js";
+import { changeText, nextVersion } from "../change-versions.js";
 
 /** A presence change to be announced. */
 export interface PresenceNews {

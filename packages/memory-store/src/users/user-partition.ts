@@ -1,5 +1,5 @@
 import type { UserConnection, UserState } from "@cm/protocol";
-import { type Ordered, OrderList } from "../order-list.js";
+import { type Ordered, OrderedList } from "../ordered-list.js";
 import type { Incarnation } from "../servers/server-table.js";
 import type { LastSeen, LastSeenLimits } from "./last-seen.js";
 import type { PresenceFeed } from "./presence-feed.js";
@@ -20,7 +20,7 @@ interface User extends Ordered {
 /** The online users of one partition, and the feed of their presence changes. */
 export class UserPartition {
   readonly #users = new Map<string, User>();
-  readonly #order = new OrderList<User>();
+  readonly #order = new OrderedList<User>();
   readonly #leaving = new Set<User>();
   readonly #feed: PresenceFeed;
   readonly #seen: LastSeen;
@@ -128,7 +128,7 @@ export class UserPartition {
     };
   }
 
-  /** A page of online users whose order is greater than `after` and at most `until`; see `OrderList.page`. */
+  /** A page of online users whose order is greater than `after` and at most `until`; see `OrderedList.page`. */
   page(
     after: number,
     until: number,

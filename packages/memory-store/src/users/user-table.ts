@@ -76,7 +76,7 @@ export class UserTable {
       const ids = added.get(userId) ?? new Set();
       added.set(userId, ids.add(connectionId));
       if (this.#of(userId).countOf(userId) + ids.size <= max) continue;
-      throw new CmError("connections-limit", "The user has as many connections as it may.");
+      throw new CmError("connections-limit", "The user has reached its connection limit.");
     }
   }
 
@@ -118,7 +118,7 @@ export class UserTable {
 
   states(userIds: readonly string[]): UserState[] {
     if (userIds.length > STATES_MAX) {
-      throw new CmError("options-invalid", `States can be asked for ${STATES_MAX} users at once at most.`);
+      throw new CmError("options-invalid", `States can be requested for at most ${STATES_MAX} users at once.`);
     }
     return userIds.map((userId) => this.#state(userId));
   }
@@ -174,7 +174,7 @@ export class UserTable {
     const match = typeof cursor === "string" ? CURSOR.exec(cursor) : null;
     const [partition, after, until] = [1, 2, 3].map((i) => Number.parseInt(match?.[i] ?? "", 36));
     if (partition === undefined || after === undefined || until === undefined) throw badCursor();
-    // The comparisons are false for NaN as well.
+    // A cursor whose numbers could not be parsed (NaN) fails these comparisons too.
     const isOwn = after >= 0 && after <= until && until <= this.#lastOrder && partition < PARTITIONS;
     if (!isOwn || (only !== undefined && partition !== only)) throw badCursor();
     return { partition, after, until };
@@ -186,5 +186,5 @@ function cursorOf(partition: number, after: number, until: number): string {
 }
 
 function badCursor(): CmError {
-  return new CmError("options-invalid", "This is not a cursor of a page of online users.");
+  return new CmError("options-invalid", "This is not the cursor of a page of online users.");
 }

@@ -81,7 +81,7 @@ describe("ChangeChain", () => {
     expect(asked).toHaveLength(1);
   });
 
-  it("reads anew where a change is missing, and tells nothing in between", async () => {
+  it("reads again if a change is missing, and reports nothing in between", async () => {
     chain.invalidate();
     await latest().answer(5);
     chain.offer(change(8, 7));
@@ -91,7 +91,7 @@ describe("ChangeChain", () => {
     expect(told).toEqual(["read 5", "read 8", "change 9"]);
   });
 
-  it("reads anew where the feed began anew", async () => {
+  it("reads again if the feed began again", async () => {
     chain.invalidate();
     await latest().answer(5);
     chain.offer(change(20, 0));
@@ -99,7 +99,7 @@ describe("ChangeChain", () => {
     expect(told).toEqual(["read 5", "read 20"]);
   });
 
-  it("waits for changes that must be in the state, and reads once more where they don't come", async () => {
+  it("waits for changes that must be in the state, and reads once more if they don't come", async () => {
     chain.invalidate();
     await latest().answer(5, 7);
     expect(told).toEqual([]);
@@ -126,7 +126,7 @@ describe("ChangeChain", () => {
     expect(told).toEqual(["read 9"]);
   });
 
-  it("fails who waits for a reading that fails, reports it once, and goes on trying with pauses", async () => {
+  it("fails calls that wait for a failed reading, reports it once, and retries with pauses", async () => {
     const first = chain.refresh();
     const outcome = expect(first).rejects.toMatchObject({ code: "unavailable" });
     await latest().fail();
@@ -164,7 +164,7 @@ describe("ChangeChain", () => {
     expect(told).toEqual([]);
   });
 
-  it("fails who waits when it is closed, and takes nothing any more", async () => {
+  it("fails pending calls when it is closed, and ignores later changes", async () => {
     const outcome = expect(chain.refresh()).rejects.toMatchObject({ code: "closed" });
     chain.close();
     await latest().answer(5);

@@ -234,5 +234,5 @@ export class ChangeChain<C extends ChainedChange> {
 }
 
 function closed(): CmError {
-  return new CmError("closed", "Presence was closed, or nobody watches any more.");
+  return new CmError("closed", "Presence was closed, or the watch has ended.");
 }

@@ -1,12 +1,12 @@
 import { type CmError, parseRosterChange, type RosterChange, toCmError } from "@cm/protocol";
 import { Absences } from "../changes/absences.js";
 import { ChangeChain, type Reading } from "../changes/change-chain.js";
-import type { Channels, OpenChannel } from "../changes/channels.js";
-import { sameJson } from "../metadata.js";
+import type { ChangeChannels, OpenChannel } from "../changes/change-channels.js";
+import { sameJson } from "../metadata-json.js";
 import type { ResolvedPresenceOptions } from "../options.js";
-import type { Budget } from "../watches/budget.js";
-import type { LiveWatch, RoomWatcher } from "../watches/watch.js";
-import { isSameRoster, memberOf, type RosterMember } from "./roster.js";
+import type { LiveWatch, RoomWatcher } from "../watches/live-watch.js";
+import type { WatchBudget } from "../watches/watch-budget.js";
+import { isSameRoster, memberOf, type RosterMember } from "./roster-members.js";
 import type { RosterReader } from "./roster-reader.js";
 
 /** The maximum page size of the `RoomDirectory` contract. */
@@ -23,8 +23,8 @@ export interface RoomFeedOptions {
   readonly options: ResolvedPresenceOptions;
   readonly room: string;
   readonly reader: RosterReader;
-  readonly channels: Channels;
-  readonly kept: Budget;
+  readonly channels: ChangeChannels;
+  readonly kept: WatchBudget;
 }
 
 /** A room whose members are watched by at least one watch. */

@@ -1,14 +1,14 @@
 import type { Page, PageRequest, RoomDirectory } from "@cm/protocol";
-import type { StateReader } from "../users/state-reader.js";
 import { isUnknown } from "../users/user-presence.js";
-import { type RosterMember, withMetadata } from "./roster.js";
+import type { UserStateReader } from "../users/user-state-reader.js";
+import { type RosterMember, withMetadata } from "./roster-members.js";
 
 /** Reads rosters with the members' metadata, which is stored in the users' states. */
 export class RosterReader {
   readonly #rooms: Pick<RoomDirectory, "members">;
-  readonly #states: StateReader;
+  readonly #states: UserStateReader;
 
-  constructor(rooms: Pick<RoomDirectory, "members">, states: StateReader) {
+  constructor(rooms: Pick<RoomDirectory, "members">, states: UserStateReader) {
     this.#rooms = rooms;
     this.#states = states;
   }

@@ -1,6 +1,6 @@
 import { type CmError, type PresenceChange, toCmError, type UserState } from "@cm/protocol";
-import type { Budget } from "../watches/budget.js";
 import type { SnapshotBatch, UsersWatch } from "../watches/snapshot-batch.js";
+import type { WatchBudget } from "../watches/watch-budget.js";
 import {
   absent,
   changed,
@@ -14,12 +14,12 @@ import {
 /** The online users of one feed, for watches of all users. */
 export class OnlineUsers {
   readonly #users = new Map<string, UserPresence>();
-  readonly #kept: Budget;
+  readonly #kept: WatchBudget;
   /** The watches of all users, and whether they have begun. */
   readonly #watches = new Map<UsersWatch, boolean>();
   #isRead = false;
 
-  constructor(kept: Budget) {
+  constructor(kept: WatchBudget) {
     this.#kept = kept;
   }
 
@@ -78,7 +78,7 @@ export class OnlineUsers {
    */
   install(
     states: ReadonlyMap<string, UserState>,
-    tellings: SnapshotBatch,
+    batch: SnapshotBatch,
     isAwaited: (connectionId: string) => boolean,
   ): void {
     if (!this.isWanted) return;
@@ -89,7 +89,7 @@ export class OnlineUsers {
       const presence = before === undefined ? read : withMissing(before, read, isAwaited);
       if (before === undefined && presence.status === "offline") continue;
       if (!this.#put(presence)) return;
-      if (before === undefined || !isSamePresence(before, presence)) tellings.add(this.#begun(), presence);
+      if (before === undefined || !isSamePresence(before, presence)) batch.add(this.#begun(), presence);
     }
   }
 

@@ -1,12 +1,12 @@
 import { type PresenceChange, parsePresenceChange, type UserState } from "@cm/protocol";
 import { Absences } from "../changes/absences.js";
 import { ChangeChain, type Reading } from "../changes/change-chain.js";
-import type { Channels, OpenChannel } from "../changes/channels.js";
+import type { ChangeChannels, OpenChannel } from "../changes/change-channels.js";
 import type { ResolvedPresenceOptions } from "../options.js";
-import type { Budget } from "../watches/budget.js";
 import { SnapshotBatch } from "../watches/snapshot-batch.js";
+import type { WatchBudget } from "../watches/watch-budget.js";
 import { OnlineUsers } from "./online-users.js";
-import type { StateReader } from "./state-reader.js";
+import type { UserStateReader } from "./user-state-reader.js";
 import { type WatchedUser, WatchedUsers } from "./watched-users.js";
 
 /** The maximum page size of the `UserDirectory` contract. */
@@ -21,9 +21,9 @@ export interface UserFeedOptions {
    * version.
    */
   readonly sampleUser: string;
-  readonly reader: StateReader;
-  readonly channels: Channels;
-  readonly kept: Budget;
+  readonly reader: UserStateReader;
+  readonly channels: ChangeChannels;
+  readonly kept: WatchBudget;
 }
 
 /** One partition of users, with those of its users who are watched. */
@@ -88,14 +88,14 @@ export class UserFeed {
     const reading = ++this.#readings;
     const version = this.#chain.version;
     const states = await this.#parts.reader.read(unread.map(({ userId }) => userId));
-    const tellings = new SnapshotBatch();
+    const batch = new SnapshotBatch();
     // The store has lost its data: it returned a lower version of the feed than that of a change that has
     // arrived.
     const isLost = states.some((state) => state.version < version);
     if (isLost) this.#absences.noteLoss();
     // Users who are read for the first time have no connections that could be missing.
-    this.watched.install(byUser(states), reading, tellings, () => false);
-    tellings.send();
+    this.watched.install(byUser(states), reading, batch, () => false);
+    batch.send();
     if (isLost) this.recheck();
   }
 
@@ -146,16 +146,16 @@ export class UserFeed {
         const lacks = this.watched.lacks(found) || (withOnline && this.online.lacks(found));
         if (version < known) this.#absences.noteLoss();
         this.#isRead = true;
-        const tellings = new SnapshotBatch();
+        const batch = new SnapshotBatch();
         // If nothing indicates a loss, a missing connection counts as closed if its user has other
         // connections.
         const isDoubted = lacks || this.#absences.isLost(beganAt);
         this.#absences.judge(beganAt, (isAwaited) => {
           const isKept = (connectionId: string): boolean => isDoubted && isAwaited(connectionId);
-          this.watched.install(found, reading, tellings, isKept);
-          if (withOnline) this.online.install(found, tellings, isKept);
+          this.watched.install(found, reading, batch, isKept);
+          if (withOnline) this.online.install(found, batch, isKept);
         });
-        tellings.send();
+        batch.send();
       },
     };
   }

@@ -1,5 +1,5 @@
 import { ownerOf, type PresenceChange, type UserConnection, type UserState } from "@cm/protocol";
-import { metadataOf, sameJson } from "../metadata.js";
+import { metadataOf, sameJson } from "../metadata-json.js";
 
 /** One of a user's connections. */
 export interface PresenceConnection {

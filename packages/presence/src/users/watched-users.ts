@@ -1,6 +1,6 @@
 import type { PresenceChange, UserState } from "@cm/protocol";
-import type { Budget } from "../watches/budget.js";
 import type { SnapshotBatch, UsersWatch } from "../watches/snapshot-batch.js";
+import type { WatchBudget } from "../watches/watch-budget.js";
 import { changed, isSamePresence, isUnannounced, presenceOf, type UserPresence, withMissing } from "./user-presence.js";
 
 /** A user who is watched by id. */
@@ -21,12 +21,12 @@ export interface WatchedUser {
 /** The users of one feed that are watched by id. */
 export class WatchedUsers {
   readonly #users = new Map<string, WatchedUser>();
-  readonly #kept: Budget;
+  readonly #kept: WatchBudget;
   readonly #maxEarly: number;
   readonly #onOverflow: () => void;
 
   /** `onOverflow` is called if more than `maxEarly` changes arrive before a user's first read. */
-  constructor(kept: Budget, maxEarly: number, onOverflow: () => void) {
+  constructor(kept: WatchBudget, maxEarly: number, onOverflow: () => void) {
     this.#kept = kept;
     this.#maxEarly = maxEarly;
     this.#onOverflow = onOverflow;
@@ -84,7 +84,7 @@ export class WatchedUsers {
   install(
     states: ReadonlyMap<string, UserState>,
     reading: number,
-    tellings: SnapshotBatch,
+    batch: SnapshotBatch,
     isAwaited: (connectionId: string) => boolean,
   ): void {
     for (const user of this.#users.values()) {
@@ -97,7 +97,7 @@ export class WatchedUsers {
       user.early = [];
       user.reading = reading;
       user.presence = presence;
-      if (before !== undefined && !isSamePresence(before, presence)) tellings.add(user.watches, presence);
+      if (before !== undefined && !isSamePresence(before, presence)) batch.add(user.watches, presence);
     }
   }
 

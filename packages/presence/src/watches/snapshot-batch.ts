@@ -1,5 +1,5 @@
 import type { UserPresence } from "../users/user-presence.js";
-import type { LiveWatch, PresenceWatcher } from "./watch.js";
+import type { LiveWatch, PresenceWatcher } from "./live-watch.js";
 
 /** A watch of users. */
 export type UsersWatch = LiveWatch<PresenceWatcher>;

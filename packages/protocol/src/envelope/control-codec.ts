@@ -1,9 +1,9 @@
 import { CLOSE_CODES, type CloseReason } from "../close-codes.js";
 import { CmError, ERROR_CODES, type ErrorCode, type Result } from "../errors.js";
-import { parseConnectionId } from "../ids.js";
-import { NAME_MAX_BYTES, parseName } from "../names.js";
+import { NAME_MAX_BYTES, parseName } from "../room-and-user-names.js";
+import { parseConnectionId } from "../server-and-connection-ids.js";
 import { decodeUtf8, encodeUtf8 } from "../utf8.js";
-import { readUint, writeUint } from "./integers.js";
+import { readUint, writeUint } from "./big-endian-integers.js";
 import {
   type ControlPayload,
   type OperationOutcome,
@@ -91,7 +91,7 @@ export function decodeControl(bytes: Uint8Array): Result<ControlPayload> {
   if (what === 0 || what > ANSWER || bytes.length < REQUEST_BYTES) return damaged();
   const operation = readOperation(OPERATIONS.get(what), new Fields(bytes, REQUEST_BYTES));
   if (operation === undefined) {
-    return { ok: false, error: new CmError("operation-unknown", `This server can't carry out operation ${what}.`) };
+    return { ok: false, error: new CmError("operation-unknown", `This server can't execute the operation ${what}.`) };
   }
   return { ok: true, value: { type: "request", timeoutMs: readUint(bytes, 1, 4), operation } };
 }
@@ -278,5 +278,5 @@ function join(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 function damaged(): Result<never> {
-  return { ok: false, error: new CmError("envelope-damaged", "This is neither a request nor an answer.") };
+  return { ok: false, error: new CmError("envelope-damaged", "This message is neither a request nor an answer.") };
 }

@@ -197,7 +197,7 @@ describe("bus messages whose header was changed", () => {
     expect(undetected).toEqual([]);
   });
 
-  it("are refused for every single bit of any message, but for odds of 2^-16 where the header's length was hit", () => {
+  it("are refused for every single bit of any message, but for odds of 2^-16 if the header's length was hit", () => {
     const undetected: number[] = [];
     let tried = 0;
     fc.assert(

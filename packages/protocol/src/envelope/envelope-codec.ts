@@ -1,14 +1,14 @@
 import { CmError, type Result } from "../errors.js";
-import { CONNECTION_ID_MAX_LENGTH, isServerId } from "../ids.js";
-import { NAME_MAX_BYTES } from "../names.js";
+import { NAME_MAX_BYTES } from "../room-and-user-names.js";
+import { CONNECTION_ID_MAX_LENGTH, isServerId } from "../server-and-connection-ids.js";
 import { decodeUtf8, utf8ByteLength, writeUtf8 } from "../utf8.js";
+import { readUint, writeUint } from "./big-endian-integers.js";
 import {
   type CrossServerMessage,
   ENVELOPE_EXCEPT_MAX,
   ENVELOPE_VERSION,
   type MessageKind,
 } from "./cross-server-message.js";
-import { readUint, writeUint } from "./integers.js";
 
 /*
  * Layout, big-endian:
@@ -123,7 +123,7 @@ export function decodeEnvelope(bytes: Uint8Array): Result<CrossServerMessage> {
   if (bytes[1] !== ENVELOPE_VERSION) {
     return {
       ok: false,
-      error: new CmError("envelope-version", `A bus message of version ${bytes[1]} is not spoken here.`, {
+      error: new CmError("envelope-version", `This server does not support bus messages of version ${bytes[1]}.`, {
         details: { version: bytes[1] },
       }),
     };
@@ -198,7 +198,7 @@ function writeRoute({ kind, origin, target, except, isStamped = false }: Envelop
 }
 
 function damaged(why: string): Result<never> {
-  return { ok: false, error: new CmError("envelope-damaged", `This is not a message of the bus: ${why}.`) };
+  return { ok: false, error: new CmError("envelope-damaged", `This is not a bus message: ${why}.`) };
 }
 
 function requireRange(value: number, max: number, field: string): void {
@@ -209,12 +209,12 @@ function requireRange(value: number, max: number, field: string): void {
 
 function exceptBytes(except: readonly string[]): number {
   if (except.length > ENVELOPE_EXCEPT_MAX) {
-    throw new CmError("id-invalid", `A message can leave out at most ${ENVELOPE_EXCEPT_MAX} connections.`);
+    throw new CmError("id-invalid", `A message can exclude at most ${ENVELOPE_EXCEPT_MAX} connections.`);
   }
   let total = 0;
   for (const id of except) {
     if (id.length === 0 || id.length > CONNECTION_ID_MAX_LENGTH || utf8ByteLength(id) !== id.length) {
-      throw new CmError("id-invalid", "An excepted connection id is no connection id.");
+      throw new CmError("id-invalid", "except contains a value that is not a connection id.");
     }
     total += 1 + id.length;
   }

@@ -1,5 +1,5 @@
 import { CmError, type Result } from "../errors.js";
-import { isStringArray } from "../shape.js";
+import { isStringArray } from "../type-guards.js";
 import { decodeUtf8, encodeUtf8 } from "../utf8.js";
 import { type CrossServerMessage, ENVELOPE_VERSION } from "./cross-server-message.js";
 import { decodeEnvelope, encodeEnvelope } from "./envelope-codec.js";
@@ -33,7 +33,7 @@ export function envelopeFromJson(json: string): Result<CrossServerMessage> {
   const fields = value as Record<string, unknown>;
   if (!isStringArray(fields.except)) return damaged();
   if (fields.version !== ENVELOPE_VERSION) {
-    return { ok: false, error: new CmError("envelope-version", "A bus message of this version is not spoken here.") };
+    return { ok: false, error: new CmError("envelope-version", "This server does not support this version of bus messages.") };
   }
   const payload = typeof fields.payload === "string" ? encodeUtf8(fields.payload) : fromBase64(fields.payloadBase64);
   if (payload === undefined) return damaged();
@@ -45,7 +45,7 @@ export function envelopeFromJson(json: string): Result<CrossServerMessage> {
 }
 
 function damaged(cause?: unknown): Result<never> {
-  return { ok: false, error: new CmError("envelope-damaged", "This JSON is not a message of the bus.", { cause }) };
+  return { ok: false, error: new CmError("envelope-damaged", "This JSON is not a bus message.", { cause }) };
 }
 
 function toBase64(bytes: Uint8Array): string {

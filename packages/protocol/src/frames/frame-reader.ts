@@ -1,6 +1,6 @@
 import { CmError } from "../errors.js";
-import type { ClientFrameDescription } from "./description.js";
-import type { Field, Presence, ReadableKind } from "./field-kinds.js";
+import type { Field, Presence, ReadableKind } from "./field-types.js";
+import type { ClientFrameDescription } from "./frame-description.js";
 
 /**
  * Reads a frame's fields. Returns an error if a field does not match its description. The `ref` is not

@@ -1,5 +1,5 @@
 // Version checks of packages and of the runtime
-export { OLDEST_NODE, requireFittingRuntime, requireFittingVersion, stampVersion } from "./fitting.js";
+export { OLDEST_NODE, requireFittingRuntime, requireFittingVersion, stampVersion } from "./version-compatibility.js";
 
 // Checks of options that the factories of this workspace use
 export {
@@ -18,4 +18,4 @@ export {
   requireWholeNumber,
 } from "./option-checks.js";
 export type { Complete, NumberRange } from "./option-checks.js";
-export { nearestName } from "./known-names.js";
+export { nearestName } from "./misspelt-names.js";

@@ -73,7 +73,7 @@ describe("a check of options", () => {
     );
   });
 
-  it("takes an argument with known fields alone, and shows one where there is none", () => {
+  it("takes an argument with known fields alone, and shows one if there is none", () => {
     const known = { limit: true, cursor: true };
     const refused = (page: unknown) => refusalOf(() => requireFields("page", wild(page), known, "{ limit: 100 }"));
     expect(requireFields("page", { limit: 1 }, wild(known), "{ limit: 100 }")).toEqual({ limit: 1 });
@@ -91,7 +91,7 @@ describe("a check of options", () => {
     expect(notStarted("router.toRoom")).toMatchObject({
       code: "closed",
       details: { call: "router.toRoom" },
-      message: "router.toRoom() was called before start() was done: await start() first.",
+      message: "router.toRoom() was called before start() had resolved; await start() first.",
     });
   });
 

@@ -1,7 +1,7 @@
 import type { PageRequest } from "../contracts/room-directory.js";
 import { CmError } from "../errors.js";
-import { requireFittingRuntime, requireFittingVersion } from "./fitting.js";
-import { meantName } from "./known-names.js";
+import { meantName } from "./misspelt-names.js";
+import { requireFittingRuntime, requireFittingVersion } from "./version-compatibility.js";
 
 /** Options in which every member is present and not `undefined`. */
 export type Complete<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };
@@ -90,7 +90,7 @@ function unknownName(field: string, known: object, kind: string): CmError {
  * `router.toRoom`, in `details.call`.
  */
 export function notStarted(call: string): CmError {
-  return new CmError("closed", `${call}() was called before start() was done: await start() first.`, {
+  return new CmError("closed", `${call}() was called before start() had resolved; await start() first.`, {
     details: { call },
   });
 }
@@ -147,7 +147,7 @@ export function requirePrefix(field: string, value: string): string {
 
 /** Creates the error for a message between servers that is not a `Uint8Array`, such as text or an object. */
 export function notBytes(field: string): CmError {
-  return optionInvalid(field, "a Uint8Array: text must be encoded before");
+  return optionInvalid(field, "a Uint8Array (encode text first)");
 }
 
 /** Checks that a value is a non-empty string, and returns it. */

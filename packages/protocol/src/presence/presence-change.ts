@@ -1,5 +1,5 @@
 import { CmError, type Result } from "../errors.js";
-import { isRecord, optionalString } from "../shape.js";
+import { isRecord, optionalString } from "../type-guards.js";
 
 /** The kinds of {@link PresenceChange}. */
 export const PRESENCE_CHANGES = ["online", "opened", "updated", "closed", "offline"] as const;
@@ -71,7 +71,7 @@ export function parsePresenceChange(text: string): Result<PresenceChange> {
       },
     };
   }
-  return { ok: false, error: new CmError("event-invalid", "This is not a change of presence.") };
+  return { ok: false, error: new CmError("event-invalid", "This is not a presence change.") };
 }
 
 /** Parses JSON; returns `undefined` if the text is not valid JSON. */

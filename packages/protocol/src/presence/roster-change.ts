@@ -1,6 +1,6 @@
 import type { DepartureReason } from "../contracts/room-directory.js";
 import { CmError, type Result } from "../errors.js";
-import { isRecord } from "../shape.js";
+import { isRecord } from "../type-guards.js";
 import { isVersion, parseJson } from "./presence-change.js";
 
 /** The kinds of {@link RosterChange}. */
@@ -65,5 +65,5 @@ export function parseRosterChange(text: string): Result<RosterChange> {
       },
     };
   }
-  return { ok: false, error: new CmError("event-invalid", "This is not a change of a roster.") };
+  return { ok: false, error: new CmError("event-invalid", "This is not a roster change.") };
 }

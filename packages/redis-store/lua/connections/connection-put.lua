@@ -8,7 +8,7 @@
 --          replaced)
 -- Cluster: all keys carry the tag of the owning server
 -- Flags:   none
--- Uses:    clock, fence, places
+-- Uses:    clock, fence, joined-rooms
 local ttlMs, keepsRooms = ARGV[2], ARGV[3] == '1'
 
 local i, order, written = 4, nowMicros, {}

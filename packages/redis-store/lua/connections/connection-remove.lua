@@ -6,7 +6,7 @@
 -- Cost:    O(records * log rooms of a shelf + rooms removed)
 -- Cluster: all keys carry the tag of the owning server
 -- Flags:   allow-oom
--- Uses:    clock, fence, places
+-- Uses:    clock, fence, joined-rooms
 local count = tonumber(ARGV[2])
 
 for i = 3 + count, #ARGV, 2 do

@@ -4,7 +4,7 @@
 -- Returns: version of the latest change
 -- Cost:    O(1)
 -- Cluster: one key
--- Uses:    clock, upkeep
+-- Uses:    clock, key-lifetimes
 local rosterKey, ttlMs = KEYS[1], tonumber(ARGV[1])
 
 local version = redis.call('GET', rosterKey)

@@ -12,7 +12,7 @@
 -- Cost:    O(rooms * log members of a room + members removed)
 -- Cluster: all keys carry the tag of the rooms' partition
 -- Flags:   allow-oom
--- Uses:    clock, fence, rights, feed, rosters, upkeep, records
+-- Uses:    clock, fence, permissions, change-feed, roster-feed, key-lifetimes, room-record-entries
 local indexKey, recordsKey = KEYS[1], KEYS[2]
 local publishCommand, holder, left = ARGV[2], ARGV[3], tonumber(ARGV[4])
 
@@ -23,7 +23,7 @@ local function evict(room, roomKey, rosterKey, recordKey)
   for _, member in ipairs(members) do
     redis.call('ZREM', roomKey, member)
     if roster then
-      tellMember(roster, 'left', member, nil, 'lost')
+      announceMember(roster, 'left', member, nil, 'lost')
     end
   end
   keepRosterMark(rosterKey, roster)

@@ -10,7 +10,7 @@
 -- Cost:    O(members given * log members of the room)
 -- Cluster: all keys carry the tag of the room's partition
 -- Flags:   none
--- Uses:    clock, fence, rights, feed, rosters, upkeep, records
+-- Uses:    clock, fence, permissions, change-feed, roster-feed, key-lifetimes, room-record-entries
 local indexKey, roomKey, rosterKey, recordKey, recordsKey = unpack(KEYS)
 local ttlMs, room, publishCommand = ARGV[2], ARGV[3], ARGV[4]
 local quiet, hasRecord, value, recordTtlMs = ARGV[5] == '1', ARGV[6] == '1', ARGV[7], tonumber(ARGV[8])
@@ -19,7 +19,7 @@ local roster = not quiet and openRoster(rosterKey, publishCommand, nowMicros)
 for i = 9, #ARGV, 2 do
   -- All scores are equal, so that the members are ordered by their bytes.
   if redis.call('ZADD', roomKey, 0, ARGV[i]) == 1 and roster then
-    tellMember(roster, 'joined', ARGV[i], ARGV[i + 1])
+    announceMember(roster, 'joined', ARGV[i], ARGV[i + 1])
   end
 end
 keepRosterMark(rosterKey, roster)

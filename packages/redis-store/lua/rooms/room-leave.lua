@@ -8,14 +8,14 @@
 -- Cost:    O(members given * log members of the room)
 -- Cluster: all keys carry the tag of the room's partition
 -- Flags:   allow-oom
--- Uses:    clock, fence, rights, feed, rosters, upkeep, records
+-- Uses:    clock, fence, permissions, change-feed, roster-feed, key-lifetimes, room-record-entries
 local indexKey, roomKey, rosterKey, recordKey, recordsKey = unpack(KEYS)
 local room, publishCommand, reason = ARGV[2], ARGV[3], ARGV[4]
 
 local roster = openRoster(rosterKey, publishCommand, nowMicros)
 for i = 5, #ARGV do
   if redis.call('ZREM', roomKey, ARGV[i]) == 1 and roster then
-    tellMember(roster, 'left', ARGV[i], nil, reason)
+    announceMember(roster, 'left', ARGV[i], nil, reason)
   end
 end
 keepRosterMark(rosterKey, roster)

@@ -9,7 +9,7 @@
 --          number of corrected values, holder, ...}
 -- Cost:    O(rooms + look-ups * log members of a room)
 -- Cluster: all keys carry the tag of the rooms' partition
--- Uses:    clock, upkeep, records
+-- Uses:    clock, key-lifetimes, room-record-entries
 local indexKey, recordsKey = KEYS[1], KEYS[2]
 local after, left = ARGV[1], tonumber(ARGV[2])
 

@@ -6,7 +6,7 @@
 -- Returns: 1, or -1 if the fence has passed
 -- Cost:    O(rooms)
 -- Cluster: all keys carry the tag of the rooms' partition
--- Uses:    clock, fence, upkeep, records
+-- Uses:    clock, fence, key-lifetimes, room-record-entries
 local indexKey, recordsKey = KEYS[1], KEYS[2]
 local ttlMs = ARGV[2]
 

@@ -6,7 +6,7 @@
 -- Cost:    O(members given * log members of the room) if the roster is watched, else O(1)
 -- Cluster: all keys carry the tag of the room's partition
 -- Flags:   none
--- Uses:    clock, fence, rights, feed, rosters
+-- Uses:    clock, fence, permissions, change-feed, roster-feed
 local roomKey, rosterKey = KEYS[1], KEYS[2]
 local publishCommand = ARGV[2]
 
@@ -14,7 +14,7 @@ local roster = openRoster(rosterKey, publishCommand, nowMicros)
 if roster then
   for i = 3, #ARGV, 2 do
     if redis.call('ZSCORE', roomKey, ARGV[i]) then
-      tellMember(roster, 'updated', ARGV[i], ARGV[i + 1])
+      announceMember(roster, 'updated', ARGV[i], ARGV[i + 1])
     end
   end
   keepRosterMark(rosterKey, roster)

@@ -10,7 +10,7 @@
 -- Cost:    O(log servers)
 -- Cluster: all keys carry the tag {servers}
 -- Flags:   none
--- Uses:    clock, holds, recently-gone
+-- Uses:    clock, key-types, recently-gone
 local leasesKey, serverKey, reapedKey, remainsKey, departuresKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local serverId, incarnation, host, port, shelfBits = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local ttlMs, keepMs, isReturning = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'

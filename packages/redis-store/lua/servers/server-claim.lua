@@ -8,7 +8,7 @@
 -- Cost:    O(log servers)
 -- Cluster: all keys carry the tag {servers}
 -- Flags:   allow-oom
--- Uses:    clock, upkeep
+-- Uses:    clock, key-lifetimes
 local leasesKey, serverKey, remainsKey = KEYS[1], KEYS[2], KEYS[3]
 local serverId, orphan, claimant = ARGV[1], ARGV[2], ARGV[3]
 local claimMs, keepMs = tonumber(ARGV[4]), tonumber(ARGV[5])

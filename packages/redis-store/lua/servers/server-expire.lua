@@ -5,7 +5,7 @@
 -- Cost:    O(log servers)
 -- Cluster: all keys carry the tag {servers}
 -- Flags:   allow-oom
--- Uses:    clock, holds
+-- Uses:    clock, key-types
 local leasesKey, serverKey, signsKey = KEYS[1], KEYS[2], KEYS[3]
 local holder, incarnation, silentForMs = ARGV[1], ARGV[2], tonumber(ARGV[3])
 

@@ -5,7 +5,7 @@
 -- Cost:    O(log servers), and the departures that exceed their maximum number
 -- Cluster: all keys carry the tag {servers}
 -- Flags:   allow-oom
--- Uses:    clock, holds, recently-gone
+-- Uses:    clock, key-types, recently-gone
 local leasesKey, serverKey, departuresKey, signsKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local holder, token = ARGV[1], tonumber(ARGV[2])
 

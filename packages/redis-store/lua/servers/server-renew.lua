@@ -8,7 +8,7 @@
 -- Cost:    O(log servers + servers listed or dropped)
 -- Cluster: all keys carry the tag {servers}
 -- Flags:   none
--- Uses:    clock, holds
+-- Uses:    clock, key-types
 local leasesKey, serverKey, reapedKey = KEYS[1], KEYS[2], KEYS[3]
 local holder, token, ttlMs = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local connections, rooms, keepMs, most = ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[7]

@@ -8,7 +8,7 @@
 -- Cost:    O(log servers), and the departures that exceed their maximum number
 -- Cluster: all keys carry the tag {servers}
 -- Flags:   allow-oom
--- Uses:    clock, upkeep, holds, recently-gone
+-- Uses:    clock, key-lifetimes, key-types, recently-gone
 local leasesKey, serverKey, reapedKey, departuresKey, signsKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local serverId, incarnation = ARGV[1], ARGV[2]
 local claimExpiresAtMs, keepMs = tonumber(ARGV[3]), tonumber(ARGV[4])

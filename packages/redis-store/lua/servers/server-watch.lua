@@ -7,7 +7,7 @@
 -- Cost:    O(log servers + silent servers)
 -- Cluster: all keys carry the tag {servers}
 -- Flags:   none
--- Uses:    clock, holds
+-- Uses:    clock, key-types
 local leasesKey, serverKey, signsKey = KEYS[1], KEYS[2], KEYS[3]
 local holder, token, silentForMs = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local most, keepMs = ARGV[4], ARGV[5]

@@ -6,7 +6,7 @@
 --          ..., departed holder, ms ago, ...}
 -- Cost:    O(servers + departures), of which there are at most 1,000
 -- Cluster: all keys carry the tag {servers}
--- Uses:    clock, holds
+-- Uses:    clock, key-types
 local leasesKey, departuresKey = KEYS[1], KEYS[2]
 
 local holders = redis.call('ZRANGE', leasesKey, 0, -1)

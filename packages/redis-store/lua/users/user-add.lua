@@ -11,7 +11,7 @@
 -- Cost:    O(connections given * log connections of the partition)
 -- Cluster: all keys and the channel carry the tag of the users' partition
 -- Flags:   none
--- Uses:    clock, fence, rights, feed, upkeep, users
+-- Uses:    clock, fence, permissions, change-feed, key-lifetimes, user-entries
 local connectionsKey, onlineKey, metadataKey, leavingKey, seenKey, versionKey = unpack(KEYS)
 local ttlMs, channel, publishCommand = tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local versionTtlMs, quiet = ARGV[5], ARGV[6] == '1'

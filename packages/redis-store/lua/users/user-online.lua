@@ -6,7 +6,7 @@
 --          leaving, connection id, metadata or '', ...}
 -- Cost:    O(users returned * log connections of the partition + their connections)
 -- Cluster: all keys carry the tag of the users' partition
--- Uses:    states
+-- Uses:    user-states
 local connectionsKey, metadataKey, versionKey = KEYS[1], KEYS[2], KEYS[3]
 local head, mostUsers, mostConnections = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 

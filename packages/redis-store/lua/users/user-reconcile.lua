@@ -11,7 +11,7 @@
 --          ...}, each holder as `<server id>.<incarnation>`
 -- Cost:    O(log connections of the partition + entries gone through)
 -- Cluster: all keys carry the tag of the users' partition
--- Uses:    clock, upkeep
+-- Uses:    clock, key-lifetimes
 local connectionsKey, onlineKey, metadataKey, leavingKey, versionKey = unpack(KEYS)
 local after, counted, firstMark, most, ttlMs = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 

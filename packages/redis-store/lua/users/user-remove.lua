@@ -11,7 +11,7 @@
 -- Cost:    O(connections given * log connections of the partition)
 -- Cluster: all keys and the channel carry the tag of the users' partition
 -- Flags:   allow-oom
--- Uses:    clock, fence, rights, feed, upkeep, users
+-- Uses:    clock, fence, permissions, change-feed, key-lifetimes, user-entries
 local connectionsKey, onlineKey, metadataKey, leavingKey, seenKey, versionKey = unpack(KEYS)
 local ttlMs, channel, publishCommand = tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local versionTtlMs, graceMs, seenTtlMs = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])

@@ -5,7 +5,7 @@
 -- Returns: 1, or -1 if the fence has passed
 -- Cost:    O(1)
 -- Cluster: all keys carry the tag of the users' partition
--- Uses:    clock, fence, upkeep
+-- Uses:    clock, fence, key-lifetimes
 local ttlMs = tonumber(ARGV[2])
 
 for _, key in ipairs(KEYS) do

@@ -6,7 +6,7 @@
 --          user's head, 1 if leaving, connection id, metadata or '', ...}
 -- Cost:    O(users * log connections of the partition + their connections)
 -- Cluster: all keys carry the tag of the users' partition
--- Uses:    clock, states
+-- Uses:    clock, user-states
 local connectionsKey, metadataKey, seenKey, versionKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local seenTtlMs = tonumber(ARGV[1])
 

@@ -115,7 +115,7 @@ it.each([
   ["http://:hunter2@cache", /its scheme must be redis:\/\//],
   ["REDIS://cache", /its scheme must be redis:\/\//],
   ["cache:6379", /its scheme must be redis:\/\//],
-  ["rediss://:hunter2@", /must name a host behind rediss:\/\//],
+  ["rediss://:hunter2@", /must name a host after rediss:\/\//],
   ["redis://:hunter2@cache/abc", /the database, .* whole number from 0 to 65535/],
   ["redis://cache/1/2", /the database, /],
   ["redis+sentinel://cache/main?master=main", /the database, /],

@@ -89,19 +89,19 @@ export function parseConnectionUrl(url: string): ConnectionUrl {
   }
   const [start, s, variant] = scheme;
   const match = URL_SHAPE.exec(url.slice(start.length));
-  if (match === null) throw invalid("it must be one line");
+  if (match === null) throw invalid("it must be a single line");
   const [, credentials, hosts = "", db = "", query] = match;
-  if (hosts === "") throw invalid(`it must name a host behind ${start}`);
+  if (hosts === "") throw invalid(`it must name a host after ${start}`);
   if (`${hosts}${db}`.includes("@")) {
-    throw invalid("user and password must be percent-encoded: @ is written %40, / %2F and ? %3F");
+    throw invalid("user and password must be percent-encoded: write %40 for @, %2F for / and %3F for ?");
   }
   const kind = variant === "+cluster" ? "cluster" : variant === "+sentinel" ? "sentinel" : "node";
   const [first, ...others] = hosts.split(",").map((address) => parseAddress(address, DEFAULT_PORT[kind]));
   if (first === undefined) throw invalid("it must name a host");
-  if (kind === "node" && others.length > 0) throw invalid("redis:// takes one host");
+  if (kind === "node" && others.length > 0) throw invalid("redis:// takes exactly one host");
   if (!/^\d*$/.test(db) || Number(db) > DATABASE_MAX) {
     throw invalid(
-      `the database, which stands behind the host and a /, must be a whole number from 0 to ${DATABASE_MAX}`,
+      `the database, which follows the host and a /, must be a whole number from 0 to ${DATABASE_MAX}`,
     );
   }
   if (kind === "cluster" && Number(db) !== 0) throw invalid("a Cluster has database 0 only");
@@ -132,7 +132,7 @@ function parseAddress(text: string, defaultPort: number): Address {
   const [, name = "", portText = String(defaultPort)] = match ?? [];
   const host = name.replace(/^\[|\]$/g, "");
   const isHost = name === host ? isIP(host) === 4 || HOST_NAME.test(host) : isIP(host) === 6;
-  if (!isHost) throw invalid("a host is written name, name:port or [address]:port");
+  if (!isHost) throw invalid("a host must be written as name, name:port or [address]:port");
   const port = /^\d{1,5}$/.test(portText) ? Number(portText) : 0;
   if (port < 1 || port > PORT_MAX) throw invalid(`the port must be a whole number from 1 to ${PORT_MAX}`);
   return { host, port };
@@ -141,7 +141,7 @@ function parseAddress(text: string, defaultPort: number): Address {
 function parseCredentials(text: string | undefined): { username: string | undefined; password: string | undefined } {
   if (text === undefined) return { username: undefined, password: undefined };
   const colon = text.indexOf(":");
-  if (colon === -1) throw invalid("credentials are written user:password@ or :password@");
+  if (colon === -1) throw invalid("credentials must be written as user:password@ or :password@");
   const [username, password] = [text.slice(0, colon), text.slice(colon + 1)].map(decode);
   return { username: username || undefined, password: password || undefined };
 }
@@ -156,7 +156,7 @@ function parseParameters(query: string | undefined, known: readonly string[]): R
     const name = equals === -1 ? part : part.slice(0, equals);
     if (!known.includes(name)) {
       throw invalid(
-        `it has a parameter that is not known; here ${known.length === 0 ? "there are none" : `there are ${known.join(", ")}`}` +
+        `it has an unknown parameter; here ${known.length === 0 ? "there are none" : `there are ${known.join(", ")}`}` +
           " (those of TLS with rediss only)",
       );
     }
@@ -170,7 +170,7 @@ function parseParameters(query: string | undefined, known: readonly string[]): R
 
 function parseTlsFiles(parameters: ReadonlyMap<string, string>): TlsFiles {
   const [ca, cert, key] = ["ca", "cert", "key"].map((name) => parameters.get(name));
-  if ((cert === undefined) !== (key === undefined)) throw invalid("cert and key belong together");
+  if ((cert === undefined) !== (key === undefined)) throw invalid("cert and key must be given together");
   return {
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined || key === undefined ? {} : { cert, key }),
@@ -182,7 +182,7 @@ function parseNatMap(text: string | undefined): Record<string, Address> {
   for (const entry of text?.split(",") ?? []) {
     const [announced, reached, ...more] = entry.split("=");
     if (announced === undefined || reached === undefined || more.length > 0) {
-      throw invalid("natMap is written announced:port=reached:port,...");
+      throw invalid("natMap must be written as announced:port=reached:port,...");
     }
     const { host, port } = parseAddress(announced, DEFAULT_PORT.cluster);
     map[`${host}:${port}`] = parseAddress(reached, DEFAULT_PORT.cluster);

@@ -99,7 +99,7 @@ it.each([
   await eventually(() => expect(got).toEqual(["heard"]));
 });
 
-it("has the application's client connect anew that gets no answers any more", async () => {
+it("has the application's client connect again that gets no answers any more", async () => {
   const relay = await startFaultRelay((await ownRedis()).port);
   const clients = {
     commands: new Redis(relay.url, { connectionName: "cm:commands" }),
@@ -135,7 +135,7 @@ it.each(["subscriber", "commands"] as const)("finds a half-open connection in a 
   await eventually(() => expect(got.size).toBe(names.length));
 });
 
-it("calls a link down, not deaf, where publishes get no answer, and comes back", async () => {
+it("calls a link down, not deaf, if publishes get no answer, and comes back", async () => {
   const relay = await startFaultRelay((await ownRedis()).port);
   const store = await startStore({ url: relay.url, ...QUICK, commandTimeoutMs: 300 });
   const seen = states(store);
@@ -233,7 +233,7 @@ it("does not keep a process alive", () => {
   probe.close();
 });
 
-it("refuses a message that would break the links of those who hear it", async () => {
+it("refuses a message that would break its subscribers' links", async () => {
   const store = await startStore({ url: inject("redisUrl") });
   const got: number[] = [];
   await store.bus.subscribe(ROOM, (message) => got.push(message.length));

@@ -8,7 +8,7 @@ import { CmError } from "@cm/protocol";
 export const MESSAGE_BYTES_MAX = 8 * 1024 * 1024;
 
 export function tooLarge(bytes: number): CmError {
-  return new CmError("payload-too-large", `A message of ${bytes} bytes is more than ${MESSAGE_BYTES_MAX}.`, {
+  return new CmError("payload-too-large", `The message has ${bytes} bytes; the limit is ${MESSAGE_BYTES_MAX}.`, {
     details: { bytes, maxBytes: MESSAGE_BYTES_MAX },
   });
 }

@@ -1,12 +1,12 @@
 import { CmError } from "@cm/protocol";
 import type { Redis } from "ioredis";
-import type { ClusterNodes } from "../client/cluster-nodes.js";
+import type { ClusterMasters } from "../client/cluster-masters.js";
 import type { CommandGate } from "../commands/command-gate.js";
 import type { Commands } from "../commands/commands.js";
 import { shareWrite } from "../commands/write-coalescing.js";
 import { replyCode, toStoreError } from "../errors/store-error.js";
 import { runInOrder } from "../scripts/ordered-script.js";
-import type { Script } from "../scripts/script.js";
+import type { Script } from "../scripts/script-definition.js";
 import { PublishCommand, type PublishTarget, publishTarget } from "./publish-command.js";
 
 /** Sends messages to channels. The messages of one publisher are sent in the order of the calls. */
@@ -94,7 +94,7 @@ export function createSinglePublisher(commands: Commands, client: Redis, gate: C
  * that a node could not take at once, after a delay and behind later messages. This publisher fails with
  * `unavailable` instead, so that the order is preserved.
  */
-export function createClusterPublisher(nodes: ClusterNodes, gate: CommandGate): Publisher {
+export function createClusterPublisher(nodes: ClusterMasters, gate: CommandGate): Publisher {
   const now = async (channel: string, bytes: number, send: (redis: Redis) => unknown): Promise<unknown> => {
     const redis = masterOf(nodes, channel);
     return gate.now(() => {
@@ -138,10 +138,11 @@ export function createClusterPublisher(nodes: ClusterNodes, gate: CommandGate): 
   };
 }
 
-function masterOf(nodes: ClusterNodes, channel: string): Redis {
+function masterOf(nodes: ClusterMasters, channel: string): Redis {
   const address = nodes.addressOf(channel);
   const redis = address === undefined ? undefined : nodes.at(address);
-  // A client that is still connecting would queue without limit; one whose connection broke writes nothing.
+  // Require an open connection: a client that is still connecting would queue messages without limit, and a client
+  // whose connection broke would drop them.
   if (redis?.status === "ready" && redis.stream.writable) return redis;
   nodes.refresh();
   throw new CmError("unavailable", "The master of the channel's slot is not known, or can't be reached.");

@@ -9,8 +9,8 @@ import {
 } from "@cm/protocol";
 import { notBytes } from "@cm/protocol/options";
 import { storeClosed } from "../errors/store-error.js";
-import type { Keys } from "../keys/keys.js";
-import type { Subscribers } from "../link/subscribers.js";
+import type { Keys } from "../keys/key-names.js";
+import type { Subscribers } from "../link/single-subscriber.js";
 import { MESSAGE_BYTES_MAX, tooLarge } from "./message-limit.js";
 import type { PublishTarget } from "./publish-command.js";
 import type { Publisher } from "./publisher.js";
@@ -96,7 +96,7 @@ export class RedisBus implements Bus {
     // If both strings are equal, keep only the one decoded from bytes, which is flat.
     const name = text === bytes ? bytes : text;
     if (this.#entries.has(bytes)) {
-      throw new CmError("options-invalid", `The ${channel.kind} channel ${channel.name} is subscribed already.`);
+      throw new CmError("options-invalid", `The ${channel.kind} channel ${channel.name} is already subscribed.`);
     }
     const entry = new Entry(name, handler, onResumed, this.#remove);
     this.#entries.set(bytes, entry);

@@ -36,10 +36,10 @@ it("reaches Redis over TLS with an authority, a client certificate and a server 
   expect(await refusalOf(`${url}?ca=${ca}.none`)).toBe(
     "options-invalid: The Redis URL can't be used: the file that ca names can't be read: ENOENT.",
   );
-  expect(await refusalOf(`redis://127.0.0.1:${tlsPort}`)).toMatch(/^options-invalid: Redis speaks TLS at this address/);
-  expect(await refusalOf(`rediss://127.0.0.1:${redis.port}`)).toMatch(/^options-invalid: Redis speaks no TLS at this/);
+  expect(await refusalOf(`redis://127.0.0.1:${tlsPort}`)).toMatch(/^options-invalid: Redis uses TLS at this address/);
+  expect(await refusalOf(`rediss://127.0.0.1:${redis.port}`)).toMatch(/^options-invalid: Redis does not use TLS at this/);
   await redis.ask("CONFIG", "SET", "requirepass", "secret");
-  expect(await refusalOf(`rediss://127.0.0.1:${redis.port}`)).toMatch(/^options-invalid: Redis speaks no TLS at this/);
+  expect(await refusalOf(`rediss://127.0.0.1:${redis.port}`)).toMatch(/^options-invalid: Redis does not use TLS at this/);
   expect(await refusalOf(`redis://127.0.0.1:${await freePort()}`)).toMatch(/^unavailable: .*ECONNREFUSED/);
 });
 
@@ -50,8 +50,8 @@ it.each([
     "DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user.",
     /^unavailable: Redis refuses this client: DENIED\. It runs in protected mode .*requirepass/,
   ],
-  ["ERR max number of clients reached", /^unavailable: .*as many clients as it may \(maxclients\)/],
-])("says why where Redis hangs up with %j", async (line, expected) => {
+  ["ERR max number of clients reached", /^unavailable: .*limit of clients \(maxclients\)/],
+])("says why if Redis hangs up with %j", async (line, expected) => {
   const server = createServer((socket) => {
     socket.on("error", () => undefined);
     socket.write(`-${line}\r\n`, () => socket.destroy());
@@ -149,7 +149,7 @@ it("reaches a Cluster whose nodes announce addresses that are of no use here, by
   await eventually(() => expect(heard).toBe(20));
 });
 
-it("says at its start where Redis may evict keys, and nothing where it may not", async () => {
+it("says at its start if Redis may evict keys, and nothing if it may not", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const told: string[] = [];

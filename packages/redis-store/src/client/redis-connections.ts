@@ -1,7 +1,7 @@
 import { CmError, isCmError } from "@cm/protocol";
 import { Cluster, type ClusterNode, type ClusterOptions, Redis, type RedisOptions } from "ioredis";
+import { reasonAtAddress } from "../address/tls-diagnosis.js";
 import { withTlsFiles } from "../address/tls-files.js";
-import { reasonAtAddress } from "../address/transport-check.js";
 import { createClusterPublisher, createSinglePublisher, type Publisher } from "../bus/publisher.js";
 import { CommandGate } from "../commands/command-gate.js";
 import { Commands } from "../commands/commands.js";
@@ -9,14 +9,14 @@ import { shareWrite } from "../commands/write-coalescing.js";
 import { replyCode } from "../errors/store-error.js";
 import { createClusterSubscribers } from "../link/cluster-subscribers.js";
 import type { LinkCounters } from "../link/redis-link.js";
-import { createSingleSubscriber, type Subscribers } from "../link/subscribers.js";
+import { createSingleSubscriber, type Subscribers } from "../link/single-subscriber.js";
 import type { ProbeSettings, SubscriberEvents, SubscriberState } from "../link/verified-subscriber.js";
 import type { ResolvedRedisStoreOptions } from "../options.js";
+import { disconnect } from "./client-disconnect.js";
 import { clusterOptions, nodeOptions } from "./client-options.js";
-import { ClusterNodes } from "./cluster-nodes.js";
-import { disconnect } from "./disconnect.js";
+import { ClusterMasters } from "./cluster-masters.js";
 import { keepConnected } from "./sentinel-reconnect.js";
-import { Changes, untilReady } from "./start-up.js";
+import { Changes, untilReady } from "./startup-wait.js";
 
 /** All connections of one store. */
 export interface RedisConnections {
@@ -162,7 +162,7 @@ function overCluster(
 ): SetUp {
   const { commandTimeoutMs } = options;
   const { counters, events } = parts;
-  const nodes = new ClusterNodes(cluster, events.changed);
+  const nodes = new ClusterMasters(cluster, events.changed);
   const gate = gateOf(cluster, options, parts);
   const beforeSend = (): void => nodes.shareWrites();
   const commands = new Commands({ client: cluster, gate, beforeSend, onCorrupt: events.corrupt });

@@ -25,7 +25,7 @@ function untilPublished(store: RedisStore): Promise<void> {
   );
 }
 
-it("connects again where the failover is announced while it is still asking for the master", async () => {
+it("connects again if the failover is announced while it is still asking for the master", async () => {
   const sentinel = await startSentinels();
   // This Sentinel is asked first and responds slowly. The two others, which it lists, announce the failover
   // at once.

@@ -1,7 +1,7 @@
 import { CmError, isCmError } from "@cm/protocol";
 import { replyCode, storeClosed, storeTimeout, storeUnanswered } from "../errors/store-error.js";
 import type { LinkCounters } from "../link/redis-link.js";
-import { type Deadline, Deadlines } from "./deadlines.js";
+import { type Deadline, Deadlines } from "./call-deadlines.js";
 
 /** Sends one command and returns the promise of its reply. */
 export type Ask = () => unknown;
@@ -102,7 +102,7 @@ export class CommandGate {
     if (!isFull && !isHeavy) return undefined;
     counters.refusedCommands++;
     const why = isFull ? `${this.#pending} commands` : `${this.#pendingBytes} bytes`;
-    return new CmError("unavailable", `Redis is too far behind: ${why} are waiting already.`);
+    return new CmError("unavailable", `Redis is too slow: ${why} are already waiting.`);
   }
 
   #begin(ask: Ask, bytes: number): Promise<unknown> {

@@ -2,7 +2,7 @@ import { type CmError, isCmError } from "@cm/protocol";
 import type { Cluster, Redis } from "ioredis";
 import type { PublishCommand } from "../bus/publish-command.js";
 import { replyCode, toStoreError } from "../errors/store-error.js";
-import { type Script, scriptArguments } from "../scripts/script.js";
+import { type Script, scriptArguments } from "../scripts/script-definition.js";
 import type { CommandGate } from "./command-gate.js";
 
 /** An argument of a command. */

@@ -1,4 +1,4 @@
-import { defineScript, type Fenced, toList, toStrings, toWritten } from "../scripts/script.js";
+import { defineScript, type Fenced, toList, toStrings, toWritten } from "../scripts/script-definition.js";
 
 /** The two keys of a shelf. */
 export interface ShelfKeys {

@@ -8,11 +8,19 @@ import {
   type RecordRemoval,
   type RenewedParts,
 } from "@cm/protocol";
-import { groupBy, inChunks, numbered } from "../commands/batches.js";
+import { groupBy, inChunks, numbered } from "../commands/argument-batches.js";
 import type { Commands } from "../commands/commands.js";
-import type { Keys } from "../keys/keys.js";
+import type { Keys } from "../keys/key-names.js";
 import { allWritten, holderOf, ownParts, requireOwn } from "../servers/lease-fence.js";
-import type { Living } from "../servers/living-servers.js";
+import type { LiveServers } from "../servers/live-servers.js";
+import {
+  connectionIdOf,
+  decodePlace,
+  decodeRecord,
+  encodeRecord,
+  fieldOf,
+  type Place,
+} from "./connection-record-codec.js";
 import {
   connectionClear,
   connectionGet,
@@ -22,13 +30,12 @@ import {
   connectionShelf,
   type ShelfKeys,
 } from "./connection-scripts.js";
-import { connectionIdOf, decodePlace, decodeRecord, encodeRecord, fieldOf, type Place } from "./record-codec.js";
 
 /** Dependencies and settings of the registry. */
 export interface RedisConnectionRegistryParts {
   readonly commands: Commands;
   readonly keys: Keys;
-  readonly living: Living;
+  readonly living: LiveServers;
   readonly connectionTtlMs: number;
 }
 

@@ -9,20 +9,20 @@ it.each([
   [
     "NOPERM",
     ["ACL", "SETUSER", "default", "-evalsha"],
-    "Redis refuses this client: NOPERM. Its user lacks the right to the command evalsha.",
+    "Redis refuses this client: NOPERM. Its user lacks the permission for the command evalsha.",
   ],
   // The command fails inside a script, which Redis names by its digest.
   [
     "NOPERM",
     ["ACL", "SETUSER", "default", "-hset"],
-    "Redis refuses this client: NOPERM. Its user lacks the right to the command hset.",
+    "Redis refuses this client: NOPERM. Its user lacks the permission for the command hset.",
   ],
   [
     "NOPERM",
     ["ACL", "SETUSER", "default", "resetkeys", "~other:*"],
-    "Redis refuses this client: NOPERM. Its user lacks the right to one of the keys that are needed.",
+    "Redis refuses this client: NOPERM. Its user lacks the permission for one of the keys that are needed.",
   ],
-] as const)("says what Redis says where it answers with %s", async (_, command, message) => {
+] as const)("reports Redis's reason if it answers with %s", async (_, command, message) => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const store = await startStore({ url: redis.url });

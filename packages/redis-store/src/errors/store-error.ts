@@ -1,5 +1,5 @@
 import { CmError, type ErrorCode, isCmError } from "@cm/protocol";
-import { isRefusedInScript, missingRight } from "./missing-right.js";
+import { isRefusedInScript, missingRight } from "./missing-permission.js";
 
 /**
  * First words of Redis's transient error replies: Redis is starting, failing over, moving slots, out of
@@ -33,7 +33,7 @@ const AT_DOOR: readonly (readonly [start: string, meaning: string])[] = [
     "Redis refuses this client: DENIED. It runs in protected mode and takes clients of its own host only; " +
       "give it a password (requirepass), or switch protected-mode off.",
   ],
-  ["ERR max number of clients", "Redis refuses this client: it has as many clients as it may (maxclients)."],
+  ["ERR max number of clients", "Redis refuses this client: it has reached its limit of clients (maxclients)."],
 ];
 
 /** The first word of a Redis error reply, which is its code; `undefined` for other errors. */
@@ -58,19 +58,19 @@ const NAMED_MAX = 3;
 export function toStoreError(error: unknown, keys: readonly string[] = []): CmError {
   if (isCmError(error)) return error;
   const code = replyCode(error);
-  const atDoor = refusalAtDoor(error);
-  if (atDoor !== undefined) return failure("unavailable", atDoor, error);
+  const rejection = clientRejection(error);
+  if (rejection !== undefined) return failure("unavailable", rejection, error);
   if (code === undefined) return failure("unavailable", "Redis can't be reached.", error);
   if (PASSING.has(code)) return failure("unavailable", passingMessage(code), error);
   if (code === "NOPERM" || isRefusedInScript(error)) return refusedRight(error);
   if (REFUSING.has(code)) return failure("unavailable", `Redis refuses this client: ${code}.`, error);
   if (code === "WRONGTYPE") return corrupt(keys, FOREIGN, error);
-  return failure("internal", `Redis answered with an error: ${code}.`, error);
+  return failure("internal", `Redis returned an error: ${code}.`, error);
 }
 
 /** Whether Redis rejects every client from this host, before any command. */
-export function isRefusedAtDoor(error: unknown): boolean {
-  return refusalAtDoor(error) !== undefined;
+export function isClientRejected(error: unknown): boolean {
+  return clientRejection(error) !== undefined;
 }
 
 /** Whether Redis rejected the command for a reason that is not transient. */
@@ -99,7 +99,7 @@ export function storeTimeout(commandTimeoutMs: number): CmError {
 
 /** Creates the error for a command whose connection broke before Redis replied to it. */
 export function storeUnanswered(cause: unknown): CmError {
-  return new CmError("timeout", "The connection broke before Redis answered; the command may have been carried out.", {
+  return new CmError("timeout", "The connection broke before Redis answered; the command may have been executed.", {
     cause,
   });
 }
@@ -109,7 +109,7 @@ export function storeClosed(): CmError {
   return new CmError("closed", "The store was closed.");
 }
 
-function refusalAtDoor(error: unknown): string | undefined {
+function clientRejection(error: unknown): string | undefined {
   if (!(error instanceof Error) || error.name !== "ReplyError") return undefined;
   const { message } = error;
   return AT_DOOR.find(([start]) => message.startsWith(start))?.[1];
@@ -133,7 +133,7 @@ function refusedRight(cause: unknown): CmError {
   if (missing === undefined) return failure("unavailable", "Redis refuses this client: NOPERM.", cause);
   const isCommand = missing !== "keys" && missing !== "channels";
   const what = isCommand ? `the command ${missing}` : `one of the ${missing} that are needed`;
-  return new CmError("unavailable", `Redis refuses this client: NOPERM. Its user lacks the right to ${what}.`, {
+  return new CmError("unavailable", `Redis refuses this client: NOPERM. Its user lacks the permission for ${what}.`, {
     cause,
     details: { missing },
   });

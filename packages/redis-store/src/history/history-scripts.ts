@@ -1,5 +1,5 @@
 import type { HistoryDraft, HistoryPosition, HistorySlice, StampedDraft } from "@cm/protocol";
-import { defineScript, toList } from "../scripts/script.js";
+import { defineScript, toList } from "../scripts/script-definition.js";
 
 /** The keys of one room's history. */
 export interface HistoryKeys {

@@ -31,7 +31,7 @@ it("keeps the place of a history for a day longer than its messages, and nothing
   expect(await store.history?.since("lobby", before, 10)).toMatchObject({ complete: false, entries: [{ offset: 2 }] });
 });
 
-it("lets go of messages that grew too old in a room that never falls silent", async () => {
+it("drops expired messages in a room that is never silent", async () => {
   const prefix = freshPrefix();
   const store = await startStore({ url, prefix, historyTtlMs: 1_000 });
   const { epoch } = await append(store, 1);
@@ -43,7 +43,7 @@ it("lets go of messages that grew too old in a room that never falls silent", as
   await expect.poll(oldest, { timeout: 5_000, interval: 100 }).toBeGreaterThan(1);
 });
 
-it("begins another history under another epoch where its data was lost, in whole or in part", async () => {
+it("begins another history under another epoch if its data was lost, in whole or in part", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const prefix = freshPrefix();
@@ -103,7 +103,7 @@ it("keeps each publisher's order from the first message on, though many are unde
   }
 });
 
-it("fails at once where Redis is gone, and names the key where something else lies there", async () => {
+it("fails at once if Redis is gone, and names the key if it holds foreign data", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const prefix = freshPrefix();
@@ -150,7 +150,7 @@ it.each<[string, readonly string[], readonly string[]]>([
     expect(await outcomeOf(history.append("hall", { ...draft, sender }))).toBe("unavailable");
   }
   expect(await contents()).toEqual(before);
-  const refused = forbid.at(-1)?.startsWith("-") ? `the right to the command ${forbid.at(-1)?.slice(1)}` : "OOM";
+  const refused = forbid.at(-1)?.startsWith("-") ? `the permission for the command ${forbid.at(-1)?.slice(1)}` : "OOM";
   await expect(append(store, 4)).rejects.toMatchObject({ message: expect.stringContaining(refused) });
   await askRedis(redis.port, ...allow);
   const last = await append(store, 5, "5");
@@ -161,7 +161,7 @@ it.each<[string, readonly string[], readonly string[]]>([
   expect(entries.map(({ message }) => String(message))).toEqual(heard);
 });
 
-it("gives places in rooms, connections and leases back where memory is full", async () => {
+it("gives places in rooms, connections and leases back if memory is full", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const prefix = freshPrefix();

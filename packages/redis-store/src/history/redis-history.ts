@@ -10,8 +10,8 @@ import {
 import { MESSAGE_BYTES_MAX, tooLarge } from "../bus/message-limit.js";
 import type { Publisher } from "../bus/publisher.js";
 import type { Commands } from "../commands/commands.js";
-import { placeTtlMs } from "../keys/key-times.js";
-import type { Keys } from "../keys/keys.js";
+import { placeTtlMs } from "../keys/key-lifetimes.js";
+import type { Keys } from "../keys/key-names.js";
 import { type HistoryKeys, historyAppend, historyRestart, historySince } from "./history-scripts.js";
 
 /** Dependencies and settings of the history. */

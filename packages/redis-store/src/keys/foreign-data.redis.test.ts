@@ -7,7 +7,7 @@ import { bringUp, connect, outcomeOf, portOf, startStore } from "../redis-store.
 const url = inject("redisUrl");
 const port = portOf(url);
 
-it("names a key of the wrong type, tells it once, and goes on with others", async () => {
+it("names a key of the wrong type, reports it once, and continues with others", async () => {
   const prefix = freshPrefix();
   const seen: { readonly error: CmError; readonly stage: FailureStage }[] = [];
   const store = await startStore({ url, prefix, onError: (error, { stage }) => seen.push({ error, stage }) });
@@ -30,7 +30,7 @@ it("names a key of the wrong type, tells it once, and goes on with others", asyn
   expect(store.link.state).toBe("in-sync");
 });
 
-it("fails with store-corrupt where something else lies in the place of the leases", async () => {
+it("fails with store-corrupt if the key of the leases holds foreign data", async () => {
   const prefix = freshPrefix();
   const store = await startStore({ url, prefix });
   await askRedis(port, "SET", `${prefix}:{servers}`, "foreign");
@@ -53,7 +53,7 @@ it("keeps servers apart from its own keys, whatever they are called", async () =
   expect((await store.servers.snapshot()).living.map(({ serverId }) => serverId).sort()).toEqual([...names].sort());
 });
 
-it("goes on with leases where something else lies in the place of who was cleaned up after", async () => {
+it("keeps leases working if the key of the reaped servers holds foreign data", async () => {
   const prefix = freshPrefix();
   const seen: CmError[] = [];
   const store = await startStore({ url, prefix, onError: (error) => seen.push(error) });
@@ -70,7 +70,7 @@ it("goes on with leases where something else lies in the place of who was cleane
 });
 
 it.each(["recently-gone", "remains"])(
-  "goes on with leases where something else lies in the place of the %s",
+  "keeps leases working if the key of the %s holds foreign data",
   async (name) => {
     const prefix = freshPrefix();
     const seen: CmError[] = [];
@@ -101,7 +101,7 @@ it.each([
   ["a hash with half of a layout", ["HSET", "", "version", "1"]],
   ["a hash of somebody else", ["HSET", "", "color", "blue", "version", "-3", "partitions", "0"]],
 ] as const)(
-  "refuses to start where the layout's key holds %s, and leaves it as it was",
+  "refuses to start if the layout's key holds %s, and leaves it as it was",
   async (_, [command, , ...rest]) => {
     const prefix = freshPrefix();
     const key = `${prefix}:layout`;

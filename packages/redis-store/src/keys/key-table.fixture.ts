@@ -1,7 +1,7 @@
 import { keysUnder } from "@cm/test-kit";
 import { Cluster, Redis } from "ioredis";
+import type { KeyTimes } from "./key-lifetimes.js";
 import { KEY_TABLE, type KeyEntry } from "./key-table.js";
-import type { KeyTimes } from "./key-times.js";
 
 /**
  * The variable parts of names. A server id contains neither a dot nor a colon; a room may contain any
@@ -62,12 +62,12 @@ export async function lookAtKeys(
           return;
         }
         used.add(entry);
-        if (type !== entry.type) wrong.push(`${key}: a ${type} in the place of a ${entry.type}`);
-        const isTold =
+        if (type !== entry.type) wrong.push(`${key}: a ${type} instead of a ${entry.type}`);
+        const isAsDocumented =
           entry.ttlMs === undefined
             ? ttlMs === -1
             : ttlMs >= Math.max(0, entry.ttlMs(least) - ageMs()) && ttlMs <= entry.ttlMs(most);
-        if (!isTold) wrong.push(`${key} (${entry.name}): time to live ${ttlMs} ms`);
+        if (!isAsDocumented) wrong.push(`${key} (${entry.name}): time to live ${ttlMs} ms`);
       }),
     );
   } finally {

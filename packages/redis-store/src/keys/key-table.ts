@@ -3,8 +3,8 @@ import type { ShelfKeys } from "../connections/connection-scripts.js";
 import type { HistoryKeys } from "../history/history-scripts.js";
 import type { RoomKeys } from "../rooms/room-scripts.js";
 import type { UserKeys } from "../users/user-scripts.js";
-import { type KeyTimes, placeTtlMs, SIGNS_TTL_MS, serverTtlMs, versionTtlMs } from "./key-times.js";
-import { Keys } from "./keys.js";
+import { type KeyTimes, placeTtlMs, SIGNS_TTL_MS, serverTtlMs, versionTtlMs } from "./key-lifetimes.js";
+import { Keys } from "./key-names.js";
 
 /** The documented facts about a key or channel. `docs/keys.md` is generated from them. */
 interface KeyFacts {

@@ -179,7 +179,7 @@ it("refuses the layout that came before, which lacks what this one keeps", async
   await store.close();
 });
 
-it("refuses a lease where the layout changed under a running store, and writes it down anew after a flush", async () => {
+it("refuses a lease if the layout changed under a running store, and writes it down again after a flush", async () => {
   const prefix = freshPrefix();
   const store = await startStore({ url, prefix });
   await askRedis(port, "DEL", `${prefix}:layout`);
@@ -189,7 +189,7 @@ it("refuses a lease where the layout changed under a running store, and writes i
   expect(await outcomeOf(bringUp(store, "gw-2"))).toBe("layout-mismatch");
 });
 
-it("refuses writes that come after the lease ran out by Redis's clock, whatever the server believes", async () => {
+it("refuses writes that come after the lease expired by Redis's clock, whatever the server believes", async () => {
   const prefix = freshPrefix();
   const store = await startStore({ url, prefix });
   const server = await bringUp(store, "gw-1", 50);
@@ -216,7 +216,7 @@ it("refuses writes that come after the lease ran out by Redis's clock, whatever 
   expect(await keysUnder(url, `${prefix}:`)).toEqual(before);
 });
 
-it("drops a lease that has no record any more, instead of naming it as dead for ever", async () => {
+it("drops a lease that has no record any more, instead of naming it as dead forever", async () => {
   const prefix = freshPrefix();
   const store = await startStore({ url, prefix, connectionTtlMs: 1_000 });
   const { lease } = await bringUp(store, "gw-1", 50);

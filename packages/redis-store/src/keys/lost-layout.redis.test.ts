@@ -40,7 +40,7 @@ it("renews leases under another layout, and says that there is one until it is g
   await eventually(async () => expect((await store.servers.renew(lease, COUNTERS)).fault).toBeUndefined());
 });
 
-it("renews leases where something else lies in the place of the layout, and says so once", async () => {
+it("renews leases if the layout key holds foreign data, and reports it once", async () => {
   const url = inject("redisUrl");
   const prefix = freshPrefix();
   const seen: CmError[] = [];

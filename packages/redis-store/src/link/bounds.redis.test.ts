@@ -48,7 +48,7 @@ it("settles 100,000 publishes to a Redis that hangs within the deadline, in boun
   expect(await outcomeOf(store.bus.publish(ROOM, message))).toBe("done");
 });
 
-it("lets joins of a short outage succeed, as many as may wait, and refuses the others at once", async () => {
+it("lets queued joins succeed after a short outage, and refuses joins beyond the queue's limit at once", async () => {
   const redis = await ownRedis();
   const store = await startStore({ url: redis.url, commandTimeoutMs: 10_000, maxPendingCommands: 100 });
   const { lease, ids } = await bringUp(store, "gw-1");
@@ -70,7 +70,7 @@ it("lets joins of a short outage succeed, as many as may wait, and refuses the o
   expect(await store.rooms.count("lobby")).toBe(100);
 });
 
-it("has room for a heartbeat where there is none for anything else", async () => {
+it("has capacity for a heartbeat if there is none for anything else", async () => {
   const redis = await ownRedis();
   const store = await startStore({ url: redis.url, commandTimeoutMs: 10_000, maxPendingCommands: 100 });
   const { lease } = await bringUp(store, "gw-1");

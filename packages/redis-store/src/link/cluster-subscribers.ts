@@ -1,13 +1,13 @@
 import type { Cluster, Redis, RedisOptions } from "ioredis";
-import type { ClusterNodes } from "../client/cluster-nodes.js";
-import { disconnect } from "../client/disconnect.js";
-import type { Subscribers, SubscribersOptions } from "./subscribers.js";
+import { disconnect } from "../client/client-disconnect.js";
+import type { ClusterMasters } from "../client/cluster-masters.js";
+import type { Subscribers, SubscribersOptions } from "./single-subscriber.js";
 import { type SubscriberState, VerifiedSubscriber } from "./verified-subscriber.js";
 
 /** Dependencies of {@link createClusterSubscribers}. */
 export interface ClusterSubscribersOptions extends SubscribersOptions {
   readonly cluster: Cluster;
-  readonly nodes: ClusterNodes;
+  readonly nodes: ClusterMasters;
   /** Options of all subscriber connections, in addition to the nodes' own options. */
   readonly redisOptions: RedisOptions;
 }

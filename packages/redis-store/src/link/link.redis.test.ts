@@ -162,7 +162,7 @@ it("finds an idle link dead, without any command of the application", async () =
   await eventually(() => expect(store.link.state).toBe("in-sync"));
 });
 
-it("fails to start where there is no Redis, in time, and may be started again when there is", async () => {
+it("fails to start if there is no Redis, in time, and may be started again when there is", async () => {
   const redis = await ownRedis();
   await redis.kill();
   const store = createRedisStore({
@@ -189,7 +189,7 @@ it("gives up starting at once when it is closed", async () => {
   expect(await starting).toBe("closed");
 });
 
-it("says what is wrong where Redis refuses the password", async () => {
+it("says what is wrong if Redis refuses the password", async () => {
   const open = await ownRedis();
   await askRedis(open.port, "CONFIG", "SET", "requirepass", "secret");
   const options = { startTimeoutMs: 500, prefix: freshPrefix(), onError: () => undefined };
@@ -209,7 +209,7 @@ it("refuses to start in a database that Redis lacks, and leaves database 0 alone
   expect(await askRedis(redis.port, "INFO", "keyspace")).toContain("db15:");
 });
 
-it("says so where it may not change the database", async () => {
+it("says so if it may not change the database", async () => {
   const redis = await ownRedis();
   await askRedis(redis.port, "ACL", "SETUSER", "limited", "on", ">secret", "~*", "&*", "+@all", "-select");
   const url = `${redis.url.replace("//", "//limited:secret@")}/1`;
@@ -221,7 +221,7 @@ it("says so where it may not change the database", async () => {
   expect(await askRedis(redis.port, "DBSIZE")).toBe(0);
 });
 
-it("is degraded as long as Redis refuses new subscriptions, also when nobody asks any more, and recovers by itself", async () => {
+it("is degraded while Redis refuses new subscriptions, even if none are requested, and recovers by itself", async () => {
   const redis = await ownRedis();
   const log = errorLog();
   const store = await startStore({ url: redis.url, onError: log.onError, commandTimeoutMs: 1_000 });
@@ -274,7 +274,7 @@ it.each<[string, readonly string[]]>([
   await expect(refusal).rejects.toMatchObject({ code: "unavailable", retryable: true });
 });
 
-it("hands what a handler throws to onError, and goes on", async () => {
+it("reports an error that a handler throws to onError, and continues", async () => {
   const redis = await ownRedis();
   const log = errorLog();
   const store = await startStore({ url: redis.url, onError: log.onError });

@@ -8,7 +8,7 @@ const createLink = (thrown: unknown[] = []): RedisLink =>
     (cause) => thrown.push(cause),
   );
 
-it("tells every listener each change once and in order, also where a listener brings about the next", () => {
+it("notifies every listener of each change once and in order, also if a listener causes the next", () => {
   const link = createLink();
   const told: string[] = [];
   link.onState((state) => {
@@ -25,7 +25,7 @@ it("tells every listener each change once and in order, also where a listener br
   );
 });
 
-it("leaves out a listener that another one has taken off, and goes on after one that throws", () => {
+it("skips a listener that another one has removed, and continues after one that throws", () => {
   const thrown: unknown[] = [];
   const link = createLink(thrown);
   const told: LinkState[] = [];

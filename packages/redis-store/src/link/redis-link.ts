@@ -23,7 +23,7 @@ export class RedisLink implements Link {
   readonly #listeners = new Set<{ readonly call: (state: LinkState) => void }>();
   /** State changes that not all listeners have been notified of. */
   readonly #untold: LinkState[] = [];
-  #isTelling = false;
+  #isNotifying = false;
   #state: LinkState = "connecting";
   #since = Date.now();
 
@@ -54,11 +54,11 @@ export class RedisLink implements Link {
     this.#since = Date.now();
     this.#untold.push(state);
     // If a listener causes the next change, all listeners must get the present one first.
-    if (!this.#isTelling) this.#tell();
+    if (!this.#isNotifying) this.#notify();
   }
 
-  #tell(): void {
-    this.#isTelling = true;
+  #notify(): void {
+    this.#isNotifying = true;
     for (let state = this.#untold.shift(); state !== undefined; state = this.#untold.shift()) {
       for (const entry of [...this.#listeners]) {
         if (!this.#listeners.has(entry)) continue;
@@ -69,6 +69,6 @@ export class RedisLink implements Link {
         }
       }
     }
-    this.#isTelling = false;
+    this.#isNotifying = false;
   }
 }

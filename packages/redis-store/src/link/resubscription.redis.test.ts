@@ -73,7 +73,7 @@ it("restores 5,000 channels though it breaks again meanwhile, with channels adde
   expect(store.link.status().reconnects).toBeGreaterThanOrEqual(3);
 });
 
-it("tells of an interruption before it hands on any message that came after it", async () => {
+it("reports an interruption before it delivers any later message", async () => {
   const redis = await ownRedis();
   const store = await startStore({ url: redis.url, commandTimeoutMs: 10_000 });
   const last = new Map<string, number>();
@@ -141,7 +141,7 @@ it("leaves a master that hangs behind when Sentinels promote another", async () 
   expect(log.seen.length).toBeLessThan(20);
 }, 60_000);
 
-it("looks for the new master where the old one answers as a replica", async () => {
+it("looks for the new master if the old one answers as a replica", async () => {
   const sentinel = await startRedisSentinel({ downAfterMs: 500 });
   onTestFinished(() => sentinel.close());
   const store = await startStore({ url: sentinel.url, commandTimeoutMs: 2_000, probeIntervalMs: 200 });

@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { BATCH_MAX, groupBy, inChunks } from "../commands/batches.js";
+import { BATCH_MAX, groupBy, inChunks } from "../commands/argument-batches.js";
 import { isLasting } from "../errors/store-error.js";
 import { slotOf } from "../keys/hash-slots.js";
 

@@ -1,7 +1,7 @@
-import { BATCH_MAX, inChunks } from "../commands/batches.js";
+import { BATCH_MAX, inChunks } from "../commands/argument-batches.js";
 import type { Commands } from "../commands/commands.js";
-import type { Keys } from "../keys/keys.js";
-import { toList, toStrings } from "../scripts/script.js";
+import type { Keys } from "../keys/key-names.js";
+import { toList, toStrings } from "../scripts/script-definition.js";
 
 /** Dependencies for reading a partition's rooms. */
 export interface PartitionRoomsParts {

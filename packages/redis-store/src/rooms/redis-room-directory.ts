@@ -13,14 +13,14 @@ import {
   requireRoomRecordValue,
 } from "@cm/protocol";
 import { requirePage } from "@cm/protocol/options";
-import { groupBy, inChunks } from "../commands/batches.js";
+import { groupBy, inChunks } from "../commands/argument-batches.js";
 import type { Commands } from "../commands/commands.js";
-import { requireDuration } from "../commands/duration.js";
-import type { Keys } from "../keys/keys.js";
-import { reconcileRooms } from "../projection/partition-reconcile.js";
-import { toStrings } from "../scripts/script.js";
+import { requireDuration } from "../commands/duration-check.js";
+import type { Keys } from "../keys/key-names.js";
+import { reconcileRooms } from "../projection/partition-reconciliation.js";
+import { toStrings } from "../scripts/script-definition.js";
 import { allWritten, holderOf, holderOfConnection, isOwn, requireOwn } from "../servers/lease-fence.js";
-import type { Living } from "../servers/living-servers.js";
+import type { LiveServers } from "../servers/live-servers.js";
 import { memberOf, roomEntryOf } from "./room-entry.js";
 import { RoomEvictions } from "./room-evictions.js";
 import {
@@ -43,7 +43,7 @@ const READS_MAX = 16;
 export interface RedisRoomDirectoryParts {
   readonly commands: Commands;
   readonly keys: Keys;
-  readonly living: Living;
+  readonly living: LiveServers;
   readonly connectionTtlMs: number;
   readonly roomRecordTtlMs: number;
   /** The command that publishes roster changes. */

@@ -1,4 +1,4 @@
-import { defineScript, type Fenced, toList, toNumber, toStrings, toWritten } from "../scripts/script.js";
+import { defineScript, type Fenced, toList, toNumber, toStrings, toWritten } from "../scripts/script-definition.js";
 
 /** The keys of one room, and the room's name. */
 export interface RoomKeys {

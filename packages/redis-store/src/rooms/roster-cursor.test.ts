@@ -26,7 +26,7 @@ it("refuses everything else", () => {
   );
 });
 
-it("goes on right after a connection, whatever its user is called, and after all of a holder", () => {
+it("continues right after a connection, whatever its user is called, and after all of a holder", () => {
   const order = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
   const after = (place: (typeof PLACES)[number]) => lowerEnd(place).slice(1);
   expect(order(after(PLACES[0]), "gw-1.ab128zz|\uffff\u{10ffff}")).toBe(1);

@@ -1,6 +1,6 @@
 import type { Redis } from "ioredis";
 import { replyCode } from "../errors/store-error.js";
-import { type Script, type ScriptCall, scriptArguments } from "./script.js";
+import { type Script, type ScriptCall, scriptArguments } from "./script-definition.js";
 
 type Stream = Redis["stream"];
 type AnyScript = Pick<Script<never, unknown>, "name" | "sha1" | "lua">;

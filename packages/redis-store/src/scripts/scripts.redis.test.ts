@@ -4,7 +4,7 @@ import { expect, inject, it, onTestFinished } from "vitest";
 import type { RedisStore } from "../index.js";
 import { bringUp, connect, portOf, startStore, type TestServer } from "../redis-store.fixture.js";
 
-it("goes on after SCRIPT FLUSH", async () => {
+it("continues after SCRIPT FLUSH", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const store = await startStore({ url: redis.url });

@@ -7,19 +7,19 @@ const lease: Lease = { serverId: "a", incarnation: "aaaa", token: 1, expiresAtMs
 const fails = (code: "store-corrupt" | "timeout"): Promise<never> => Promise.reject(new CmError(code, code));
 
 describe("of several writes that fail", () => {
-  it("the one that was refused for the lease is told, whatever else failed", async () => {
+  it("the lease-lost error is reported, whatever else failed", async () => {
     const writes = [fails("store-corrupt"), Promise.resolve(false), fails("timeout")];
     await expect(allWritten(writes, lease)).rejects.toMatchObject({ code: "lease-lost" });
   });
 
-  it("one that may succeed later is told rather than one that stays", async () => {
+  it("a retryable error is reported rather than a permanent one", async () => {
     await expect(allWritten([fails("store-corrupt"), fails("timeout")], lease)).rejects.toMatchObject({
       code: "timeout",
     });
     await expect(allOf([Promise.resolve(1), fails("store-corrupt")])).rejects.toMatchObject({ code: "store-corrupt" });
   });
 
-  it("none is told before the last one has settled", async () => {
+  it("none is reported before the last one has settled", async () => {
     let isDone = false;
     const slow = new Promise<boolean>((resolve) => setImmediate(() => resolve(true))).finally(() => {
       isDone = true;

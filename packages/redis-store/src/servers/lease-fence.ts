@@ -42,7 +42,7 @@ export function isOwn(server: Lease | ReapClaim, connectionId: string): boolean 
 export function requireOwn(server: Lease, connectionId: string): ConnectionIdParts {
   const parts = ownParts(server, connectionId);
   if (parts !== undefined) return parts;
-  throw new CmError("id-invalid", `${connectionId} is no connection of server ${server.serverId}.`);
+  throw new CmError("id-invalid", `${connectionId} is not a connection of server ${server.serverId}.`);
 }
 
 /**
@@ -57,7 +57,7 @@ export async function allWritten(writes: readonly Promise<boolean>[], lease: Lea
 
 /** Creates the error for a lease that has expired or was acquired again. */
 export function leaseLost({ serverId, token }: Lease): CmError {
-  return new CmError("lease-lost", `The lease of server ${serverId} ran out or was acquired again.`, {
+  return new CmError("lease-lost", `The lease of server ${serverId} expired or was acquired again.`, {
     details: { serverId, token },
   });
 }

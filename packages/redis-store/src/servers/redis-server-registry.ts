@@ -19,11 +19,11 @@ import {
   type WatchReport,
 } from "@cm/protocol";
 import { allOf, type Commands } from "../commands/commands.js";
-import { requireDuration } from "../commands/duration.js";
+import { requireDuration } from "../commands/duration-check.js";
 import { corrupt, FOREIGN } from "../errors/store-error.js";
-import { SIGNS_TTL_MS, serverTtlMs } from "../keys/key-times.js";
-import type { Keys } from "../keys/keys.js";
-import { toStrings } from "../scripts/script.js";
+import { SIGNS_TTL_MS, serverTtlMs } from "../keys/key-lifetimes.js";
+import type { Keys } from "../keys/key-names.js";
+import { toStrings } from "../scripts/script-definition.js";
 import { holderOf, leaseLost, readHolder } from "./lease-fence.js";
 import {
   channelListeners,
@@ -321,6 +321,6 @@ function idTaken(serverId: string, holder: { readonly expired: boolean; readonly
   }
   const { heldUntilMs } = holder;
   const until = new Date(heldUntilMs).toISOString();
-  const message = `The server id ${serverId} is held by another living server; its lease runs until ${until}, unless it is renewed.`;
+  const message = `Another live server holds the server id ${serverId}; its lease expires at ${until} unless it is renewed.`;
   return new CmError("server-id-taken", message, { details: { serverId, heldUntilMs } });
 }

@@ -1,5 +1,5 @@
 import type { Departure, ServerCounters, ServerRegistration, SilenceVerdict } from "@cm/protocol";
-import { defineScript, toList, toNumber, toStrings } from "../scripts/script.js";
+import { defineScript, toList, toNumber, toStrings } from "../scripts/script-definition.js";
 import { readHolder } from "./lease-fence.js";
 
 /** The keys of one server. */

@@ -5,7 +5,7 @@ import { bringUp, portOf, startStore } from "../redis-store.fixture.js";
 const url = inject("redisUrl");
 const port = portOf(url);
 
-it("does not say who went after the data was lost, until everybody has had time to take a lease anew", async () => {
+it("reports no departures after the data was lost, until all servers had time to acquire a lease again", async () => {
   const prefix = freshPrefix();
   const store = await startStore({ url, prefix });
   const ttlMs = 30_000;
@@ -21,7 +21,7 @@ it("does not say who went after the data was lost, until everybody has had time 
   expect(living.map(({ serverId }) => serverId).sort()).toEqual(["gw-1", "gw-2"]);
 });
 
-it("knows nothing where only the departures were lost", async () => {
+it("knows nothing if only the departures were lost", async () => {
   const prefix = freshPrefix();
   const store = await startStore({ url, prefix });
   const { lease } = await bringUp(store, "gw-1");
@@ -44,7 +44,7 @@ it("leaves nothing behind when the last server went", async () => {
   expect(await keysLeftUnder(url, `${prefix}:`)).toEqual([`${prefix}:layout`]);
 });
 
-it("has what servers told that came since the last snapshot, and since the store was started", async () => {
+it("contains data of servers that came since the last snapshot, and since the store was started", async () => {
   const prefix = freshPrefix();
   const [store, other] = [await startStore({ url, prefix }), await startStore({ url, prefix })];
   await bringUp(store, "gw-1");

@@ -117,7 +117,7 @@ for (const [kind, target, subscribe] of [
   });
 }
 
-it("remembers when users were last online as long as it was told to, and drops some of the older ones with each", async () => {
+it("remembers when users were last online for the configured time, and drops some older entries with each write", async () => {
   const { store, server, keyOf } = await setUp({ lastSeenTtlMs: 600_000 });
   const leave = async (userId: string) => {
     const connections = connectionsOf(server, userId, 1);
@@ -139,7 +139,7 @@ it("remembers when users were last online as long as it was told to, and drops s
   expect(Number(await askRedis(port, "PTTL", seen))).toBeGreaterThan(500_000);
 });
 
-it("remembers nothing of those who are offline where it was told so", async () => {
+it("remembers nothing of offline users if the option is 0", async () => {
   const { prefix, store, server } = await setUp({ lastSeenTtlMs: 0 });
   const connections = connectionsOf(server, "ann", 1);
   await store.users.add(server.lease, connections);
@@ -175,7 +175,7 @@ it("finds a few users among many partitions in one page", async () => {
   expect(cursor).toBeUndefined();
 });
 
-it("counts no record that ran out, drops some of those with each, and renews a record by activity alone", async () => {
+it("counts no record that expired, drops some of those with each, and renews a record by activity alone", async () => {
   const { store, server, keyOf } = await setUp();
   await store.rooms.join(server.lease, "game", connectionsOf(server, "ann", 1), { record: "{}" });
   const [record, records] = [await keyOf("record:game"), await keyOf("records")];
@@ -190,7 +190,7 @@ it("counts no record that ran out, drops some of those with each, and renews a r
   expect(await askRedis(port, "ZRANGE", records, "0", "-1")).toEqual(["old-2", "old-3", "old-4", "game"]);
 });
 
-it("takes the record along when a room is found to have run out", async () => {
+it("takes the record along when a room is found to have expired", async () => {
   const { prefix, store, server, keyOf } = await setUp();
   await store.rooms.join(server.lease, "game", connectionsOf(server, "ann", 1), { record: "{}" });
   await askRedis(port, "DEL", await keyOf("rooms:game"));
@@ -255,7 +255,7 @@ it("reads 10,000 members and connections that a server holds in steps of a thous
   }
 });
 
-it("settles 1,200 users of one partition in steps, and tells of each once", async () => {
+it("settles 1,200 users of one partition in steps, and reports each once", async () => {
   const { store, server } = await setUp();
   const users = new Set<string>();
   let told = 0;

@@ -12,14 +12,14 @@ import type {
   UserState,
 } from "@cm/protocol";
 import { CmError } from "@cm/protocol";
-import { groupBy, inChunks } from "../commands/batches.js";
+import { groupBy, inChunks } from "../commands/argument-batches.js";
 import { allOf, type Commands } from "../commands/commands.js";
-import { requireDurationOrNone } from "../commands/duration.js";
-import { versionTtlMs } from "../keys/key-times.js";
-import type { Keys } from "../keys/keys.js";
-import { reconcileUsers } from "../projection/partition-reconcile.js";
+import { requireDurationOrNone } from "../commands/duration-check.js";
+import { versionTtlMs } from "../keys/key-lifetimes.js";
+import type { Keys } from "../keys/key-names.js";
+import { reconcileUsers } from "../projection/partition-reconciliation.js";
 import { allWritten, holderOf, isOwn, requireOwn } from "../servers/lease-fence.js";
-import type { Living } from "../servers/living-servers.js";
+import type { LiveServers } from "../servers/live-servers.js";
 import { userEntryHead } from "./user-entry.js";
 import { UserReader } from "./user-reader.js";
 import {
@@ -43,7 +43,7 @@ const CHANGES_MAX = 250;
 export interface RedisUserDirectoryParts {
   readonly commands: Commands;
   readonly keys: Keys;
-  readonly living: Living;
+  readonly living: LiveServers;
   readonly connectionTtlMs: number;
   readonly lastSeenTtlMs: number;
   /** The command that publishes presence changes. */
@@ -77,7 +77,7 @@ export class RedisUserDirectory implements UserDirectory {
     const calls = this.#batches(connections).map(async ({ keys, entries }) => {
       const input = { ...this.#write(keys), fenceMs, ttlMs, quiet, maxPerUser, users: byHead(entries) };
       const outcome = await commands.run(userAdd, input);
-      if (outcome === "too-many") throw new CmError("connections-limit", "The user has as many connections as it may.");
+      if (outcome === "too-many") throw new CmError("connections-limit", "The user has reached its connection limit.");
       return outcome === "added";
     });
     await allWritten(calls, lease);

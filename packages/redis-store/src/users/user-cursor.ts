@@ -36,7 +36,7 @@ export function decodeUserCursor(
     // Decoding skips invalid characters, so accept only text that encodes to the same cursor again.
     if (isPlace && encodeUserCursor(place) === cursor) return place;
   }
-  throw new CmError("options-invalid", "This is not a cursor of a page of users.", { details: { field: "cursor" } });
+  throw new CmError("options-invalid", "This is not the cursor of a page of users.", { details: { field: "cursor" } });
 }
 
 function isUserOf(userId: string, partition: number, partitionOf: (userId: string) => number): boolean {

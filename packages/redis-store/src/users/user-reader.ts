@@ -7,12 +7,12 @@ import {
   type UserState,
 } from "@cm/protocol";
 import { requirePage } from "@cm/protocol/options";
-import { groupBy } from "../commands/batches.js";
+import { groupBy } from "../commands/argument-batches.js";
 import { allOf, type Commands } from "../commands/commands.js";
-import type { Keys } from "../keys/keys.js";
-import { toStrings } from "../scripts/script.js";
+import type { Keys } from "../keys/key-names.js";
+import { toStrings } from "../scripts/script-definition.js";
 import { holderOfConnection } from "../servers/lease-fence.js";
-import type { Living } from "../servers/living-servers.js";
+import type { LiveServers } from "../servers/live-servers.js";
 import { decodeUserCursor, encodeUserCursor, type UserPlace } from "./user-cursor.js";
 import { AFTER_CONNECTION_IDS, readUserEntry, userEntryHead, userOfHead } from "./user-entry.js";
 import { type UserRow, userHeld, userOnline, userStates } from "./user-scripts.js";
@@ -41,7 +41,7 @@ const HELD_MAX = 1_000;
 export interface UserReaderParts {
   readonly commands: Commands;
   readonly keys: Keys;
-  readonly living: Living;
+  readonly living: LiveServers;
   readonly lastSeenTtlMs: number;
 }
 
@@ -55,7 +55,7 @@ export class UserReader {
 
   async states(userIds: readonly string[], { idsOnly = false }: StatesOptions = {}): Promise<UserState[]> {
     if (userIds.length > STATES_MAX) {
-      throw new CmError("options-invalid", `States can be asked for ${STATES_MAX} users at once at most.`);
+      throw new CmError("options-invalid", `States can be requested for at most ${STATES_MAX} users at once.`);
     }
     if (idsOnly) return this.#ids(userIds);
     const { commands, keys, living, lastSeenTtlMs: seenTtlMs } = this.#parts;

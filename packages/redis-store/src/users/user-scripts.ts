@@ -1,5 +1,5 @@
 import type { Announcing } from "../rooms/room-scripts.js";
-import { defineScript, type Fenced, toList, toNumber, toStrings, toWritten } from "../scripts/script.js";
+import { defineScript, type Fenced, toList, toNumber, toStrings, toWritten } from "../scripts/script-definition.js";
 
 /** The keys and the channel of one partition's users. */
 export interface UserKeys {

@@ -44,7 +44,7 @@ export function messageId(origin: number, epoch: number, sequence: number): numb
   return (hash ^ (hash >>> 15)) >>> 0;
 }
 
-/** Returns the contribution of a server id to {@link messageId}, to be computed once for each server. */
+/** Returns a hash of a server id: the `origin` argument of {@link messageId}. Compute it once per server. */
 export function originHash(serverId: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < serverId.length; i++) hash = Math.imul(hash ^ serverId.charCodeAt(i), 0x01000193);

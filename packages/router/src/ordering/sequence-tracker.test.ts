@@ -29,7 +29,7 @@ describe("ChannelTracker", () => {
     expect([1, 2, 3].map((sequence) => arrivals.judge("a", at(7, sequence)).kind)).toEqual(["fresh", "fresh", "fresh"]);
   });
 
-  it("takes whatever comes first for the beginning", () => {
+  it("accepts the first number of an origin as its beginning", () => {
     expect(new ChannelTracker().judge("a", at(7, 900))).toEqual({ kind: "fresh" });
   });
 
@@ -55,7 +55,7 @@ describe("ChannelTracker", () => {
     expect(arrivals.judge("a", at(1, 11)).kind).toBe("fresh");
   });
 
-  it("begins anew with a new numbering, and counts what that one had before", () => {
+  it("begins again with a new numbering, and counts what that one had before", () => {
     const arrivals = new ChannelTracker();
     arrivals.judge("a", at(1, 10));
     expect(arrivals.judge("a", at(2, 1))).toEqual({ kind: "fresh" });
@@ -104,7 +104,7 @@ describe("ChannelTracker", () => {
       expect(heard([[7, 3]], [[7, 9]]).missing(told(7, 8))).toBe(0);
     });
 
-    it("miss the beginning of what began after the subscription, and can't say where it began before", () => {
+    it("miss the beginning of what began after the subscription, and can't say if it began before", () => {
       expect(heard([]).missing(told(7, 4, true))).toBe(4);
       expect(heard([]).missing(told(7, 4, false))).toBeUndefined();
       expect(heard([], [[7, 3]]).missing(told(7, 4, true))).toBe(3);
@@ -124,7 +124,7 @@ describe("ChannelTracker", () => {
       expect(heard([], [[7, 1]]).missing(told(0, 0))).toBe(0);
     });
 
-    it("go on from what it said, and miss nothing twice", () => {
+    it("continue from what it said, and miss nothing twice", () => {
       for (const [before, position, next] of [
         [[[7, 3]], told(7, 8), at(7, 9)],
         [[[7, 3]], told(8, 5), at(8, 6)],
@@ -165,7 +165,7 @@ describe("what a stranger on the bus sends", () => {
     expect(inbound.judge({ epoch: 7, sequence: 6 }).kind).toBe("fresh");
   });
 
-  it("is believed where the next number follows on it", () => {
+  it("is believed if the next number follows on it", () => {
     const inbound = new SequenceTracker({ kind: "room", origin: "gw-a", target: "lobby" });
     inbound.judge({ epoch: 7, sequence: 1 });
     expect(inbound.judge({ epoch: 8, sequence: HUGE })).toEqual({ kind: "implausible" });

@@ -7,7 +7,7 @@ import {
 import { originHash } from "./delivered-fingerprints.js";
 
 /** The position of an origin's sequencer on a channel, as reported by the origin. */
-export interface ToldPosition extends EnvelopePosition {
+export interface ReportedPosition extends EnvelopePosition {
   /**
    * Whether the sequencer began after this server subscribed to the channel, so that all of its numbers
    * should have arrived.
@@ -66,7 +66,7 @@ export class SequenceTracker {
   #unbelieved: EnvelopePosition | undefined;
   /** Number of the first message that arrived. */
   #first = 0;
-  /** The epoch at the time when all gaps on the channel had last been reported. */
+  /** The epoch as of the last time that all gaps on the channel had been reported. */
   #settledEpoch: number | undefined;
 
   constructor({ kind, origin, target, isStamped = false }: MessageSource) {
@@ -117,7 +117,7 @@ export class SequenceTracker {
    * The number of messages up to the reported position that are missing and were not reported as
    * a gap yet; `undefined` if the number cannot be determined.
    */
-  missing(told: ToldPosition): number | undefined {
+  missing(told: ReportedPosition): number | undefined {
     const isNew = this.#settledEpoch === undefined;
     if (told.sequence === 0) {
       // The origin had no sequencer when it responded. A sequencer that it started later has lost no

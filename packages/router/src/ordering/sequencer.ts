@@ -53,7 +53,7 @@ export class Sequencer<Channel> {
 
   #headerFor(route: EnvelopeRoute | undefined): EnvelopeHeader {
     const header = route === undefined ? this.#header : createEnvelopeHeader(route);
-    if (header === undefined) throw new TypeError("A channel without a route of its own needs one for each message.");
+    if (header === undefined) throw new TypeError("A channel without a fixed route needs a route for each message.");
     return header;
   }
 

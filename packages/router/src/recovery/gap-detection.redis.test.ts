@@ -14,7 +14,7 @@ import { bytes, type Server, startServer } from "../router.fixture.js";
 import { cut, end, FIRST, heardSinceNow, missedBy, publish, startPair, textsOf } from "./gap-detection.fixture.js";
 
 describe("after an interruption", () => {
-  it("the number of messages missed is told exactly, without any further publish", async () => {
+  it("the number of missed messages is reported exactly, without any further publish", async () => {
     const pair = await startPair();
     const { a, b } = pair;
     await Promise.all([a.router.enter("lobby"), b.router.enter("lobby")]);
@@ -31,7 +31,7 @@ describe("after an interruption", () => {
     expect(b.gaps).toEqual([]);
   });
 
-  it("nothing is told where nothing was published", async () => {
+  it("nothing is reported if nothing was published", async () => {
     const pair = await startPair();
     const { a, b } = pair;
     await Promise.all([a.router.enter("lobby"), b.router.enter("lobby"), a.router.enter("quiet")]);
@@ -71,7 +71,7 @@ describe("after an interruption", () => {
     expect(a.gaps).toHaveLength(1);
   });
 
-  it("members are told once that it can't be known, where a server published before the subscription only", async () => {
+  it("members are notified once of an unknown gap if a server only published before the subscription", async () => {
     const pair = await startPair();
     const { a, b } = pair;
     await publish(b, "lobby", "nobody there");
@@ -83,7 +83,7 @@ describe("after an interruption", () => {
     expect(a.gaps).toHaveLength(1);
   });
 
-  it("members are told once that it can't be known, where a server that had published is gone", async () => {
+  it("members are notified once of an unknown gap if a server that had published is gone", async () => {
     const pair = await startPair();
     const { a } = pair;
     const c = await pair.start("c");
@@ -132,7 +132,7 @@ describe("after an interruption", () => {
       String(x.room).localeCompare(String(y.room));
     const toldTo = (server: Server) => server.gaps.filter(({ room }) => room !== undefined).sort(byRoom);
 
-    it("members are told that it can't be known, where one went that had never published before", async () => {
+    it("members are notified of an unknown gap if a server went that had never published before", async () => {
       let c: Server | undefined;
       const { a, resume } = await startCut(async (start) => {
         c = await start("c");
@@ -144,7 +144,7 @@ describe("after an interruption", () => {
       await eventually(() => expect(toldTo(a)).toEqual(UNCERTAIN));
     });
 
-    it("members are told that it can't be known, where one came and went", async () => {
+    it("members are notified of an unknown gap if a server came and went", async () => {
       const { a, start, resume } = await startCut();
       const c = await start("c");
       await publish(c, "lobby", "first", "and", "last");
@@ -153,7 +153,7 @@ describe("after an interruption", () => {
       await eventually(() => expect(toldTo(a)).toEqual(UNCERTAIN));
     });
 
-    it("members are told that it can't be known, where the store forgot who went", async () => {
+    it("members are notified of an unknown gap if the store forgot the departures", async () => {
       const { a, start, resume, redis, prefix } = await startCut();
       const c = await start("c");
       await publish(c, "lobby", "unheard");
@@ -164,7 +164,7 @@ describe("after an interruption", () => {
       await eventually(() => expect(toldTo(a)).toEqual(UNCERTAIN));
     });
 
-    it("members of rooms that missed nothing are told nothing, where nobody went but one came", async () => {
+    it("members of rooms that missed nothing are not notified if no server went but one came", async () => {
       const { a, start, resume } = await startCut();
       const c = await start("c");
       await publish(c, "lobby", "1", "2");
@@ -174,7 +174,7 @@ describe("after an interruption", () => {
     });
   });
 
-  it("members of all rooms are told that it can't be known, where a living server does not answer", async () => {
+  it("members of all rooms are notified of an unknown gap if a live server does not answer", async () => {
     const pair = await startPair();
     const { a, b } = pair;
     const c = await pair.start("c");
@@ -198,7 +198,7 @@ describe("after an interruption", () => {
     );
   });
 
-  it("members are told that it can't be known, where the registry has lost this very server", async () => {
+  it("members are notified of an unknown gap if the registry has lost this server", async () => {
     const pair = await startPair();
     const { a } = pair;
     await a.router.enter("lobby");
@@ -207,7 +207,7 @@ describe("after an interruption", () => {
     await eventually(() => expect(a.gaps).toContainEqual({ room: "lobby", known: undefined }));
   });
 
-  it("members are told at once that it can't be known, where the router has no registry", async () => {
+  it("members are notified at once of an unknown gap if the router has no registry", async () => {
     const redis = await startRedis();
     onTestFinished(() => redis.close());
     const store = createRedisStore({ url: redis.url, prefix: freshPrefix(), onError: () => undefined });
@@ -233,7 +233,7 @@ describe("after an interruption", () => {
     expect(b.router.stats().received).toBe(1);
   });
 
-  it("holes among direct messages are told too", async () => {
+  it("gaps among direct messages are reported too", async () => {
     const pair = await startPair();
     const { a, b } = pair;
     await b.router.toServer("a", bytes("before"));
@@ -246,7 +246,7 @@ describe("after an interruption", () => {
     await eventually(() => expect(a.gaps).toEqual([{ room: undefined, known: { origin: "b", missed: 2 } }]));
   });
 
-  it("direct messages are told of once as uncertain, where they were sent to an earlier server of this id only", async () => {
+  it("direct messages are reported once as uncertain if they were sent only to an earlier server of this id", async () => {
     const pair = await startPair();
     const { a, b } = pair;
     // No server receives the message, but it is numbered.
@@ -283,7 +283,7 @@ describe("after an interruption", () => {
     expect(servers.some((server) => missedBy(server, "a") > 0)).toBe(true);
   });
 
-  it("every message has either arrived or been told of, once, however often it happens while others publish", async () => {
+  it("every message has either arrived or was reported as missing, once, however often it happens while others publish", async () => {
     const pair = await startPair();
     const { a, b } = pair;
     const c = await pair.start("c");
@@ -321,7 +321,7 @@ describe("after an interruption", () => {
   });
 });
 
-it("in a Cluster, answers find their way, and what was missed is told exactly", async () => {
+it("in a Cluster, answers arrive, and the number of missed messages is reported exactly", async () => {
   const cluster = await startRedisCluster();
   onTestFinished(() => cluster.close());
   const prefix = freshPrefix();

@@ -88,7 +88,7 @@ interface Counted {
 }
 
 /** The positions of a server's sequencers, and the time when they were requested. */
-interface Told {
+interface ReportedPositions {
   readonly askedAtMs: number;
   readonly own: NumberingPosition;
   readonly rooms: ReadonlyMap<string, NumberingPosition>;
@@ -192,7 +192,7 @@ export class GapDetection {
     const mayHaveLost = (channel: ResumedChannel): boolean =>
       publishers.mayHaveLost(interruptedAt.get(channel) ?? Number.NEGATIVE_INFINITY);
     const uncertain = new Set<ResumedChannel>(isComplete ? channels.filter(mayHaveLost) : channels);
-    const conclude = async (origin: string, positions: Told, of: readonly ResumedChannel[]): Promise<void> => {
+    const conclude = async (origin: string, positions: ReportedPositions, of: readonly ResumedChannel[]): Promise<void> => {
       await this.#grace(origin, positions, of);
       for (const channel of of) {
         const missed = this.#conclude(channel, origin, positions);
@@ -228,12 +228,12 @@ export class GapDetection {
   }
 
   /** Waits before a gap is reported, because the messages may still be in flight. */
-  async #grace(origin: string, told: Told, channels: readonly ResumedChannel[]): Promise<void> {
+  async #grace(origin: string, told: ReportedPositions, channels: readonly ResumedChannel[]): Promise<void> {
     const seemsMissing = channels.some((channel) => missingOn(channel, origin, told) !== 0);
     if (seemsMissing) await sleep(GRACE_MS, undefined, { signal: this.#stop.signal });
   }
 
-  #conclude(channel: ResumedChannel, origin: string, told: Told): number | undefined {
+  #conclude(channel: ResumedChannel, origin: string, told: ReportedPositions): number | undefined {
     const missed = missingOn(channel, origin, told);
     const position = positionOn(channel, told);
     const { name, arrivals } = channel;
@@ -253,7 +253,7 @@ export class GapDetection {
     return missed;
   }
 
-  #ownPositions(names: readonly string[]): Told {
+  #ownPositions(names: readonly string[]): ReportedPositions {
     const { roomPosition } = this.#options;
     const askedAtMs = performance.now();
     const rooms = new Map(names.map((name) => [name, roomPosition(name)] as const));
@@ -303,7 +303,7 @@ export class GapDetection {
     names: readonly string[],
     isPresent: boolean,
     giveUpAtMs: number,
-  ): Promise<Told | undefined> {
+  ): Promise<ReportedPositions | undefined> {
     const rooms = new Map<string, NumberingPosition>();
     let askedAtMs = Number.POSITIVE_INFINITY;
     let own: NumberingPosition | undefined;
@@ -350,11 +350,11 @@ export class GapDetection {
   }
 }
 
-function positionOn({ name }: ResumedChannel, told: Told): NumberingPosition {
+function positionOn({ name }: ResumedChannel, told: ReportedPositions): NumberingPosition {
   return (name === undefined ? told.own : told.rooms.get(name)) ?? { epoch: 0, sequence: 0, ageMs: 0 };
 }
 
-function missingOn(channel: ResumedChannel, origin: string, told: Told): number | undefined {
+function missingOn(channel: ResumedChannel, origin: string, told: ReportedPositions): number | undefined {
   const { epoch, sequence, ageMs } = positionOn(channel, told);
   const isWhole = ageMs <= told.askedAtMs - channel.liveSinceMs;
   const inbound = channel.arrivals.get(origin);

@@ -136,8 +136,8 @@ export class HistoryReader {
     const { top, former } = slice;
     const isSetBack = top.epoch === epoch && top.offset < reached;
     // The server that began the new epoch knew a lower offset of the previous epoch than this server.
-    const isUndertold = former?.epoch === epoch && former.offset < reached;
-    if (isSetBack || isUndertold) {
+    const isPositionTooLow = former?.epoch === epoch && former.offset < reached;
+    if (isSetBack || isPositionTooLow) {
       await history.restart(room, { epoch, offset: reached }, notice);
       return undefined;
     }

@@ -137,7 +137,7 @@ describe("the messages of a recoverable room", () => {
     expect(a.gaps).toEqual([]);
   });
 
-  it("are delivered where they came over the channel and the history has lost them before it was read", async () => {
+  it("are delivered if they came over the channel and the history lost them before it was read", async () => {
     const { link, a, b } = await startTwo();
     await send(b, 1);
     await eventually(() => expect(numbersOf(a)).toEqual([1]));
@@ -153,7 +153,7 @@ describe("the messages of a recoverable room", () => {
     await eventually(() => expect(numbersOf(a)).toEqual([1, 3, 4, 5]));
   });
 
-  it("are delivered where the history has lost them and its read overtook them", async () => {
+  it("are delivered if the history has lost them and its read overtook them", async () => {
     const { room, told, reads } = await openAlone((read) => ({
       top: { epoch: 1, offset: read === 1 ? 0 : 3 },
       complete: read === 1,
@@ -170,7 +170,7 @@ describe("the messages of a recoverable room", () => {
     expect(told).toEqual(["1.1", "1.2", "1.3"]);
   });
 
-  it("are delivered once where every one of them began another epoch, and the history was ahead of the channel", async () => {
+  it("are delivered once if every one of them began another epoch, and the history was ahead of the channel", async () => {
     const { room, told, reads } = await openAlone((read) => {
       const epoch = read === 1 ? 1 : read < 4 ? 30 : 31;
       const offset = read === 1 ? 0 : 1;
@@ -191,7 +191,7 @@ describe("the messages of a recoverable room", () => {
     expect(got).toEqual(["30.1", ...Array.from({ length: 28 }, (_, i) => `${i + 2}.1`), "31.1"]);
   });
 
-  it("are not promised to anybody where it can't be told where the history is", async () => {
+  it("are not promised to a client if the history's position is unknown", async () => {
     const { link, a, b } = await startTwo();
     link.isHistoryOut = true;
     await expect(a.router.enter("other")).rejects.toMatchObject({ code: "unavailable" });
@@ -202,7 +202,7 @@ describe("the messages of a recoverable room", () => {
     await eventually(() => expect(numbersOf(a)).toEqual([1]));
   });
 
-  it("are read again where more came meanwhile than is held back", async () => {
+  it("are read again if more came meanwhile than is held back", async () => {
     const { link, a, b } = await startTwo({ historyMaxMessages: 5_000 });
     link.isDeaf = true;
     await send(b, 1);
@@ -237,7 +237,7 @@ describe("the messages of a recoverable room", () => {
     expect(a.gaps).toEqual([{ room: "lobby", known: undefined }]);
   });
 
-  it("go on under another history at once, and clients never see that it was begun", async () => {
+  it("continue under another history at once, and clients never see that it was begun", async () => {
     const { hub, link, a, b } = await startTwo();
     const plain = await startServer("plain", createMemoryStore({ hub }));
     await plain.router.enter("lobby");
@@ -253,7 +253,7 @@ describe("the messages of a recoverable room", () => {
     expect([a, plain].map(({ router }) => router.stats().damaged)).toEqual([0, 0]);
   });
 
-  it("leave out whom they except, also where they are taken from the history", async () => {
+  it("exclude the excepted connections, also when they are read from the history", async () => {
     const { link, a, b } = await startTwo();
     link.isDeaf = true;
     await b.router.toRoom("lobby", '{"n":1}', ["b.aaaa01"]);
@@ -288,7 +288,7 @@ describe("the messages of a recoverable room", () => {
 });
 
 describe("options of recoverable rooms", () => {
-  it("are refused where there is no history, and for rooms whose members may get messages past the bus", async () => {
+  it("are refused if there is no history, and for rooms whose members may get messages past the bus", async () => {
     const store = createMemoryStore();
     await expect(startServer("a", store, IS_RECOVERABLE)).rejects.toMatchObject({ code: "options-invalid" });
     const policies: Partial<RouterOptions>[] = [{ orderOf: () => "publisher" }, { whileDown: () => "deliver-locally" }];

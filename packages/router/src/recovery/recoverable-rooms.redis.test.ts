@@ -35,7 +35,7 @@ describe("a recoverable room", () => {
     expect(servers.map(({ router }) => router.stats().filled).reduce((sum, n) => sum + n)).toBeGreaterThan(0);
   });
 
-  it("tells how many are missing where its history is too short, which 1,000 published messages show", async () => {
+  it("reports how many are missing if its history is too short", async () => {
     const place = await startPlace({ historyMaxMessages: 10 });
     const [a, b] = [await place.start("a"), await place.start("b")];
     await Promise.all([a.router.enter("lobby"), b.router.enter("lobby")]);
@@ -61,7 +61,7 @@ describe("a recoverable room", () => {
     await eventually(() => expect(a.router.stats()).toMatchObject({ gaps: 0, resumedWhole: 2 }));
   });
 
-  it("tells its members where the history was lost in an interruption, and goes on under another epoch", async () => {
+  it("notifies its members if the history was lost in an interruption, and continues under another epoch", async () => {
     const place = await startPlace();
     const [a, b] = [await place.start("a"), await place.start("b")];
     await a.router.enter("lobby");
@@ -78,7 +78,7 @@ describe("a recoverable room", () => {
     expect(after?.offset).toBe(2);
   });
 
-  it("loses nothing, and says nothing, where the history is lost and the channel is not", async () => {
+  it("loses nothing, and reports nothing, if the history is lost but the channel is intact", async () => {
     const place = await startPlace();
     const [a, b] = [await place.start("a"), await place.start("b")];
     await a.router.enter("lobby");
@@ -124,7 +124,7 @@ describe("a recoverable room", () => {
     await eventually(() => expect(numbersOf(a).at(-1)).toBe(n + 1));
   });
 
-  it("begins another history where Redis was set back behind what was heard, and takes nothing new for old", async () => {
+  it("begins another epoch if Redis was set back behind received messages, and treats no new message as a duplicate", async () => {
     const place = await startPlace();
     const [a, b] = [await place.start("a"), await place.start("b")];
     await a.router.enter("lobby");
@@ -140,7 +140,7 @@ describe("a recoverable room", () => {
     await eventually(() => expect(numbersOf(a)).toEqual(upTo(12)));
   });
 
-  it("tells all servers, whatever they had heard, where Redis was set back and has given offsets again", async () => {
+  it("notifies all servers, whatever they had received, if Redis was set back and has assigned offsets again", async () => {
     const place = await startPlace();
     const [a, b, c] = [await place.start("a"), await place.start("b"), await place.start("c")];
     await a.router.enter("lobby");
@@ -236,7 +236,7 @@ describe("a recoverable room", () => {
     await eventually(() => expect(numbersOf(a)).toEqual([...upTo(15), 17, 18]));
   });
 
-  it("tells members of messages that were acknowledged, heard by nobody, and lost", async () => {
+  it("notifies members of messages that were acknowledged, received by no server, and lost", async () => {
     const place = await startPlace();
     const [a, b] = [await place.start("a"), await place.start("b")];
     await publish(b, [1]);
@@ -256,7 +256,7 @@ describe("a recoverable room", () => {
     ["fall silent", 0],
     ["go on and give its offset again", 1],
     ["go on past it", 3],
-  ])("tells members once of a lost message whose publisher falls silent, while others %s", async (_, others) => {
+  ])("notifies members once of a lost message whose publisher falls silent, while others %s", async (_, others) => {
     const place = await startPlace();
     const link = createRedisStore({ url: place.redis.url, prefix: place.prefix, onError: () => undefined });
     const { bus, history } = link;
@@ -284,7 +284,7 @@ describe("a recoverable room", () => {
     expect(a.gaps.filter(({ room }) => room === "lobby")).toEqual([UNKNOWN]);
   });
 
-  it("does not take a history for set back whose messages ran out", async () => {
+  it("does not treat a history as set back because its messages expired", async () => {
     const place = await startPlace({ historyTtlMs: 1_000 });
     const [a, b] = [await place.start("a"), await place.start("b")];
     await a.router.enter("lobby");
@@ -331,7 +331,7 @@ describe("a recoverable room", () => {
   });
 });
 
-describe("somebody who comes back to a recoverable room", () => {
+describe("a client that resumes in a recoverable room", () => {
   it("gets every message once, whenever that is in a stream of them", async () => {
     const place = await startPlace();
     const [a, b] = [await place.start("a"), await place.start("b")];
@@ -364,7 +364,7 @@ describe("somebody who comes back to a recoverable room", () => {
     }
   });
 
-  it("is told where it has not all: too much, too old, another epoch, never reached", async () => {
+  it("is notified if messages can't be recovered: too many, too old, another epoch, never reached", async () => {
     const place = await startPlace({ historyMaxMessages: 20 });
     const [a, b] = [await place.start("a"), await place.start("b")];
     await a.router.enter("lobby");

@@ -14,10 +14,10 @@ import { Semaphore } from "../semaphore.js";
 import { AcknowledgedPositions } from "./acknowledged-positions.js";
 import { historyNotice } from "./epoch-notice.js";
 import type { GapReporter } from "./gap-reporter.js";
+import { readWithMeasure } from "./history-throttling.js";
 import { OrderedRoom } from "./ordered-room.js";
 import { type Recovery, type RecoveryLimit, recoverFrom } from "./room-recovery.js";
 import { SetBackDetection } from "./set-back-detection.js";
-import { readWithMeasure } from "./throttled-history.js";
 
 /**
  * Number of concurrent recoveries. All members of a dead server may come back at once, and each recovery may
@@ -131,7 +131,7 @@ export class RecoverableRooms {
 
 /** Creates the error for a room without a history on this server. */
 export function notRecoverable(): CmError {
-  return new CmError("options-invalid", "Only a recoverable room that was entered here can be recovered.", {
+  return new CmError("options-invalid", "The room must be recoverable and entered on this server.", {
     details: { field: "room" },
   });
 }

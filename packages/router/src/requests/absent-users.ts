@@ -35,7 +35,7 @@ export class AbsentUsers {
     const isBelieved = knownForMs > 0 && lapsed.length === 0 && isHere;
     const isElsewhere = (connectionId: string): boolean => ownerOf(connectionId) !== serverId;
     if (isBelieved && (owners > 0 || !(await connectionIdsOf(users, userId)).some(isElsewhere))) return "not-found";
-    throw new CmError("unavailable", "Where the user is connected is not known for now.");
+    throw new CmError("unavailable", "The user's connections can't be determined at the moment.");
   }
 
   /** Reads a snapshot. Concurrent calls share one read, however many messages to absent users there are. */

@@ -6,7 +6,7 @@ import {
   QUESTION_MAX_BYTES,
   type ServerOperation,
 } from "@cm/protocol";
-import { within } from "./deadline.js";
+import { within } from "./promise-deadline.js";
 
 /** Executes an operation. Bytes in the operation are only valid during the call. May throw. */
 export type CarryOut = (operation: ServerOperation, origin: string) => OperationOutcome | Promise<OperationOutcome>;

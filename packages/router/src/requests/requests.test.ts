@@ -87,7 +87,7 @@ describe("requests to other servers", () => {
       expect(a.router.stats()).toMatchObject({ pendingAnswers: 0, lateAnswers: 0, gaps: 0 });
     });
 
-    it("say delivered where one of a user's servers delivered, else timeout where one was silent", async () => {
+    it("resolve with delivered if one of a user's servers delivered, otherwise with timeout if one was silent", async () => {
       const [a, b] = [await start("a"), await start("b")];
       await startMute("m");
       const mute = createConnectionIdSource({ serverId: "m" });
@@ -102,7 +102,7 @@ describe("requests to other servers", () => {
       expect(await a.router.toUser("ann", bytes("x"), { confirmMs: 50 })).toBe("delivered");
     });
 
-    it("say not-found at once where nobody hears the owner's channel", async () => {
+    it("resolve with not-found at once if no server subscribes to the owner's channel", async () => {
       const a = await start("a");
       const stranger = createConnectionIdSource({ serverId: "nobody" }).next();
       const { value, tookMs } = await timed(a.router.toConnection(stranger, bytes("x"), SOON));
@@ -110,7 +110,7 @@ describe("requests to other servers", () => {
       expect(tookMs).toBeLessThan(AT_ONCE_MS);
     });
 
-    it("time out where the owner is heard of no more, and say not-found at once when it is told to be dead", async () => {
+    it("time out if the owner is silent, and resolve with not-found once it is declared dead", async () => {
       const a = await start("a");
       await startMute("m");
       expect(await a.router.toServer("m", bytes("x"), { confirmMs: 30 })).toBe("timeout");
@@ -151,7 +151,7 @@ describe("requests to other servers", () => {
       expect(a.router.stats().pendingAnswers).toBe(0);
     });
 
-    it("are refused where too many wait, and taken again when those have settled", async () => {
+    it("are refused if too many wait, and taken again when those have settled", async () => {
       const a = await start("a", { maxPending: 2 });
       const b = await start("b");
       await startMute("m");
@@ -173,7 +173,7 @@ describe("requests to other servers", () => {
       await expect(a.router.ask(bytes("x"), IN_TIME)).rejects.toMatchObject({ code: "closed" });
     });
 
-    it("fail with the bus's own code where it can't be reached", async () => {
+    it("fail with the bus's own code if it can't be reached", async () => {
       const a = await start("a");
       await a.store.close();
       await expect(a.router.toServer("b", bytes("x"), SOON)).rejects.toMatchObject({ code: "closed" });
@@ -285,7 +285,7 @@ describe("requests to other servers", () => {
       }
     });
 
-    it("are refused where the application has no handler, and time out where it never ends", async () => {
+    it("are refused if the application has no handler, and time out if it never ends", async () => {
       const a = await start("a");
       const b = await start("b", { onControl: stuck });
       await expect(a.router.control("a", { type: "drain" }, IN_TIME)).rejects.toMatchObject({
@@ -295,7 +295,7 @@ describe("requests to other servers", () => {
       expect(await b.router.control("b", { type: "drain" }, { timeoutMs: 50 })).toBe("timeout");
     });
 
-    it("do not pile up where handlers never end: places come free when nobody waits any more", async () => {
+    it("do not pile up if handlers never end: places come free when nobody waits any more", async () => {
       const a = await start("a");
       await start("b", { onControl: stuck, maxPending: 2 });
       const stuckOnes = [1, 2].map(() => a.router.control("b", { type: "drain" }, { timeoutMs: 200 }));
@@ -323,7 +323,7 @@ describe("requests to other servers", () => {
       onQuestion: async (question) => bytes(`${id}: ${text(question)}`),
     });
 
-    it("bring every living server's answer, this one's too", async () => {
+    it("bring every live server's answer, this one's too", async () => {
       const [a] = [await start("a", echo("a")), await start("b", echo("b")), await start("c", echo("c"))];
       const { answers, missing } = await a.router.ask(bytes("how many?"), IN_TIME);
       expect(missing).toEqual([]);
@@ -355,7 +355,7 @@ describe("requests to other servers", () => {
       expect((await a.router.ask(bytes("?"), { timeoutMs: 50 })).missing).toEqual(["a"]);
     });
 
-    it("name this very server where it has no answer", async () => {
+    it("name this very server if it has no answer", async () => {
       const a = await start("a");
       expect(await a.router.ask(bytes("?"), IN_TIME)).toEqual({ answers: new Map(), missing: ["a"] });
     });

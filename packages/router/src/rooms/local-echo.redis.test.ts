@@ -23,7 +23,7 @@ describe("rooms whose members may get a message without the bus", () => {
     return pair;
   }
 
-  it("in publisher order: members here at once, others through the bus, nobody twice", async () => {
+  it("in publisher order: local members at once, others through the bus, no member twice", async () => {
     const [a, b] = await startPair({ orderOf: () => "publisher" });
     const except = [a.nextId()];
     const publishing = a.router.toRoom("lobby", "1", except);
@@ -46,7 +46,7 @@ describe("rooms whose members may get a message without the bus", () => {
     expect(a.sockets.rooms).toEqual([]);
   });
 
-  it("while the bus is out: by default nobody gets it, and the publisher is told", async () => {
+  it("while the bus is down: by default no member gets it, and the publisher is notified", async () => {
     const [a] = await startPair({});
     await redis.kill();
     await eventually(() => expect(a.store.link.state).toBe("down"));
@@ -54,7 +54,7 @@ describe("rooms whose members may get a message without the bus", () => {
     expect(a.sockets.rooms).toEqual([]);
   });
 
-  it("while the bus is out: in publisher order the publisher is told, and that members here got it", async () => {
+  it("while the bus is down: in publisher order the publisher is notified, and also that local members got it", async () => {
     const [a] = await startPair({ orderOf: () => "publisher" });
     await redis.kill();
     await eventually(() => expect(a.store.link.state).toBe("down"));
@@ -68,7 +68,7 @@ describe("rooms whose members may get a message without the bus", () => {
   });
 
   for (const order of ["room", "publisher"] as const) {
-    it(`while the bus is out: delivered to members here where the room wants that, said so, and told of elsewhere (${order} order)`, async () => {
+    it(`while the bus is down: delivered to local members if the room is set to do so, reported as such, and as a gap elsewhere (${order} order)`, async () => {
       const [a, b] = await startPair({ orderOf: () => order, whileDown: () => "deliver-locally" });
       await a.router.toRoom("lobby", "before");
       await eventually(() => expect([textsOf(a), textsOf(b)]).toEqual([["before"], ["before"]]));

@@ -56,7 +56,7 @@ export class RoomSequencer extends Sequencer<Channel> {
     if (policy.isRecoverable && !isOrdered) {
       throw new CmError(
         "options-invalid",
-        `${channel.name} can't be recoverable: its members may get messages past the bus.`,
+        `${channel.name} can't be recoverable, because its members may get messages that bypass the bus.`,
       );
     }
   }
@@ -69,5 +69,5 @@ export class RoomSequencer extends Sequencer<Channel> {
 export function requireStampable(frame: Uint8Array | string): void {
   if (typeof frame !== "string" && !isUtf8(frame)) throw new CmError("frame-not-text", "The frame is not UTF-8.");
   if (typeof frame === "string" ? frame.startsWith('{"') : takesHistoryStamp(frame)) return;
-  throw new CmError("frame-invalid", "A frame for a recoverable room is a JSON object with at least one field.");
+  throw new CmError("frame-invalid", "A frame for a recoverable room must be a JSON object with at least one field.");
 }

@@ -101,7 +101,7 @@ describe("RoomSubscriptions", () => {
     expect(await fateOf(again)).toBe("live");
   });
 
-  it("keeps the channel until the last member left, then lets it go", async () => {
+  it("keeps the channel until the last member left, then unsubscribes", async () => {
     const bus = new SlowBus();
     const rooms = subscriptionsOn(bus);
     const entries = [rooms.enter("lobby"), rooms.enter("lobby")];
@@ -115,7 +115,7 @@ describe("RoomSubscriptions", () => {
     expect(rooms.idleCount).toBe(0);
   });
 
-  it("keeps a channel that is entered again before its delay ran out", async () => {
+  it("keeps a channel that is entered again before its delay expired", async () => {
     const bus = new SlowBus();
     const rooms = subscriptionsOn(bus, { releaseDelayMs: 60_000 });
     const first = rooms.enter("lobby");
@@ -128,7 +128,7 @@ describe("RoomSubscriptions", () => {
     expect(rooms.idleCount).toBe(0);
   });
 
-  it("lets a channel go that everybody left while it was being opened", async () => {
+  it("unsubscribes a channel whose members all left while it was being opened", async () => {
     const bus = new SlowBus();
     const rooms = subscriptionsOn(bus);
     const entry = rooms.enter("lobby");
@@ -138,7 +138,7 @@ describe("RoomSubscriptions", () => {
     await expect.poll(() => bus.log).toEqual(["subscribe lobby", "close lobby"]);
   });
 
-  it("keeps at most so many channels for nobody", async () => {
+  it("keeps a bounded number of channels without members", async () => {
     const bus = new SlowBus();
     const rooms = subscriptionsOn(bus, { releaseDelayMs: 60_000, maxIdle: 3 });
     const names = ["a", "b", "c", "d", "e"];
@@ -163,7 +163,7 @@ describe("RoomSubscriptions", () => {
     expect(rooms.roomCount).toBe(0);
   });
 
-  it("lets everything go when it is closed, and takes nobody in after that", async () => {
+  it("releases everything when it is closed, and accepts no member after that", async () => {
     const bus = new SlowBus();
     const rooms = subscriptionsOn(bus);
     const entry = rooms.enter("lobby");

@@ -1,7 +1,7 @@
 import type { WebSocket } from "uWebSockets.js";
 import { bytes, RawClient, WAIT } from "@cm/contract-tests/transport";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { loadNative } from "../native.js";
+import { loadNative } from "../native-library.js";
 
 /** Returns a frame of the given length that begins with its number. */
 function numbered(number: number, length: number): Uint8Array {
@@ -14,7 +14,7 @@ function turn(): Promise<void> {
 }
 
 describe("the native limit on its own", () => {
-  it("leaves a hole and goes on sending, which is why it is not used", async () => {
+  it("leaves a hole and continues sending, which is why it is not used", async () => {
     const native = loadNative(4_096);
     const app = native.App();
     const sockets: WebSocket<unknown>[] = [];

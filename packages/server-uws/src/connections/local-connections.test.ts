@@ -4,7 +4,7 @@ import { bytes, openClient, RawClient, WAIT } from "@cm/contract-tests/transport
 import { CLOSE_CODES, isCmError } from "@cm/protocol";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
-import { loadNative } from "../native.js";
+import { loadNative } from "../native-library.js";
 import { createLocalConnectionManager, type UwsLocalConnectionOptions } from "./local-connections.js";
 
 type Socket = NativeWebSocket<unknown>;
@@ -127,7 +127,7 @@ describe("the sockets of an App of one's own", () => {
     await vi.waitFor(() => expect(a.texts).toEqual(["the App's own"]), WAIT);
   });
 
-  it("are let go without being closed, and can come again under another id", async () => {
+  it("are released without being closed, and can be registered again under another id", async () => {
     const { local, connect, add, ended } = await startApp();
     const a = await connect();
     add("a", a.socket);
@@ -144,7 +144,7 @@ describe("the sockets of an App of one's own", () => {
     expect(local.stats()).toMatchObject({ connections: 0, users: 0 });
   });
 
-  it("are closed with the code of the reason, which nobody is told twice", async () => {
+  it("are closed with the code of the reason, which is reported only once", async () => {
     const { local, connect, add, ended, closes } = await startApp();
     const a = await connect();
     add("a", a.socket);

@@ -53,7 +53,7 @@ export function createLocalConnectionManager<U>(options: UwsLocalConnectionOptio
   requireOptions(options, { app: true, maxConnections: true, maxBackpressureBytes: true });
   const { app, maxConnections = 10_000, maxBackpressureBytes = 1024 * 1024 } = options;
   // Depending on the build, the native App is a function or an object.
-  if (typeof app?.publish !== "function") throw invalid("app", "must be an App of uWebSockets.js");
+  if (typeof app?.publish !== "function") throw invalid("app", "must be a uWebSockets.js App");
   return new AppConnections(
     app,
     whole("maxConnections", maxConnections, 1, 1_000_000),
@@ -124,10 +124,10 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
       throw new CmError("closed", "The socket is not open, or its route does not have the behavior of this manager.");
     }
     if (this.#sockets.get(socket) !== undefined || this.#connections.has(connectionId)) {
-      throw new CmError("id-invalid", "The socket or its connection id is here already.");
+      throw new CmError("id-invalid", "The socket or its connection id is already registered.");
     }
     if (this.#connections.size >= this.#maxConnections) {
-      throw new CmError("capacity-reached", `This server holds ${this.#maxConnections} connections at most.`, {
+      throw new CmError("capacity-reached", `This server accepts at most ${this.#maxConnections} connections.`, {
         details: { max: this.#maxConnections },
       });
     }

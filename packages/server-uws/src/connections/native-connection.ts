@@ -1,6 +1,6 @@
 import type { WebSocket } from "uWebSockets.js";
 import { type Authentication, LiveConnection } from "@cm/transport";
-import type { RoomLanes, Seats } from "../rooms/room-lanes.js";
+import type { RoomLanes, LanesByRoom } from "../rooms/room-lanes.js";
 import { type AnySocket, roomOf, topicOf } from "../rooms/room-topics.js";
 import type { NativeLimit, OwnFrames, TurnFrames } from "./turn-frames.js";
 
@@ -19,7 +19,7 @@ export class NativeConnection<U> extends LiveConnection<U> {
    */
   #socket: AnySocket | undefined;
   readonly #lanes: RoomLanes | undefined;
-  readonly #seats: Seats = new Map();
+  readonly #laneByRoom: LanesByRoom = new Map();
   readonly #turn: TurnFrames;
   readonly #frames: OwnFrames = { owner: this, frames: [], bytes: 0 };
 
@@ -58,12 +58,12 @@ export class NativeConnection<U> extends LiveConnection<U> {
       this.#socket?.subscribe(topicOf(room));
       return;
     }
-    if (this.#socket === undefined || this.#seats.has(room)) return;
+    if (this.#socket === undefined || this.#laneByRoom.has(room)) return;
     const lane = this.#lanes.laneToEnter(room);
     // Sending the held-back messages may have closed this connection as a slow consumer.
     if (!this.open) return;
     this.#socket.subscribe(topicOf(room, lane));
-    this.#lanes.entered(this.#seats, room, lane);
+    this.#lanes.entered(this.#laneByRoom, room, lane);
   }
 
   leaveRoom(room: string): void {
@@ -71,16 +71,16 @@ export class NativeConnection<U> extends LiveConnection<U> {
       this.#socket?.unsubscribe(topicOf(room));
       return;
     }
-    const lane = this.#seats.get(room);
+    const lane = this.#laneByRoom.get(room);
     if (this.#socket === undefined || lane === undefined) return;
     this.#lanes.flush(room, lane);
     if (!this.open) return;
     this.#socket.unsubscribe(topicOf(room, lane));
-    this.#lanes.left(this.#seats, room, lane);
+    this.#lanes.left(this.#laneByRoom, room, lane);
   }
 
   override forgetRooms(): void {
-    this.#lanes?.forget(this.#seats);
+    this.#lanes?.forget(this.#laneByRoom);
   }
 
   ping(): void {
@@ -106,7 +106,7 @@ export class NativeConnection<U> extends LiveConnection<U> {
   }
 
   protected endSocket(code: number, reason: string): void {
-    if (this.#socket !== undefined) this.#lanes?.flushOf(this.#seats);
+    if (this.#socket !== undefined) this.#lanes?.flushOf(this.#laneByRoom);
     this.#socket?.end(code, reason);
   }
 
@@ -115,7 +115,7 @@ export class NativeConnection<U> extends LiveConnection<U> {
   }
 
   protected releaseSocket(): void {
-    if (this.#socket !== undefined) this.#lanes?.ended(this.#seats);
+    if (this.#socket !== undefined) this.#lanes?.ended(this.#laneByRoom);
     this.#socket = undefined;
   }
 }

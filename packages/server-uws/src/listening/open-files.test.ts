@@ -46,7 +46,7 @@ describe.runIf(process.platform === "linux")("a process that may open fewer file
     expect(await told(444)).toEqual([]);
   });
 
-  it("refuses newcomers at once when files run out, at rest, says so once, and takes them again", async () => {
+  it("refuses new connections at once when files run out, at rest, says so once, and takes them again", async () => {
     const outcome = await printed(`
       import { once } from "node:events";
       import { closeSync, openSync } from "node:fs";

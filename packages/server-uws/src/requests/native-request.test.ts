@@ -56,7 +56,7 @@ describe("the head of a request", () => {
     },
   );
 
-  it("that is too large is counted where it asks for an upgrade", async () => {
+  it("that is too large is counted if it asks for an upgrade", async () => {
     const { server, port } = await startServer({ maxHeadBytes: MAX });
     const answer = await answerTo(port, requestOf(MAX + 1, "/ws", UPGRADE));
     expect(answer).toContain('{"code":"payload-too-large"');
@@ -77,7 +77,7 @@ describe("the head of a request", () => {
     expect(await answerTo(port, `GET /x HTTP/1.1\r\nHost: x\r\n${headers}\r\n`)).toMatch("HTTP/1.1 200 ");
   });
 
-  it("that the native layer can't read is closed without an answer after some 10 s, and reaches nobody", async () => {
+  it("that the native layer can't parse is closed without an answer after about 10 s, and is delivered to no one", async () => {
     const { port } = await startServer({ routes: { "/x": () => ({ status: 200 }) } });
     const unreadable = [
       // This request has one header more than the largest accepted request above.

@@ -5,7 +5,7 @@ import {
   type HttpReply,
   headersOf,
   peerAddress,
-  type ReplyDoor,
+  type HttpExchange,
   type RequestHead,
   type TrustedProxies,
   type WriteOptions,
@@ -40,8 +40,8 @@ export function writeReply(res: HttpResponse, reply: HttpReply, options: WriteOp
   });
 }
 
-/** Creates the door of a native request. */
-export function replyDoor(res: HttpResponse): ReplyDoor {
+/** Creates the exchange of a native request. */
+export function httpExchange(res: HttpResponse): HttpExchange {
   let open = true;
   // The native layer aborts the process if a request handler returns before it has responded and no abort
   // handler is set. A response without its body (HEAD) does not count as a response.

@@ -1,7 +1,7 @@
 import type { RoomFanOut } from "@cm/transport";
 
 /** The rooms that a connection is in, each with the connection's lane. */
-export type Seats = Map<string, number>;
+export type LanesByRoom = Map<string, number>;
 
 /**
  * Assigns the connections to the lanes of their rooms, and counts the members of each room. Held-back messages
@@ -39,8 +39,8 @@ export class RoomLanes {
   }
 
   /** Records that the connection has entered the lane. */
-  entered(seats: Seats, room: string, lane: number): void {
-    seats.set(room, lane);
+  entered(laneByRoom: LanesByRoom, room: string, lane: number): void {
+    laneByRoom.set(room, lane);
     this.#members.set(room, (this.#members.get(room) ?? 0) + 1);
     this.#memberships++;
   }
@@ -54,27 +54,27 @@ export class RoomLanes {
   }
 
   /** Records that the connection has left the lane. */
-  left(seats: Seats, room: string, lane: number): void {
-    seats.delete(room);
+  left(laneByRoom: LanesByRoom, room: string, lane: number): void {
+    laneByRoom.delete(room);
     this.#memberships--;
     this.#remove(room, lane);
   }
 
   /** Records that the connection is closed, and no longer a member. */
-  ended(seats: Seats): void {
-    this.#memberships -= seats.size;
+  ended(laneByRoom: LanesByRoom): void {
+    this.#memberships -= laneByRoom.size;
   }
 
-  /** Removes the seats of a connection for which {@link ended} was called, possibly much earlier. */
-  forget(seats: Seats): void {
-    for (const [room, lane] of seats) this.#remove(room, lane);
-    seats.clear();
+  /** Removes the rooms of a connection for which {@link ended} was called, possibly much earlier. */
+  forget(laneByRoom: LanesByRoom): void {
+    for (const [room, lane] of laneByRoom) this.#remove(room, lane);
+    laneByRoom.clear();
   }
 
   /** Sends the messages held back for a connection that is about to be closed. */
-  flushOf(seats: Seats): void {
+  flushOf(laneByRoom: LanesByRoom): void {
     if (!this.#fanOut.holds) return;
-    for (const [room, lane] of [...seats]) this.#fanOut.flush(room, lane);
+    for (const [room, lane] of [...laneByRoom]) this.#fanOut.flush(room, lane);
   }
 
   #remove(room: string, lane: number): void {

@@ -1,6 +1,6 @@
 import { BlockList, isIPv6 } from "node:net";
 import { CmError } from "@cm/protocol";
-import { Tally } from "../counters/tally.js";
+import { KeyedCounter } from "../counters/keyed-counter.js";
 import type { ResolvedTransportOptions } from "../options/resolved-options.js";
 
 /** The limits per address. */
@@ -67,7 +67,7 @@ export class AddressLimits {
   readonly #known = new Map<string, Known>();
   /** The upgrade rate of each key, the least recently used key first. */
   readonly #rates = new Map<string, Rate>();
-  readonly #reached = new Tally<AddressLimit>();
+  readonly #reached = new KeyedCounter<AddressLimit>();
 
   constructor(
     options: Pick<ResolvedTransportOptions<never>, "maxConnectionsPerAddress" | "maxUpgradesPerSecondPerAddress">,
@@ -93,11 +93,11 @@ export class AddressLimits {
     if (key === undefined) return undefined;
     if (!this.#takeUpgrade(key)) {
       this.#reached.add("upgrades-per-address");
-      return new CmError("rate-limited", "There are too many upgrades a second from this address.");
+      return new CmError("rate-limited", "This address exceeds the limit of upgrades per second.");
     }
     if (this.#maxConnections > 0 && (this.#held.get(key) ?? 0) >= this.#maxConnections) {
       this.#reached.add("connections-per-address");
-      return new CmError("connections-limit", "This address has as many connections as it may.");
+      return new CmError("connections-limit", "This address has reached its connection limit.");
     }
     return undefined;
   }

@@ -1,4 +1,4 @@
-import type { TransportConnection } from "./connection.js";
+import type { TransportConnection } from "./transport-connection.js";
 
 /**
  * Receives the events of the connections. An error that a method throws goes to `onError` and closes that

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ERROR_CODES, encodeServerFrame, toCmError } from "@cm/protocol";
 import type { AddressLimits } from "../admission/address-limits.js";
-import { Tally } from "../counters/tally.js";
+import { KeyedCounter } from "../counters/keyed-counter.js";
 import type { ResolvedTransportOptions } from "../options/resolved-options.js";
 import type { TransportStats } from "../transport-server.js";
 import { type CloseKind, closeKindOf } from "./close-kinds.js";
+import { closeInWaves } from "./close-waves.js";
 import { Drain, type DrainOptions } from "./drain.js";
 import type { LiveConnection } from "./live-connection.js";
 import { Liveness } from "./liveness.js";
-import { sayGoodbyes } from "./paced-close.js";
 import type { SlowConsumers } from "./slow-consumers.js";
 import { TurnSlices } from "./turn-slices.js";
 import { UserIndex } from "./user-index.js";
@@ -29,8 +29,8 @@ type OwnStats = Pick<
 >;
 
 /**
- * The open connections of one server, and everything that follows from their events: the handler's calls,
- * counters, pings, the drain and the close. The transport reports the events.
+ * The open connections of one server. The transport reports connection events to this class, which then calls
+ * the handler, counts, sends pings, and runs the drain and the close.
  */
 export class ConnectionTable<U, C extends LiveConnection<U>> {
   /** Open connections by id. */
@@ -41,7 +41,7 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
   readonly #addresses: AddressLimits;
   readonly #users = new UserIndex<C>();
   readonly #liveness: Liveness<U>;
-  readonly #closes = new Tally<CloseKind>();
+  readonly #closes = new KeyedCounter<CloseKind>();
   /**
    * Runs the work after each close, spread over turns: the native layer can report more than 1,024 closes in
    * one turn.
@@ -167,7 +167,7 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
   async goodbye(): Promise<void> {
     const { closeTimeoutMs } = this.#options;
     if (closeTimeoutMs === 0) return;
-    await sayGoodbyes(this.#byId.values(), { overMs: closeTimeoutMs / 2, ...CLOSE_PACE });
+    await closeInWaves(this.#byId.values(), { overMs: closeTimeoutMs / 2, ...CLOSE_PACE });
     const graceMs = Math.min(FLUSH_GRACE_MS, closeTimeoutMs / 2);
     if (performance.now() - this.#lastClosedAt < graceMs) await sleep(graceMs);
   }

@@ -1,6 +1,6 @@
-import { invalid, whole } from "../options/option-values.js";
-import type { TransportConnection } from "./connection.js";
-import { sayGoodbyes } from "./paced-close.js";
+import { invalid, whole } from "../options/option-checks.js";
+import { closeInWaves } from "./close-waves.js";
+import type { TransportConnection } from "./transport-connection.js";
 
 /** Options of a drain. */
 export interface DrainOptions {
@@ -53,8 +53,8 @@ export class Drain<U> {
     const count = (told: number): void => {
       this.#told += told;
     };
-    const left = await sayGoodbyes(this.#leaving, { ...pace, signal: ends }, count);
-    if (!this.#closing.aborted) await sayGoodbyes(left, { ...pace, overMs: 0 }, count);
+    const left = await closeInWaves(this.#leaving, { ...pace, signal: ends }, count);
+    if (!this.#closing.aborted) await closeInWaves(left, { ...pace, overMs: 0 }, count);
     this.#done = true;
   }
 }

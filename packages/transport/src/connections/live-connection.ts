@@ -1,9 +1,9 @@
 import { CLOSE_CODES, type CloseReason } from "@cm/protocol";
 import type { Authentication } from "../admission/authentication.js";
-import { invalid, requireFrame } from "../options/option-values.js";
+import { invalid, requireFrame } from "../options/option-checks.js";
 import type { LaggingMembers, RoomMember } from "../rooms/lagging-members.js";
 import type { CloseKind } from "./close-kinds.js";
-import type { TransportConnection } from "./connection.js";
+import type { TransportConnection } from "./transport-connection.js";
 
 /**
  * Maximum number of queued bytes for a close frame to be sent. Behind more bytes, the close frame would arrive

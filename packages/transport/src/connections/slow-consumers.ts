@@ -1,4 +1,4 @@
-import { Traffic } from "../counters/traffic.js";
+import { Traffic } from "../counters/traffic-counts.js";
 import type { LaggingMembers } from "../rooms/lagging-members.js";
 import type { WaitingLimit } from "./live-connection.js";
 

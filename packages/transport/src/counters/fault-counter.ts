@@ -1,5 +1,5 @@
 import { ERROR_CODES, type ErrorCode } from "@cm/protocol";
-import { Tally } from "./tally.js";
+import { KeyedCounter } from "./keyed-counter.js";
 
 /**
  * Counts faults in the frames that clients sent, by error code. The server and the code that handles its frames
@@ -14,7 +14,7 @@ export interface FaultCounter {
 
 /** Creates a counter without any faults. */
 export function createFaultCounter(): FaultCounter {
-  const tally = new Tally<ErrorCode>();
+  const tally = new KeyedCounter<ErrorCode>();
   return {
     count: (code) => tally.add(Object.hasOwn(ERROR_CODES, code) ? code : "internal"),
     counts: () => tally.counts(),

@@ -76,11 +76,11 @@ export function copyRequestHead(parts: RequestParts): RequestHead {
 /** The refusal of a request whose head is too large or ambiguous, or `undefined`. */
 export function objectionTo({ headBytes, isAmbiguous }: RequestHead, maxHeadBytes: number): HttpReply | undefined {
   if (headBytes > maxHeadBytes) return headTooLarge(maxHeadBytes);
-  if (isAmbiguous) return problem(400, "operation-unknown", "There are two Content-Length headers that differ.");
+  if (isAmbiguous) return problem(400, "operation-unknown", "The request has two different Content-Length headers.");
   return undefined;
 }
 
 /** The response to a request whose head exceeds the limit. */
 export function headTooLarge(maxHeadBytes: number): HttpReply {
-  return problem(431, "payload-too-large", `The request line and headers are over ${maxHeadBytes} bytes.`);
+  return problem(431, "payload-too-large", `The request line and headers are larger than ${maxHeadBytes} bytes.`);
 }

@@ -1,4 +1,4 @@
-import { fixedPath, invalid, whole } from "../options/option-values.js";
+import { fixedPath, invalid, whole } from "../options/option-checks.js";
 import type { HttpReply } from "./http-reply.js";
 import type { RequestFacts } from "./request-head.js";
 
@@ -49,9 +49,9 @@ export function routeTableOf(value: unknown, path: string): RouteTable {
     const [, method = "GET", route = key] = /^(?:([A-Za-z]+) )?(.*)$/s.exec(key) ?? [];
     if (!METHODS.includes(method)) throw invalid(field, `must be for one of ${METHODS.join(", ")}`);
     fixedPath(field, route);
-    if (route === path) throw invalid(field, "must leave the WebSocket path alone");
+    if (route === path) throw invalid(field, "must differ from the WebSocket path");
     const here = table.get(route) ?? new Map<string, CheckedRoute>();
-    if (here.has(method)) throw invalid(field, `must not be given as ${JSON.stringify(route)} too`);
+    if (here.has(method)) throw invalid(field, `must not also be given as ${JSON.stringify(route)}`);
     here.set(method, routeOf(field, answer));
     table.set(route, here);
   }
@@ -62,7 +62,7 @@ function routeOf(field: string, value: unknown): CheckedRoute {
   // Both are checked below.
   const { maxBodyBytes, answer } = (typeof value === "function" ? { answer: value } : Object(value)) as Partial<Route>;
   if (typeof answer !== "function") {
-    throw invalid(field, "must be a function that gives a reply, or { maxBodyBytes, answer } with one");
+    throw invalid(field, "must be a function that returns a reply, or { maxBodyBytes, answer } with such a function");
   }
   return {
     maxBodyBytes: whole(`${field}.maxBodyBytes`, maxBodyBytes ?? DEFAULT_BODY_BYTES, 0, MAX_BODY_BYTES),

@@ -37,5 +37,5 @@ it.each([
   ["2001:db8::/129"],
   ["10.0.0.0/-1"],
 ])("takes no %j", (entry) => {
-  expect(() => new TrustedProxies(["127.0.0.1", entry])).toThrow("entry 2 is no address and no subnet");
+  expect(() => new TrustedProxies(["127.0.0.1", entry])).toThrow("entry 2 is neither an address nor a subnet");
 });

@@ -28,7 +28,7 @@ export class TrustedProxies {
       const bits = prefix === undefined ? undefined : /^\d{1,3}$/.test(prefix) ? Number(prefix) : Number.NaN;
       const isSubnet = bits === undefined || bits <= (family === "ipv4" ? 32 : 128);
       if (family === undefined || !isSubnet || rest.length > 0) {
-        throw new TypeError(`entry ${index + 1} is no address and no subnet`);
+        throw new TypeError(`entry ${index + 1} is neither an address nor a subnet`);
       }
       if (bits === undefined) this.#list.addAddress(address, family);
       else this.#list.addSubnet(address, bits, family);

@@ -66,7 +66,7 @@ export class AcceptPause {
     this.#options.onError(
       new CmError(
         "unavailable",
-        `This process can open no more files; newcomers are refused until ${ROOM_TO_RESUME} can be opened.`,
+        `This process can't open more files; new connections are refused until it can open ${ROOM_TO_RESUME} files.`,
       ),
     );
   }

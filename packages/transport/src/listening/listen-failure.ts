@@ -10,23 +10,23 @@ export function listenFailure({ host, port }: ListeningAddress, code: string | u
   const details = { host, port, cause: code ?? "unknown" };
   switch (code) {
     case "EADDRINUSE":
-      return new CmError("port-in-use", `Another process listens on ${where}.`, { details });
+      return new CmError("port-in-use", `Another process is listening on ${where}.`, { details });
     case "EACCES":
     case "EPERM": {
       const message = `This process may not listen on ${where} (${code}): low ports need root or CAP_NET_BIND_SERVICE.`;
       return new CmError("options-invalid", message, { details });
     }
     case "EADDRNOTAVAIL":
-      return new CmError("options-invalid", `${host} is no address of this machine (${code}).`, { details });
+      return new CmError("options-invalid", `${host} is not an address of this machine (${code}).`, { details });
     case "ENOTFOUND":
     case "EAI_AGAIN":
-      return new CmError("options-invalid", `The host name ${host} has no address (${code}).`, { details });
+      return new CmError("options-invalid", `The host name ${host} can't be resolved (${code}).`, { details });
     case "EMFILE":
     case "ENFILE":
-      return new CmError("unavailable", `${where} can't be listened on: too many open files (${code}).`, { details });
+      return new CmError("unavailable", `The server can't listen on ${where}: too many open files (${code}).`, { details });
     case undefined:
-      return new CmError("unavailable", `${where} could not be listened on, yet nothing keeps it now.`, { details });
+      return new CmError("unavailable", `The server could not listen on ${where}, although the address is free now.`, { details });
     default:
-      return new CmError("options-invalid", `${where} can't be listened on (${code}).`, { details });
+      return new CmError("options-invalid", `The server can't listen on ${where} (${code}).`, { details });
   }
 }

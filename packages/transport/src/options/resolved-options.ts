@@ -7,7 +7,7 @@ import { type RouteTable, routeTableOf } from "../http/route-table.js";
 import { TrustedProxies } from "../http/trusted-proxies.js";
 import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "../rooms/room-window.js";
 import { type ResolvedSlowReaderOptions, resolveSlowReaders } from "../rooms/slow-readers.js";
-import { callable, fixedPath, invalid, whole } from "./option-values.js";
+import { callable, fixedPath, invalid, whole } from "./option-checks.js";
 import type { TransportOptions } from "./transport-options.js";
 
 /** {@link TransportOptions} with all defaults filled in and all values checked. */
@@ -208,7 +208,7 @@ function origins(value: unknown): ReadonlySet<string> {
   return new Set(
     value.map((origin: unknown) => {
       if (typeof origin !== "string" || !(origin === "null" || isOrigin(origin))) {
-        throw invalid("allowedOrigins", 'must hold origins such as "https://example.com", without a path');
+        throw invalid("allowedOrigins", 'must list origins such as "https://example.com", without a path');
       }
       return origin;
     }),
@@ -221,7 +221,7 @@ function trustedProxies(value: unknown): TrustedProxies {
     return new TrustedProxies(value);
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause;
-    throw invalid("trustedProxies", `must hold addresses and subnets such as 10.0.0.0/8; ${cause.message}`);
+    throw invalid("trustedProxies", `must list addresses and subnets such as 10.0.0.0/8; ${cause.message}`);
   }
 }
 

@@ -45,7 +45,7 @@ const FRAMES_PER_LOOK = 1_000;
  * Minimum time between two notices of a member's gap in a room, in milliseconds; the member gets no messages of
  * the room until then.
  */
-const TELL_EVERY_MS = 1_000;
+const NOTICE_INTERVAL_MS = 1_000;
 
 /** Maximum number of bytes that all rooms together keep for members that are behind. */
 const ALL_KEPT_MAX_BYTES = 16 * 1024 * 1024;
@@ -56,15 +56,15 @@ const FRAME_HEADER_BYTES = 10;
 type LeavingPolicy = Exclude<SlowReaderPolicy, "close">;
 
 /** The membership of a connection in a room that does not close slow readers. */
-interface Seat {
+interface Membership {
   readonly room: LaggingRoom;
   /** Set while the connection gets no messages of the room. */
   lag: Lag | undefined;
-  toldAt: number;
+  notifiedAt: number;
 }
 
-/** The seats of one connection, by room. */
-type Seats = Map<string, Seat>;
+/** The memberships of one connection, by room. */
+type Memberships = Map<string, Membership>;
 
 /**
  * Removes members that do not read from the fan-out of rooms whose policy is `drop` or `latest`, and adds them
@@ -78,7 +78,7 @@ type Seats = Map<string, Seat>;
 export class LaggingMembers {
   readonly #options: LaggingMembersOptions;
   readonly #rooms = new Map<string, LaggingRoom>();
-  readonly #seats = new Map<RoomMember, Seats>();
+  readonly #memberships = new Map<RoomMember, Memberships>();
   /** Connections that are behind in at least one room. */
   readonly #behind = new Set<RoomMember>();
   readonly #leftOut: Record<LeavingPolicy, number> = { drop: 0, latest: 0 };
@@ -93,34 +93,34 @@ export class LaggingMembers {
   }
 
   enter(connection: RoomMember, name: string): void {
-    const seats = this.#seats.get(connection);
-    if (seats?.has(name)) return;
+    const memberships = this.#memberships.get(connection);
+    if (memberships?.has(name)) return;
     const room = this.#rooms.get(name) ?? this.#create(name);
     if (room !== undefined) {
       room.members++;
-      const seat = { room, lag: undefined, toldAt: Number.NEGATIVE_INFINITY };
-      if (seats === undefined) this.#seats.set(connection, new Map([[name, seat]]));
-      else seats.set(name, seat);
+      const membership = { room, lag: undefined, notifiedAt: Number.NEGATIVE_INFINITY };
+      if (memberships === undefined) this.#memberships.set(connection, new Map([[name, membership]]));
+      else memberships.set(name, membership);
     }
     connection.enterRoom(name);
   }
 
   /** Removes the connection from a room. A member that is behind is notified of what it missed. */
   leave(connection: RoomMember, name: string): void {
-    const seats = this.#seats.get(connection);
-    const seat = seats?.get(name);
-    if (seats === undefined || seat === undefined) {
+    const memberships = this.#memberships.get(connection);
+    const membership = memberships?.get(name);
+    if (memberships === undefined || membership === undefined) {
       connection.leaveRoom(name);
       return;
     }
-    seats.delete(name);
-    if (seats.size === 0) this.#seats.delete(connection);
-    const { room, lag } = seat;
+    memberships.delete(name);
+    if (memberships.size === 0) this.#memberships.delete(connection);
+    const { room, lag } = membership;
     if (lag === undefined) {
       connection.leaveRoom(name);
     } else {
-      const missed = this.#end(connection, seat, lag);
-      if (!hasLag(seats)) this.#behind.delete(connection);
+      const missed = this.#end(connection, membership, lag);
+      if (!hasLag(memberships)) this.#behind.delete(connection);
       if (missed > 0 || lag.lost !== 0) connection.send(gapFrame(name, missed, lag, false));
     }
     this.#left(room);
@@ -128,13 +128,13 @@ export class LaggingMembers {
 
   /** Must be called when the connection has been closed. */
   closed(connection: RoomMember): void {
-    const seats = this.#seats.get(connection);
-    if (seats === undefined) return;
-    this.#seats.delete(connection);
+    const memberships = this.#memberships.get(connection);
+    if (memberships === undefined) return;
+    this.#memberships.delete(connection);
     this.#behind.delete(connection);
-    for (const seat of seats.values()) {
-      if (seat.lag !== undefined) this.#end(connection, seat, seat.lag);
-      this.#left(seat.room);
+    for (const membership of memberships.values()) {
+      if (membership.lag !== undefined) this.#end(connection, membership, membership.lag);
+      this.#left(membership.room);
     }
   }
 
@@ -191,7 +191,7 @@ export class LaggingMembers {
   #roomsBehind(): Iterable<LaggingRoom> {
     const rooms = new Set<LaggingRoom>();
     for (const connection of this.#behind) {
-      for (const { room, lag } of this.#seats.get(connection)?.values() ?? []) if (lag !== undefined) rooms.add(room);
+      for (const { room, lag } of this.#memberships.get(connection)?.values() ?? []) if (lag !== undefined) rooms.add(room);
     }
     return rooms;
   }
@@ -227,23 +227,23 @@ export class LaggingMembers {
     this.#isLooking = true;
     this.#sentSince = 0;
     const { maxBytes } = this.#options;
-    for (const [connection, seats] of this.#seats) {
+    for (const [connection, memberships] of this.#memberships) {
       if (connection.bufferedBytes <= maxBytes) continue;
       connection.flush();
-      if (connection.bufferedBytes > maxBytes) this.#takeOut(connection, seats);
+      if (connection.bufferedBytes > maxBytes) this.#takeOut(connection, memberships);
     }
     this.#isLooking = false;
   }
 
-  #takeOut(connection: RoomMember, seats: Seats): void {
-    for (const seat of seats.values()) {
-      if (seat.lag !== undefined) continue;
+  #takeOut(connection: RoomMember, memberships: Memberships): void {
+    for (const membership of memberships.values()) {
+      if (membership.lag !== undefined) continue;
       // Messages sent before this call are written now; messages sent from now on count as missed.
-      connection.leaveRoom(seat.room.name);
+      connection.leaveRoom(membership.room.name);
       if (!connection.open) return;
-      if (seats.get(seat.room.name) === seat) seat.lag = seat.room.fallBehind(connection.id);
+      if (memberships.get(membership.room.name) === membership) membership.lag = membership.room.fallBehind(connection.id);
     }
-    if (hasLag(seats)) this.#behind.add(connection);
+    if (hasLag(memberships)) this.#behind.add(connection);
     this.#lookLater();
   }
 
@@ -266,37 +266,37 @@ export class LaggingMembers {
    */
   #putBack(connection: RoomMember): number {
     const now = performance.now();
-    const seats = this.#seats.get(connection);
-    if (seats === undefined) return 0;
+    const memberships = this.#memberships.get(connection);
+    if (memberships === undefined) return 0;
     let frames = 0;
-    for (const seat of seats.values()) {
-      if (seat.lag === undefined || now - seat.toldAt < TELL_EVERY_MS) continue;
+    for (const membership of memberships.values()) {
+      if (membership.lag === undefined || now - membership.notifiedAt < NOTICE_INTERVAL_MS) continue;
       if (connection.bufferedBytes > this.#options.maxBytes / 2) break;
-      frames += this.#return(connection, seat, seat.lag, now);
+      frames += this.#return(connection, membership, membership.lag, now);
       if (!connection.open) return frames;
     }
-    if (!hasLag(seats)) this.#behind.delete(connection);
+    if (!hasLag(memberships)) this.#behind.delete(connection);
     return frames;
   }
 
-  #return(connection: RoomMember, seat: Seat, lag: Lag, now: number): number {
-    const { room } = seat;
+  #return(connection: RoomMember, membership: Membership, lag: Lag, now: number): number {
+    const { room } = membership;
     // Enter first: messages held back for the other members are sent within this call, and count as missed by
     // this one.
     connection.enterRoom(room.name);
     if (!connection.open) return 0;
     // A handler that was called within `enterRoom` may have removed the connection from the room.
-    if (seat.lag !== lag) {
+    if (membership.lag !== lag) {
       connection.leaveRoom(room.name);
       return 0;
     }
     const { kept, missed, isWhole } = room.absenceOf(connection.id, lag);
     this.#leftOut[room.policy] += missed;
-    seat.lag = undefined;
+    membership.lag = undefined;
     room.caughtUp(connection.id);
     // Send the gap in the same turn, so that no message of the room precedes it.
     if (missed > 0 || lag.lost !== 0) {
-      seat.toldAt = now;
+      membership.notifiedAt = now;
       connection.send(gapFrame(room.name, missed, lag, isWhole));
     }
     for (const frame of kept) connection.send(frame);
@@ -304,18 +304,18 @@ export class LaggingMembers {
   }
 
   /** Ends the lag of a member that leaves. Returns the number of messages that it did not get. */
-  #end(connection: RoomMember, seat: Seat, lag: Lag): number {
-    const { room } = seat;
+  #end(connection: RoomMember, membership: Membership, lag: Lag): number {
+    const { room } = membership;
     const missed = room.leftOutOf(lag);
     this.#leftOut[room.policy] += missed;
-    seat.lag = undefined;
+    membership.lag = undefined;
     room.caughtUp(connection.id);
     return missed;
   }
 }
 
-function hasLag(seats: Seats): boolean {
-  for (const { lag } of seats.values()) if (lag !== undefined) return true;
+function hasLag(memberships: Memberships): boolean {
+  for (const { lag } of memberships.values()) if (lag !== undefined) return true;
   return false;
 }
 

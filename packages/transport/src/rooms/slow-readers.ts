@@ -1,5 +1,5 @@
 import { CmError } from "@cm/protocol";
-import { invalid, whole } from "../options/option-values.js";
+import { invalid, whole } from "../options/option-checks.js";
 
 /**
  * What happens to a member of a room that reads too slowly.

@@ -20,7 +20,7 @@ export class ReceiptBook {
   /** Time of the latest `gap` frame with a number. */
   lastCountedGapAtMs = Number.NEGATIVE_INFINITY;
   /** Number of messages reported as missing since the ledger was last settled. */
-  toldMissing = 0;
+  reportedMissing = 0;
   readonly received = new Set<number>();
   readonly lastOfPublisher = new Map<string, number>();
 
@@ -38,7 +38,7 @@ export interface LedgerCounts {
   delivered: number;
   gaps: number;
   /** Acknowledged messages that a member did not receive and was told of. */
-  toldMissing: number;
+  reportedMissing: number;
   /** Number of times that a client reconnected and was promised all missed messages. */
   recoveries: number;
 }
@@ -57,7 +57,7 @@ export class ChaosLedger {
     acknowledged: 0,
     delivered: 0,
     gaps: 0,
-    toldMissing: 0,
+    reportedMissing: 0,
     recoveries: 0,
   };
   readonly violations: string[] = [];
@@ -123,7 +123,7 @@ export class ChaosLedger {
       return;
     }
     book.lastCountedGapAtMs = performance.now();
-    book.toldMissing += missed;
+    book.reportedMissing += missed;
   }
 
   /** Messages that are missing without a report to their receiver; empty if there are none. */
@@ -132,9 +132,9 @@ export class ChaosLedger {
       const losses = this.#losses(book).filter(({ publishedAtMs }) => book.lastVagueGapAtMs < publishedAtMs);
       const silent = losses.filter(({ publishedAtMs }) => book.lastCountedGapAtMs < publishedAtMs);
       const where = `${book.name} in ${book.room}`;
-      if (silent.length === 0 && losses.length > book.toldMissing) {
+      if (silent.length === 0 && losses.length > book.reportedMissing) {
         return [
-          `${where} was told of ${book.toldMissing} messages, and never got ${losses.map(({ n }) => n).join(", ")}`,
+          `${where} was told of ${book.reportedMissing} messages, and never got ${losses.map(({ n }) => n).join(", ")}`,
         ];
       }
       return silent.map(({ n }) => `${where} never got message ${n} and was not told`);
@@ -149,11 +149,11 @@ export class ChaosLedger {
   /** Settles the ledger: checks what was published so far and forgets it. */
   settle(): void {
     this.violations.push(...this.silentLosses().slice(0, 20));
-    this.counts.toldMissing += this.missing(() => true);
+    this.counts.reportedMissing += this.missing(() => true);
     this.#published.clear();
     for (const book of this.#books) {
       book.received.clear();
-      book.toldMissing = 0;
+      book.reportedMissing = 0;
     }
   }
 

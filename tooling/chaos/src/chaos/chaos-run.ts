@@ -219,12 +219,12 @@ class ChaosRun {
   }
 
   #report(what: string): void {
-    const { delivered, acknowledged, gaps, toldMissing, recoveries } = this.#ledger.counts;
+    const { delivered, acknowledged, gaps, reportedMissing, recoveries } = this.#ledger.counts;
     const faults = Object.values(this.#faults).reduce((sum, count) => sum + count, 0);
     const refused = Object.entries(this.#refused).map(([code, count]) => `${code} ${count}`);
     this.#options.report(
       `${this.#seconds().padStart(6)} s  faults ${faults}  published ${acknowledged}  delivered ${delivered}  ` +
-        `gap frames ${gaps} for ${toldMissing}  recovered ${recoveries}  refused ${refused.join(", ") || "none"}  ` +
+        `gap frames ${gaps} for ${reportedMissing}  recovered ${recoveries}  refused ${refused.join(", ") || "none"}  ` +
         `violations ${this.#ledger.violations.length}  | ${what}`,
     );
   }

@@ -1,5 +1,5 @@
 import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
-import type { GatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import type { GatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
 import {
   eventually,

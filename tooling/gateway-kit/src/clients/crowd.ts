@@ -1,4 +1,4 @@
-import type { GatewayCluster } from "../processes/cluster.js";
+import type { GatewayCluster } from "../processes/gateway-cluster.js";
 import { CrowdLoad } from "./crowd-load.js";
 import type { CrowdMember } from "./crowd-member.js";
 

@@ -1,5 +1,5 @@
 import type { Gathering } from "../invariants/clean-end.js";
-import type { GatewayCluster } from "../processes/cluster.js";
+import type { GatewayCluster } from "../processes/gateway-cluster.js";
 import type { CrowdMember } from "./crowd-member.js";
 import type { ReconnectingClient } from "./reconnecting-client.js";
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CmSocket } from "../clients/cm-socket.js";
-import type { GatewayCluster } from "../processes/cluster.js";
+import type { GatewayCluster } from "../processes/gateway-cluster.js";
 
 /** Number of connections and requests of a churn. */
 export interface ChurnOutcome {

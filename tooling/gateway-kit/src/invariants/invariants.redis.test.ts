@@ -1,7 +1,7 @@
 import { askRedis } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { Crowd } from "../clients/crowd.js";
-import { startGatewayCluster } from "../processes/cluster.js";
+import { startGatewayCluster } from "../processes/gateway-cluster.js";
 import { expectNoKeys, expectProjected, expectUsageNear } from "./invariants.js";
 
 const redisPort = (): number => Number(new URL(inject("redisUrl")).port);

@@ -3,7 +3,7 @@ import { createRedisStore } from "@cm/redis-store";
 import { eventually, type ProcessUsage } from "@cm/test-kit";
 import { expect } from "vitest";
 import type { CrowdMember } from "../clients/crowd-member.js";
-import type { GatewayCluster } from "../processes/cluster.js";
+import type { GatewayCluster } from "../processes/gateway-cluster.js";
 
 /** The clients and their own view of their connections. */
 export interface Population {

@@ -19,7 +19,7 @@ import {
 import { createRedisStore } from "@cm/redis-store";
 import { expect } from "vitest";
 import type { CrowdMember } from "../clients/crowd-member.js";
-import type { GatewayCluster } from "../processes/cluster.js";
+import type { GatewayCluster } from "../processes/gateway-cluster.js";
 
 /** Interval at which all state is read again and compared with the announcements. */
 const RECHECK_MS = 1_000;

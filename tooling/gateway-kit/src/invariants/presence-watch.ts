@@ -1,7 +1,7 @@
 import { createPresence } from "@cm/presence";
 import { createRedisStore } from "@cm/redis-store";
 import { onTestFinished } from "vitest";
-import type { GatewayCluster } from "../processes/cluster.js";
+import type { GatewayCluster } from "../processes/gateway-cluster.js";
 
 /** The presence of some users that was shown to a watcher, which uses no gateway. */
 export interface WatchedUsers {

@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from "vitest";
 import { Crowd } from "../clients/crowd.js";
-import { startGatewayCluster } from "../processes/cluster.js";
+import { startGatewayCluster } from "../processes/gateway-cluster.js";
 import { PresenceWitness } from "./presence-witness.js";
 
 it("sees who has gone without being announced, who is announced as gone and is there, and who is announced twice", async () => {

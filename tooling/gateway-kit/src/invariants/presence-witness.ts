@@ -1,7 +1,7 @@
 import { eventually } from "@cm/test-kit";
 import { expect, onTestFinished } from "vitest";
 import type { CrowdMember } from "../clients/crowd-member.js";
-import type { GatewayCluster } from "../processes/cluster.js";
+import type { GatewayCluster } from "../processes/gateway-cluster.js";
 import type { Population } from "./invariants.js";
 import { connectionName, PresenceRecord, userName } from "./presence-record.js";
 

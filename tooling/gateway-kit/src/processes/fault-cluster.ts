@@ -1,6 +1,6 @@
 import { eventually, type FaultProxy, type ProcessUsage, startFaultProxy } from "@cm/test-kit";
 import { onTestFinished } from "vitest";
-import { type GatewayCluster, startGatewayCluster } from "./cluster.js";
+import { type GatewayCluster, startGatewayCluster } from "./gateway-cluster.js";
 
 /** Options of {@link startFaultCluster}. */
 export interface FaultClusterOptions {

@@ -65,7 +65,7 @@ test("One publisher's messages the other way round violate both orders", () => {
   });
 });
 
-test("Sequences that nobody saw in order still violate the publisher's order when all members agree", () => {
+test("Sequences that no member saw in order still violate the publisher's order when all members agree", () => {
   const swapped = [A1, A0, B0, C0];
   const findings = check(ALL, [swapped, swapped, swapped]);
   expect(findings).toMatchObject({ ...CLEAN, publisherOrderViolations: 3, roomOrderViolations: 0 });

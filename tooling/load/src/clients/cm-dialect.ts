@@ -1,5 +1,5 @@
 import { CLIENT_PROTOCOL_VERSION, type Ref, SUBPROTOCOL } from "@cm/protocol";
-import type { Dialect, DialectSession, Seat, SessionPort } from "./dialect.js";
+import type { Dialect, DialectSession, Placement, SessionPort } from "./dialect.js";
 
 /** Options of {@link createCmDialect}. */
 export interface CmDialectOptions {
@@ -23,21 +23,21 @@ export function createCmDialect(options: CmDialectOptions = {}): Dialect {
       query.set("user", user);
       return `${url.pathname}?${query}`;
     },
-    createSession: (seat, port) => new CmSession(seat, port, echo, acks),
+    createSession: (placement, port) => new CmSession(placement, port, echo, acks),
   };
 }
 
 class CmSession implements DialectSession {
-  readonly #seat: Seat;
+  readonly #placement: Placement;
   readonly #port: SessionPort;
   readonly #head: string;
   readonly #acks: boolean;
 
-  constructor(seat: Seat, port: SessionPort, echo: boolean, acks: boolean) {
-    this.#seat = seat;
+  constructor(placement: Placement, port: SessionPort, echo: boolean, acks: boolean) {
+    this.#placement = placement;
     this.#port = port;
     this.#acks = acks;
-    this.#head = `{"type":"publish","room":${JSON.stringify(seat.room)}${echo ? "" : ',"echo":false'},"data":"`;
+    this.#head = `{"type":"publish","room":${JSON.stringify(placement.room)}${echo ? "" : ',"echo":false'},"data":"`;
   }
 
   opened(): void {
@@ -48,7 +48,7 @@ class CmSession implements DialectSession {
     // This type lists the fields that server frames may have; each field is checked before it is used.
     const frame = JSON.parse(text) as { type?: unknown; ref?: Ref; code?: unknown; missed?: unknown };
     if (frame.type === "welcome") {
-      this.#port.send(JSON.stringify({ type: "join", room: this.#seat.room, ref: JOIN_REF }));
+      this.#port.send(JSON.stringify({ type: "join", room: this.#placement.room, ref: JOIN_REF }));
     } else if (frame.type === "ack") {
       if (frame.ref === JOIN_REF) this.#port.joined();
       else if (typeof frame.ref === "number") this.#port.accepted(frame.ref);
@@ -57,7 +57,7 @@ class CmSession implements DialectSession {
       if (typeof frame.ref === "number") this.#port.refused(frame.ref, code);
       else this.#port.failed(code);
     } else if (frame.type === "gap") {
-      this.#port.gapTold(typeof frame.missed === "number" ? frame.missed : 1);
+      this.#port.gapReported(typeof frame.missed === "number" ? frame.missed : 1);
     }
   }
 

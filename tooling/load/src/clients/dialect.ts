@@ -8,11 +8,11 @@ export interface Dialect {
   readonly subprotocol: string | undefined;
   /** Path and query of the handshake. */
   path(url: URL, user: string): string;
-  createSession(seat: Seat, port: SessionPort): DialectSession;
+  createSession(placement: Placement, port: SessionPort): DialectSession;
 }
 
 /** The user and the room of a connection. */
-export interface Seat {
+export interface Placement {
   readonly room: string;
   readonly user: string;
 }
@@ -32,7 +32,7 @@ export interface SessionPort {
   /** Reports an error that is not the response to a publish. */
   failed(code: string): void;
   /** Reports that the server has announced missed messages. */
-  gapTold(missed: number): void;
+  gapReported(missed: number): void;
 }
 
 /** The client side of one connection's protocol. */

@@ -61,12 +61,12 @@ export async function openFleet(
   for (let index = 0; index < total && options.signal?.aborted !== true; index++) {
     // Take the rooms in turn, so that they fill evenly and no server gets all members of a room at once.
     const room = index % options.rooms;
-    const seatInRoom = Math.trunc(index / options.rooms);
-    const url = options.urls[(seatInRoom + room) % options.urls.length];
+    const indexInRoom = Math.trunc(index / options.rooms);
+    const url = options.urls[(indexInRoom + room) % options.urls.length];
     if (url === undefined) break;
     await untilDue(startedAt + (index * 1000) / options.ramp);
     while (opening.size >= OPENING_MAX) await changed();
-    const number = room * options.members + seatInRoom;
+    const number = room * options.members + indexInRoom;
     const user = `${options.userPrefix}${number.toString(36).padStart(4, "0")}`;
     const headers = await credentials(options.tokenSecret, user);
     const member = new Member({ index: number, room: roomName(room), user, url, headers }, options.dialect, watched);

@@ -1,9 +1,9 @@
-import { PayloadReader, type PayloadStamp } from "../payload.js";
+import { PayloadReader, type PayloadStamp } from "../stamped-payload.js";
 import { RawSocket, type RawSocketEvents } from "../wire/raw-socket.js";
 import type { Dialect, DialectSession, SessionPort } from "./dialect.js";
 
 /** Identity of a member. */
-export interface MemberSeat {
+export interface MemberPlacement {
   /** The member's number over all rooms, room by room. */
   readonly index: number;
   readonly room: string;
@@ -42,12 +42,12 @@ export class Member implements RawSocketEvents, SessionPort {
   #state: "opening" | "joined" | "closed" = "opening";
 
   /** Starts connecting. */
-  constructor(seat: MemberSeat, dialect: Dialect, events: MemberEvents) {
-    this.index = seat.index;
+  constructor(placement: MemberPlacement, dialect: Dialect, events: MemberEvents) {
+    this.index = placement.index;
     this.#events = events;
-    this.#session = dialect.createSession({ room: seat.room, user: seat.user }, this);
-    const path = dialect.path(seat.url, seat.user);
-    const { url, headers } = seat;
+    this.#session = dialect.createSession({ room: placement.room, user: placement.user }, this);
+    const path = dialect.path(placement.url, placement.user);
+    const { url, headers } = placement;
     this.#socket = new RawSocket({ url, path, subprotocol: dialect.subprotocol, headers }, this);
   }
 
@@ -110,7 +110,7 @@ export class Member implements RawSocketEvents, SessionPort {
     if (this.#state === "opening") this.#socket.close();
   }
 
-  gapTold(missed: number): void {
+  gapReported(missed: number): void {
     this.#events.onGap(this, missed);
   }
 

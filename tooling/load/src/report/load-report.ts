@@ -21,7 +21,7 @@ export interface LoadReport {
   /** Numbers of responses to publishes, if responses were requested. */
   readonly acks: { readonly accepted: number; readonly refused: number; readonly unanswered: number };
   /** Number of messages that servers reported as missed, with `gap` frames. */
-  readonly gapsTold: number;
+  readonly reportedLosses: number;
   /** Number of messages of other runs that arrived in the same rooms. */
   readonly foreign: number;
   /**
@@ -88,7 +88,7 @@ export function formatLoadReport(report: LoadReport): string {
     ["acks", `${acks.accepted} accepted, ${acks.refused} refused, ${acks.unanswered} unanswered`],
     ["expected deliveries", String(findings.expected)],
     ["deliveries", `${findings.delivered} (${perSecond(steady.deliveries)}/s)`],
-    ["losses", `${findings.losses} (servers told of ${report.gapsTold})`],
+    ["losses", `${findings.losses} (servers told of ${report.reportedLosses})`],
     ["duplicates", String(findings.duplicates)],
     ["order, per room", violations(findings.roomOrderViolations, findings.orderUnchecked)],
     ["order, per publisher", violations(findings.publisherOrderViolations, 0)],

@@ -1,7 +1,7 @@
 import { DeliveryChecker } from "../check/delivery-checker.js";
 import type { Member, MemberEvents } from "../clients/member.js";
 import type { ResolvedLoadOptions } from "../load-options.js";
-import type { PayloadStamp } from "../payload.js";
+import type { PayloadStamp } from "../stamped-payload.js";
 import { CodeCounts } from "./code-counts.js";
 import { LatencyHistogram, type LatencySummary } from "./latency-histogram.js";
 import type { DriverFigures, ForfeitedFigures, LoadReport, SteadyFigures } from "./load-report.js";
@@ -23,7 +23,7 @@ export class LoadTally implements MemberEvents {
   #published = 0;
   #accepted = 0;
   #refused = 0;
-  #gapsTold = 0;
+  #reportedLosses = 0;
   #foreign = 0;
   #arrivals = 0;
   #latencyFromUs = Number.POSITIVE_INFINITY;
@@ -119,7 +119,7 @@ export class LoadTally implements MemberEvents {
   }
 
   onGap(_member: Member, missed: number): void {
-    this.#gapsTold += missed;
+    this.#reportedLosses += missed;
   }
 
   onClosed(member: Member, code: string): void {
@@ -153,7 +153,7 @@ export class LoadTally implements MemberEvents {
       published: this.#published,
       findings,
       acks: { accepted: this.#accepted, refused: this.#refused, unanswered: this.#unanswered() },
-      gapsTold: this.#gapsTold,
+      reportedLosses: this.#reportedLosses,
       foreign: this.#foreign,
       latencyMs: this.#latency.summary(),
       errors: this.errors.toRecord(),

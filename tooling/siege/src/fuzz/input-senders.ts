@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { RawSocket } from "@cm/load";
 import { encodeEnvelope, SUBPROTOCOL } from "@cm/protocol";
-import { type Draws, ODD_VALUES } from "./random.js";
+import { type Draws, ODD_VALUES } from "./random-values.js";
 
 /** The environment of an {@link InputSender}: the attacked gateway and the source of randomness. */
 export interface SenderContext {

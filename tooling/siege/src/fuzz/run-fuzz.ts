@@ -6,7 +6,7 @@ import { SUBPROTOCOL } from "@cm/protocol";
 import { startRedis } from "@cm/test-kit";
 import { Bystanders } from "../bystanders.js";
 import { busMessages, frames, type InputSender, requests, tokens } from "./input-senders.js";
-import { Draws } from "./random.js";
+import { Draws } from "./random-values.js";
 
 /** The share of inputs of each kind, depending on how fast it can be sent. */
 const LANES: readonly (readonly [name: string, share: number, lane: InputSender])[] = [

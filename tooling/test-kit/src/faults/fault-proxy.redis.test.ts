@@ -146,7 +146,7 @@ describe("a proxy in front of a Redis", () => {
     expect(await one.command("PING")).toBe("PONG");
   });
 
-  it("resets its client where nobody listens behind it", async () => {
+  it("resets its client if no process listens behind it", async () => {
     const nobody = await proxyTo(await freePort());
     await expect(askRedis(nobody.port, "PING")).rejects.toThrow();
     expect(nobody.accepted).toBe(1);

@@ -23,7 +23,7 @@ function isThere(pid: number): boolean {
   }
 }
 
-it("stands still while it is paused, goes on afterwards, and can be killed while it is paused", async () => {
+it("stands still while it is paused, continues afterwards, and can be killed while it is paused", async () => {
   let lines = 0;
   const ticking = start(`setInterval(() => console.log("tick"), 5)`, () => lines++);
   await eventually(() => expect(lines).toBeGreaterThan(2));
@@ -42,7 +42,7 @@ it("stands still while it is paused, goes on afterwards, and can be killed while
   expect(ticking.running).toBe(false);
 });
 
-it("is asked to stop first, and killed where it does not listen", async () => {
+it("is asked to stop first, and killed if it does not listen", async () => {
   const obeys = start(`process.on("SIGTERM", () => process.exit(3)); setInterval(() => {}, 1000); console.log("up")`);
   const deaf = start(`process.on("SIGTERM", () => {}); setInterval(() => {}, 1000); console.log("up")`);
   await eventually(() => expect([obeys.output, deaf.output]).toEqual(["up\n", "up\n"]));
@@ -60,7 +60,7 @@ it("keeps the end of what was written, and no more than that", async () => {
   expect(silent).toMatchObject({ pid: -1, running: false, output: expect.stringContaining("ENOENT") });
 });
 
-it("tells its memory and its open files on Linux, and says elsewhere that it can't", async () => {
+it("reports its memory and open files on Linux, and elsewhere that it can't", async () => {
   const hungry = start(
     `const all = Buffer.alloc(64 * 1024 * 1024, 1); console.log("full"); setInterval(() => all.length, 1000)`,
   );
@@ -76,7 +76,7 @@ it("tells its memory and its open files on Linux, and says elsewhere that it can
   }
 });
 
-it("leaves nothing behind where whoever started it is killed, not even what was paused", async () => {
+it("leaves nothing behind if its parent process is killed, not even paused processes", async () => {
   const kit = fileURLToPath(new URL("../../dist/process/managed-process.js", import.meta.url));
   const parent = start(`
     const { startManagedProcess } = await import(${JSON.stringify(kit)});

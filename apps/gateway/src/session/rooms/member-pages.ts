@@ -40,7 +40,7 @@ export async function readMembers(
   // A room that has a member on this server can't be empty: if the store says so, it has lost data, which this
   // server may be writing again.
   if (!isHeld || (total === 0 && isOccupied)) {
-    throw new CmError("unavailable", "Who is in the room is not known for now.");
+    throw new CmError("unavailable", "The room's members can't be determined at the moment.");
   }
   const members = page.items.map(({ connectionId, userId }) => ({
     connection: connectionId,

@@ -22,7 +22,7 @@ export class PageCursors {
     const tag = Buffer.from(sealed.slice(0, TAG_LENGTH), "base64url");
     const cursor = sealed.slice(TAG_LENGTH);
     if (tag.length === TAG_BYTES && timingSafeEqual(tag, this.#tag(room, cursor))) return cursor;
-    throw new CmError("options-invalid", "This server gave no such cursor for this room.", {
+    throw new CmError("options-invalid", "The cursor does not belong to this room and server.", {
       details: { field: "cursor" },
     });
   }

@@ -12,11 +12,11 @@ import type { RecoveryLimit, Router } from "@cm/router";
 import type { TransportConnection } from "@cm/transport";
 import type { FanOutAccount } from "../../limits/fan-out-budget.js";
 import type { LimitCounter } from "../../limits/limit-counter.js";
-import type { AckDetails, Answers } from "../answers.js";
+import type { AckDetails, ClientResponses } from "../client-responses.js";
+import { writeData } from "../data-serialization.js";
 import { forbidden, type Permissions } from "../permissions.js";
-import { writeData } from "../written-data.js";
+import type { JoinedRoom } from "./joined-room.js";
 import { type MemberPageSources, readMembers } from "./member-pages.js";
-import type { SessionRoom } from "./session-room.js";
 import { SessionRooms } from "./session-rooms.js";
 
 /** The parts of the gateway that requests about rooms need. */
@@ -47,7 +47,7 @@ export interface RoomRequestsOptions {
   readonly socket: RoomSocket;
   readonly from: Sender;
   readonly permissions: Permissions;
-  readonly answers: Answers;
+  readonly answers: ClientResponses;
   readonly account: FanOutAccount;
   /**
    * Throws `rate-limited` if the client does not read the data that it was sent, so that no more data is
@@ -103,7 +103,7 @@ export class RoomRequests {
   }
 
   join({ room: name, since, ref }: RequestOf<"join">): void {
-    let room: SessionRoom;
+    let room: JoinedRoom;
     try {
       room = this.#rooms.enter(name);
     } catch (error) {
@@ -153,7 +153,7 @@ export class RoomRequests {
    * Publishes a message if the hook allows it. The next operation on the room waits for the hook's decision,
    * but not for the bus.
    */
-  #publishPermitted(room: SessionRoom, frame: RequestOf<"publish">): void {
+  #publishPermitted(room: JoinedRoom, frame: RequestOf<"publish">): void {
     const { data, ref } = frame;
     void this.#options.answers.wait(ref, async () => {
       let sent: Promise<unknown> | undefined;
@@ -169,8 +169,8 @@ export class RoomRequests {
     });
   }
 
-  #publishFrom(room: SessionRoom | undefined, { data, key, echo }: RequestOf<"publish">): Promise<unknown> {
-    if (!room?.joined) return Promise.reject(new CmError("not-a-member", "Only members publish to a room."));
+  #publishFrom(room: JoinedRoom | undefined, { data, key, echo }: RequestOf<"publish">): Promise<unknown> {
+    if (!room?.joined) return Promise.reject(new CmError("not-a-member", "Only members can publish to a room."));
     if (!room.mayPublish) return Promise.reject(forbidden("publish to this room"));
     let text: string;
     try {
@@ -201,7 +201,7 @@ export class RoomRequests {
   }
 
   async #enter(
-    room: SessionRoom,
+    room: JoinedRoom,
     answer: (more: AckDetails | undefined) => void,
     since?: HistoryPosition,
   ): Promise<void> {
@@ -241,7 +241,7 @@ export class RoomRequests {
     }
   }
 
-  async #exit(room: SessionRoom): Promise<void> {
+  async #exit(room: JoinedRoom): Promise<void> {
     if (!room.joined) return;
     room.joined = false;
     this.#options.socket.leave(room.name);
@@ -249,7 +249,7 @@ export class RoomRequests {
   }
 
   /** Runs a client's operation on a room in its turn, and responds if it fails. */
-  #inRoom(room: SessionRoom, ref: Ref | undefined, operation: () => Promise<void>): void {
+  #inRoom(room: JoinedRoom, ref: Ref | undefined, operation: () => Promise<void>): void {
     this.#rooms.keep(room);
     void this.#options.answers
       .wait(ref, () => this.#rooms.inTurn(room, operation))
@@ -258,7 +258,7 @@ export class RoomRequests {
   }
 
   /** Takes the connection out of a room without a request by the client, and notifies the client. */
-  async #remove(room: SessionRoom): Promise<void> {
+  async #remove(room: JoinedRoom): Promise<void> {
     this.#rooms.leave(room);
     await this.#rooms.inTurn(room, async () => {
       if (!room.joined) return;

@@ -1,6 +1,6 @@
 import { CmError, type Sender } from "@cm/protocol";
 import type { Permissions } from "../permissions.js";
-import { SessionRoom } from "./session-room.js";
+import { JoinedRoom } from "./joined-room.js";
 
 /** Options of {@link SessionRooms}. */
 export interface SessionRoomsOptions {
@@ -17,7 +17,7 @@ export interface SessionRoomsOptions {
  */
 export class SessionRooms {
   readonly #options: SessionRoomsOptions;
-  readonly #rooms = new Map<string, SessionRoom>();
+  readonly #rooms = new Map<string, JoinedRoom>();
   /** Number of rooms that the client wants to be in. A room that is being left does not count against the limit. */
   #wanted = 0;
 
@@ -25,7 +25,7 @@ export class SessionRooms {
     this.#options = options;
   }
 
-  get(room: string): SessionRoom | undefined {
+  get(room: string): JoinedRoom | undefined {
     return this.#rooms.get(room);
   }
 
@@ -42,9 +42,9 @@ export class SessionRooms {
    * Returns the room to enter. Throws `rooms-limit` if the connection would then be in more than `maxRooms`
    * rooms.
    */
-  enter(room: string): SessionRoom {
+  enter(room: string): JoinedRoom {
     const { from, permissions, maxRooms } = this.#options;
-    const entered = this.#rooms.get(room) ?? new SessionRoom(room, from, permissions.mayPublish(room));
+    const entered = this.#rooms.get(room) ?? new JoinedRoom(room, from, permissions.mayPublish(room));
     if (!entered.wanted) {
       if (this.#wanted >= maxRooms) {
         throw new CmError("rooms-limit", `A connection can be in at most ${maxRooms} rooms.`);
@@ -55,12 +55,12 @@ export class SessionRooms {
   }
 
   /** Records that the connection leaves the room, which no longer counts against the limit. */
-  leave(room: SessionRoom): void {
+  leave(room: JoinedRoom): void {
     this.#want(room, false);
   }
 
   /** Runs an operation on a room after all earlier ones, unless the connection has closed by then. */
-  async inTurn(room: SessionRoom, operation: () => Promise<void>): Promise<void> {
+  async inTurn(room: JoinedRoom, operation: () => Promise<void>): Promise<void> {
     this.#rooms.set(room.name, room);
     try {
       await room.run(async () => (this.#options.isClosed() ? undefined : operation()));
@@ -70,12 +70,12 @@ export class SessionRooms {
   }
 
   /** Keeps the room in the map until {@link tidy}, because a request about it is about to run. */
-  keep(room: SessionRoom): void {
+  keep(room: JoinedRoom): void {
     this.#rooms.set(room.name, room);
   }
 
   /** Removes a room that the connection is not in, unless an operation on it is still waiting or running. */
-  tidy(room: SessionRoom): void {
+  tidy(room: JoinedRoom): void {
     if (room.busy || this.#rooms.get(room.name) !== room) return;
     // Correct the count by the actual outcome: a request may have been refused.
     this.#want(room, room.joined);
@@ -83,9 +83,9 @@ export class SessionRooms {
   }
 
   /** Applies the current permissions. Returns the rooms that they no longer allow. */
-  applyRights(): SessionRoom[] {
+  applyRights(): JoinedRoom[] {
     const { permissions } = this.#options;
-    const forbidden: SessionRoom[] = [];
+    const forbidden: JoinedRoom[] = [];
     for (const room of this.#rooms.values()) {
       room.mayPublish = permissions.mayPublish(room.name);
       if (!room.isAdmitted && !permissions.mayJoin(room.name)) forbidden.push(room);
@@ -93,7 +93,7 @@ export class SessionRooms {
     return forbidden;
   }
 
-  #want(room: SessionRoom, wanted: boolean): void {
+  #want(room: JoinedRoom, wanted: boolean): void {
     if (room.wanted === wanted) return;
     room.wanted = wanted;
     this.#wanted += wanted ? 1 : -1;

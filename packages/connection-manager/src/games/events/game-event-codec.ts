@@ -9,7 +9,7 @@ import {
   type Result,
   toCmError,
 } from "@cm/protocol";
-import { jsonText } from "../../json-text.js";
+import { jsonText } from "../../json-serialization.js";
 
 /** The type of the event that reports a game's new state, in `data.state`. */
 export const STATE_CHANGED = "game-state-changed";
@@ -41,7 +41,7 @@ export function encodeGameEvent(
   }
   const bytes = encodeUtf8(text);
   if (bytes.length <= maxBytes) return bytes;
-  throw new CmError("payload-too-large", `The event has ${bytes.length} bytes, more than ${maxBytes}.`, {
+  throw new CmError("payload-too-large", `The event has ${bytes.length} bytes; the limit is ${maxBytes}.`, {
     details: { maxBytes, bytes: bytes.length },
   });
 }
@@ -52,10 +52,10 @@ export function encodeGameEvent(
  */
 export function decodeGameEvent(bytes: Uint8Array): Result<GameEvent> {
   const event = parse(bytes);
-  if (!event.ok || event.value.type !== STATE_CHANGED || tellsState(bytes)) return event;
+  if (!event.ok || event.value.type !== STATE_CHANGED || carriesState(bytes)) return event;
   return {
     ok: false,
-    error: new CmError("event-invalid", `A ${STATE_CHANGED} came from elsewhere than setGameState.`),
+    error: new CmError("event-invalid", `A ${STATE_CHANGED} event was not published by setGameState.`),
   };
 }
 
@@ -70,13 +70,13 @@ function parse(bytes: Uint8Array): Result<GameEvent> {
 }
 
 /** Whether the bytes are an event that reports a game's state. */
-export function tellsState(bytes: Uint8Array): boolean {
+export function carriesState(bytes: Uint8Array): boolean {
   return STATE_CHANGED_HEAD.every((byte, i) => bytes[i] === byte);
 }
 
 /** Returns the state that an event reports, if any. Checks the first bytes before anything is parsed. */
-export function stateToldBy(bytes: Uint8Array): GameState | undefined {
-  if (!tellsState(bytes)) return undefined;
+export function stateIn(bytes: Uint8Array): GameState | undefined {
+  if (!carriesState(bytes)) return undefined;
   const event = decodeGameEvent(bytes);
   const data = event.ok ? event.value.data : undefined;
   if (typeof data !== "object" || data === null || !("state" in data)) return undefined;

@@ -12,7 +12,7 @@ const member = (userId: string): RosterMember => ({
 const ANN = member("ann");
 const BOB = member("bob");
 
-it("tells once of players whom a later reading of the roster lacks", async () => {
+it("reports once the players that a later reading of the roster lacks", async () => {
   const heard = new EventRecorder();
   const readings = [[ANN, BOB], [ANN], [], []];
   let watcher: RoomWatcher | undefined;

@@ -105,7 +105,7 @@ export class GameFeed {
     this.#isClosed = true;
     clearTimeout(this.#retry);
     this.#handlers.clear();
-    this.#giveUp(new CmError("closed", "Nobody listens to the game any more."));
+    this.#giveUp(new CmError("closed", "The game's event subscription was closed."));
     await this.#attempt.catch(() => undefined); // The failed attempt has reported its error.
     await this.#letGo();
   }
@@ -188,7 +188,7 @@ export class GameFeed {
     if (state.hasThrown) return;
     state.hasThrown = true;
     const { gameId, onError } = this.#options;
-    const error = new CmError("internal", "A handler of a game's events threw.", { cause, details: { gameId } });
+    const error = new CmError("internal", "A game event handler threw an error.", { cause, details: { gameId } });
     onError(error, { stage: "handler" });
   }
 }

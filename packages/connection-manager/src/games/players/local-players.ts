@@ -73,10 +73,10 @@ export class LocalPlayers {
    */
   add(socket: PlayerSocket): Player {
     if (this.#bySocketId.has(socket.socketId)) {
-      throw new CmError("id-invalid", "Another user's socket has this name on this server.");
+      throw new CmError("id-invalid", "A socket of another user has this id on this server.");
     }
     if (this.#bySocketId.size >= this.#maxSockets) {
-      throw new CmError("capacity-reached", `This server holds ${this.#maxSockets} connections at most.`, {
+      throw new CmError("capacity-reached", `This server accepts at most ${this.#maxSockets} connections.`, {
         details: { max: this.#maxSockets },
       });
     }
@@ -160,5 +160,5 @@ export function requireSocketId(socketId: unknown): string {
   ) {
     return socketId;
   }
-  throw new CmError("id-invalid", `A socket's name is 1 to ${SOCKET_ID_MAX_BYTES} bytes of well-formed text.`);
+  throw new CmError("id-invalid", `A socket id must be 1 to ${SOCKET_ID_MAX_BYTES} bytes of well-formed text.`);
 }

@@ -1,7 +1,7 @@
 import { type Bus, type Channel, encodeUtf8, type Subscription } from "@cm/protocol";
 import { describe, expect, vi } from "vitest";
 import { AWKWARD_NAMES } from "../awkward-names.js";
-import { outcomeOf, scenarios, times } from "../scenario.js";
+import { outcomeOf, scenarios, times } from "../store-scenarios.js";
 import type { BusPart, PartHarness } from "./part-harness.js";
 
 const ROOM: Channel = { kind: "room", name: "lobby" };

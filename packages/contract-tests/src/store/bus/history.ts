@@ -9,7 +9,7 @@ import {
 } from "@cm/protocol";
 import { describe, expect, vi } from "vitest";
 import { AWKWARD_NAMES } from "../awkward-names.js";
-import { outcomeOf, scenarios, times } from "../scenario.js";
+import { outcomeOf, scenarios, times } from "../store-scenarios.js";
 import type { HistoryPart, PartHarness } from "./part-harness.js";
 
 /** The notice to publish if another history begins. */
@@ -60,7 +60,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
       });
     });
 
-    it("answers with a first message that alone is larger than a page, and leaves the next for another call", async ({
+    it("returns a first message that alone exceeds a page, and leaves the next for another call", async ({
       store,
     }) => {
       const history = historyOf(store);
@@ -73,7 +73,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
       }
     });
 
-    it("answers with what came after a place, as many as asked for", async ({ store, peer }) => {
+    it("returns the messages after a position, up to the requested number", async ({ store, peer }) => {
       const begin = await fill(store, 10);
       const history = historyOf(await peer());
       const at = (offset: number): HistoryPosition => ({ epoch: begin.epoch, offset });
@@ -90,7 +90,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
       expect(await history.since("lobby")).toMatchObject({ top: at(10), complete: false, entries: [] });
     });
 
-    it("says so where a place is of another history, or was never reached", async ({ store }) => {
+    it("reports a position of another history, or one that was never reached", async ({ store }) => {
       const begin = await fill(store, 3);
       const top = { ...begin, offset: 3 };
       const nothing = { top, complete: false, entries: [] };
@@ -157,7 +157,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
       expect(lengths).toEqual([1, 4]);
     });
 
-    it("begins anew where it was set back behind a place that it had reached, and nowhere else", async ({ store }) => {
+    it("begins another epoch only if it was set back behind a position that it had reached", async ({ store }) => {
       const history = historyOf(store);
       const begin = await fill(store, 3);
       const top = { ...begin, offset: 3 };
@@ -177,7 +177,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
       expect(await history.since("lobby", top, 10)).toMatchObject({ complete: false, former, entries: [] });
     });
 
-    it("begins anew once more for whoever had come further in the history before, and tells all that they are behind", async ({
+    it("begins another epoch again for a reader that had come further in the previous history, and notifies all readers", async ({
       store,
     }) => {
       const history = historyOf(store);
@@ -207,7 +207,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
       }
     });
 
-    it("refuses to answer with no messages, or with too many", async ({ store }) => {
+    it("refuses a page size of zero, or one that is too large", async ({ store }) => {
       for (const limit of [0, -1, 0.5, 1_001]) {
         expect(await outcomeOf(historyOf(store).since("lobby", { epoch: 1, offset: 0 }, limit))).toBe(
           "options-invalid",

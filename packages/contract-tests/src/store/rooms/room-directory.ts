@@ -1,9 +1,9 @@
 import type { RoomMember, Store } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { AWKWARD_NAMES } from "../awkward-names.js";
-import type { HarnessFactory } from "../harness.js";
-import { bringUp, claimDead, LONG_MS, letDie, loseClaim, outcomeOf, passUntil, scenarios } from "../scenario.js";
-import { byId, membersOf } from "./room-members.js";
+import type { HarnessFactory } from "../store-harness.js";
+import { bringUp, claimDead, LONG_MS, letDie, loseClaim, outcomeOf, passUntil, scenarios } from "../store-scenarios.js";
+import { byId, membersOf } from "./sample-members.js";
 
 /**
  * Contract tests for `RoomDirectory`, except for paging, and for the parts of `ProjectionUpkeep` about rooms.
@@ -26,7 +26,7 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       }
     });
 
-    it("has an empty room where nobody ever joined", async ({ store }) => {
+    it("returns no members for a room that was never joined", async ({ store }) => {
       expect(await store.rooms.members("nowhere", { limit: 10 })).toEqual({ items: [], cursor: undefined });
       expect(await store.rooms.count("nowhere")).toBe(0);
       expect(await store.counts.of("rooms")).toBe(0);
@@ -43,7 +43,7 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       expect(await store.rooms.count("lobby")).toBe(0);
     });
 
-    it("ignores the leaving of those who are not there", async ({ store }) => {
+    it("ignores a leave of a connection that is not a member", async ({ store }) => {
       const alpha = await bringUp(store, "alpha");
       const [stays, leaves, never] = membersOf(alpha, 3);
       if (stays === undefined || leaves === undefined || never === undefined) throw new Error("three members");
@@ -84,7 +84,7 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       expect(await storedThings()).toBe(before);
     });
 
-    it("takes nobody at all as well", async ({ store, storedThings }) => {
+    it("accepts an empty list", async ({ store, storedThings }) => {
       const { lease } = await bringUp(store, "alpha");
       const before = await storedThings();
       await store.rooms.join(lease, "lobby", []);
@@ -125,7 +125,7 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       expect(await store.rooms.count("lobby")).toBe(0);
     });
 
-    it("loses nobody when many join and leave at once", async ({ store, peer }) => {
+    it("loses no member when many join and leave at once", async ({ store, peer }) => {
       const other = await peer();
       const alpha = await bringUp(store, "alpha");
       const beta = await bringUp(other, "beta");
@@ -146,7 +146,7 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       expect(await other.rooms.count("lobby")).toBe(100);
     });
 
-    it("refuses writes under a lease that ran out, and changes nothing", async (harness) => {
+    it("refuses writes under a lease that expired, and changes nothing", async (harness) => {
       const { store } = harness;
       const alpha = await bringUp(store, "alpha");
       const members = membersOf(alpha, 3);
@@ -162,7 +162,7 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       expect(await roster(store, "lobby")).toEqual(byId(members));
     });
 
-    it("leaves out members of a dead server from the moment its lease runs out", async (harness) => {
+    it("leaves out members of a dead server from the moment its lease expires", async (harness) => {
       const { store } = harness;
       const other = await harness.peer();
       const [dead, living] = [await bringUp(store, "dead"), await bringUp(other, "living")];
@@ -214,7 +214,7 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       expect(await storedThings()).toBe(before);
     });
 
-    it("removes nobody under a claim that ran out", async (harness) => {
+    it("removes no member under a claim that expired", async (harness) => {
       const { store } = harness;
       const dead = await bringUp(store, "dead");
       const members = membersOf(dead, 3);

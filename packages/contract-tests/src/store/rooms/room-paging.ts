@@ -1,8 +1,8 @@
 import type { PageRequest, RoomMember, Store } from "@cm/protocol";
 import { describe, expect } from "vitest";
-import type { HarnessFactory } from "../harness.js";
-import { bringUp, letDie, outcomeOf, scenarios } from "../scenario.js";
-import { byId, membersOf } from "./room-members.js";
+import type { HarnessFactory } from "../store-harness.js";
+import { bringUp, letDie, outcomeOf, scenarios } from "../store-scenarios.js";
+import { byId, membersOf } from "./sample-members.js";
 
 /**
  * Maximum number of pages, more than any reading in these tests needs: a reading that exceeds this number
@@ -25,7 +25,7 @@ export function describeRoomPaging(name: string, createHarness: HarnessFactory):
         expect(byId(await readAll(store, "lobby", limit))).toEqual(byId(members));
       });
 
-      it(`returns those who stay once in pages of ${limit}, whoever comes and goes meanwhile`, async (harness) => {
+      it(`returns each lasting member once in pages of ${limit}, while others join and leave`, async (harness) => {
         const { store } = harness;
         const other = await harness.peer();
         const [alpha, beta] = [await bringUp(store, "alpha"), await bringUp(other, "beta")];
@@ -53,7 +53,7 @@ export function describeRoomPaging(name: string, createHarness: HarnessFactory):
         expect(seen.filter(({ connectionId }) => !everSeen.has(connectionId))).toEqual([]);
       });
 
-      it(`returns those who stay once in pages of ${limit} while the room shrinks to them`, async ({ store }) => {
+      it(`returns each remaining member once in pages of ${limit} while the others leave`, async ({ store }) => {
         const alpha = await bringUp(store, "alpha");
         const members = membersOf(alpha, 600);
         await store.rooms.join(alpha.lease, "lobby", members);
@@ -68,7 +68,7 @@ export function describeRoomPaging(name: string, createHarness: HarnessFactory):
       });
     }
 
-    it("goes on in another store with the cursor of the first", async ({ store, peer }) => {
+    it("continues in another store with the cursor of the first", async ({ store, peer }) => {
       const alpha = await bringUp(store, "alpha");
       const members = membersOf(alpha, 10);
       await store.rooms.join(alpha.lease, "lobby", members);
@@ -78,7 +78,7 @@ export function describeRoomPaging(name: string, createHarness: HarnessFactory):
       expect(rest.cursor).toBeUndefined();
     });
 
-    it("ends where the room empties during the reading", async ({ store }) => {
+    it("ends if the room empties during the reading", async ({ store }) => {
       const alpha = await bringUp(store, "alpha");
       const members = membersOf(alpha, 10);
       await store.rooms.join(alpha.lease, "lobby", members);
@@ -88,7 +88,7 @@ export function describeRoomPaging(name: string, createHarness: HarnessFactory):
       expect(await store.rooms.members("lobby", { limit: 4, cursor })).toEqual({ items: [], cursor: undefined });
     });
 
-    it("passes over dead servers' members that stand between the living", async (harness) => {
+    it("skips dead servers' members between the members of live servers", async (harness) => {
       const { store } = harness;
       const [living, dead] = [await bringUp(store, "living"), await bringUp(store, "dead")];
       const members = membersOf(living, 30);

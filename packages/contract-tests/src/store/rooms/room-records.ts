@@ -1,9 +1,9 @@
 import { type LostRoomRecord, ROOM_RECORD_MAX_BYTES, type Store } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { AWKWARD_NAMES } from "../awkward-names.js";
-import type { HarnessFactory } from "../harness.js";
-import { bringUp, claimDead, letDie, outcomeOf, SHORT_MS, scenarios, times } from "../scenario.js";
-import { membersOf } from "./room-members.js";
+import type { HarnessFactory } from "../store-harness.js";
+import { bringUp, claimDead, letDie, outcomeOf, SHORT_MS, scenarios, times } from "../store-scenarios.js";
+import { membersOf } from "./sample-members.js";
 
 const FIRST = { record: '"first"' };
 const OTHER = { record: '"other"' };
@@ -107,7 +107,7 @@ export function describeRoomRecords(name: string, createHarness: HarnessFactory)
       expect(await storedThings()).toBe(before);
     });
 
-    it("starts anew in a room that was empty in between, with a version that was never used", async ({ store }) => {
+    it("starts again in a room that was empty in between, with a version that was never used", async ({ store }) => {
       const [alpha, beta] = [await bringUp(store, "alpha"), await bringUp(store, "beta")];
       const members = membersOf(alpha, 1);
       await store.rooms.join(alpha.lease, "game", members, FIRST);
@@ -123,7 +123,7 @@ export function describeRoomRecords(name: string, createHarness: HarnessFactory)
       }
     });
 
-    it("sets a value where the version is the expected one, else says what is there", async ({ store, peer }) => {
+    it("sets a value if the version is the expected one, else says what is there", async ({ store, peer }) => {
       const alpha = await bringUp(store, "alpha");
       await store.rooms.join(alpha.lease, "game", membersOf(alpha, 1), FIRST);
       const { roomRecords } = await peer();
@@ -188,7 +188,7 @@ export function describeRoomRecords(name: string, createHarness: HarnessFactory)
       expect(touched).toEqual({ ...set, lastActivity: touched.lastActivity });
     });
 
-    it("restores what is missing, where the room has members, and overwrites nothing", async ({ store, peer }) => {
+    it("restores what is missing, if the room has members, and overwrites nothing", async ({ store, peer }) => {
       const alpha = await bringUp(store, "alpha");
       await store.rooms.join(alpha.lease, "lost", membersOf(alpha, 1));
       await store.rooms.join(alpha.lease, "kept", membersOf(alpha, 1), FIRST);
@@ -211,7 +211,7 @@ export function describeRoomRecords(name: string, createHarness: HarnessFactory)
       });
     });
 
-    it("refuses to make or restore records under a lease that ran out", async (harness) => {
+    it("refuses to make or restore records under a lease that expired", async (harness) => {
       const { store } = harness;
       const [alpha, beta] = [await bringUp(store, "alpha"), await bringUp(store, "beta")];
       await store.rooms.join(beta.lease, "game", membersOf(beta, 1));

@@ -2,17 +2,27 @@ import type { AnnouncedMember, RosterChange } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { hearRooms } from "../announcements.js";
 import { AWKWARD_NAMES } from "../awkward-names.js";
-import type { HarnessFactory } from "../harness.js";
 import { ODD_METADATA, textOf } from "../odd-metadata.js";
-import { bringUp, claimDead, LONG_MS, letDie, outcomeOf, passUntil, SHORT_MS, scenarios, times } from "../scenario.js";
-import { membersOf } from "./room-members.js";
+import type { HarnessFactory } from "../store-harness.js";
+import {
+  bringUp,
+  claimDead,
+  LONG_MS,
+  letDie,
+  outcomeOf,
+  passUntil,
+  SHORT_MS,
+  scenarios,
+  times,
+} from "../store-scenarios.js";
+import { membersOf } from "./sample-members.js";
 
 /** Contract tests for `RoomDirectory` about announcements. */
 export function describeRoomRosters(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
   describe(`${name}: roster changes`, () => {
-    it("tells nothing of a room while nobody wants it", async ({ store }) => {
+    it("announces nothing of a room while no server has requested it", async ({ store }) => {
       const alpha = await bringUp(store, "alpha");
       const members = membersOf(alpha, 2);
       await store.rooms.announce("other", LONG_MS);
@@ -23,7 +33,7 @@ export function describeRoomRosters(name: string, createHarness: HarnessFactory)
       expect(await roster.heard()).toEqual([]);
     });
 
-    it("tells of each member that comes, changes and goes, from the version on that the asker got", async (harness) => {
+    it("announces each member that joins, changes and leaves, from the returned version on", async (harness) => {
       const { store } = harness;
       const other = await harness.peer();
       const [alpha, beta] = [await bringUp(store, "alpha"), await bringUp(other, "beta")];
@@ -47,7 +57,7 @@ export function describeRoomRosters(name: string, createHarness: HarnessFactory)
       expect(moments).toEqual([...moments].sort((a, b) => a - b));
     });
 
-    it("tells nothing where nothing changes, nor of what is to be quiet", async ({ store }) => {
+    it("announces nothing if nothing changes, nor for quiet changes", async ({ store }) => {
       const alpha = await bringUp(store, "alpha");
       const [inside, outside, back] = membersOf(alpha, 3);
       if (inside === undefined || outside === undefined || back === undefined) throw new Error("three members");
@@ -66,7 +76,7 @@ export function describeRoomRosters(name: string, createHarness: HarnessFactory)
       expect(inShort(await roster.heard())).toEqual([`left ${back.connectionId}`]);
     });
 
-    it("tells once of what is named twice in one call", async ({ store }) => {
+    it("announces once an entry that is named twice in one call", async ({ store }) => {
       const alpha = await bringUp(store, "alpha");
       const [member] = membersOf(alpha, 1);
       if (member === undefined) throw new Error("one member");
@@ -103,7 +113,7 @@ export function describeRoomRosters(name: string, createHarness: HarnessFactory)
       expect(told.map(textOf).sort()).toEqual(expected.sort());
     });
 
-    it("numbers all changes of a room in one chain, whoever writes at once", async ({ store, peer }) => {
+    it("numbers all changes of a room in one chain, even if several servers write at once", async ({ store, peer }) => {
       const other = await peer();
       const sides = [
         { rooms: store.rooms, server: await bringUp(store, "alpha") },
@@ -125,7 +135,7 @@ export function describeRoomRosters(name: string, createHarness: HarnessFactory)
       expect(changes.filter(({ kind }) => kind === "left")).toHaveLength(300);
     });
 
-    it("tells of 2,000 members in one call", async ({ store }) => {
+    it("announces 2,000 members in one call", async ({ store }) => {
       const alpha = await bringUp(store, "alpha");
       const members = membersOf(alpha, 2000);
       await store.rooms.announce("lobby", LONG_MS);
@@ -136,7 +146,7 @@ export function describeRoomRosters(name: string, createHarness: HarnessFactory)
       expect(inShort(await roster.heard()).sort()).toEqual([...ids("joined"), ...ids("left")].sort());
     });
 
-    it("tells nothing of what is refused", async (harness) => {
+    it("announces nothing for a refused write", async (harness) => {
       const { store } = harness;
       const alpha = await bringUp(store, "alpha");
       const members = membersOf(alpha, 2);
@@ -150,7 +160,7 @@ export function describeRoomRosters(name: string, createHarness: HarnessFactory)
       expect(await roster.heard()).toEqual([]);
     });
 
-    it("tells once of the members that go with a dead server", async (harness) => {
+    it("announces once the members that are removed with a dead server", async (harness) => {
       const { store } = harness;
       const [dead, living] = [await bringUp(store, "dead"), await bringUp(store, "living")];
       const gone = membersOf(dead, 5);
@@ -167,7 +177,7 @@ export function describeRoomRosters(name: string, createHarness: HarnessFactory)
       expect(new Set(changes.map(({ reason }) => reason))).toEqual(new Set(["lost"]));
     });
 
-    it("says with each asking what the latest change was, and ends nobody's wish early", async (harness) => {
+    it("returns the latest change with each request, and shortens no earlier request", async (harness) => {
       const { store, letTimePass } = harness;
       const alpha = await bringUp(store, "alpha");
       const roster = await hearRooms(store, ["lobby"]);
@@ -180,7 +190,7 @@ export function describeRoomRosters(name: string, createHarness: HarnessFactory)
       expect(await (await harness.peer()).rooms.announce("lobby", LONG_MS)).toBe(changes.at(-1)?.version);
     });
 
-    it("stops when nobody asks again, leaves nothing behind, and starts anew with a greater version", async (harness) => {
+    it("stops if it is not requested again, leaves nothing behind, and starts again with a greater version", async (harness) => {
       const { store, storedThings, letTimePass } = harness;
       const alpha = await bringUp(store, "alpha");
       const roster = await hearRooms(store, ["lobby"]);

@@ -1,6 +1,6 @@
 import { createConnectionIdSource } from "@cm/protocol";
 import { describe, expect } from "vitest";
-import type { HarnessFactory } from "../harness.js";
+import type { HarnessFactory } from "../store-harness.js";
 import {
   bringUp,
   claimDead,
@@ -13,7 +13,7 @@ import {
   SHORT_MS,
   scenarios,
   times,
-} from "../scenario.js";
+} from "../store-scenarios.js";
 
 /** Contract tests for `ServerUpkeep` about reaping. */
 export function describeServerReaping(name: string, createHarness: HarnessFactory): void {
@@ -21,7 +21,7 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
   const successorOf = (serverId: string) => registrationOf(createConnectionIdSource({ serverId }));
 
   describe(`${name}: server reaping`, () => {
-    it("lets nobody claim a server that lives, was given up, or is unknown", async ({ store }) => {
+    it("refuses a claim on a server that is alive, was released, or is unknown", async ({ store }) => {
       const released = await bringUp(store, "released");
       await bringUp(store, "living");
       await store.servers.release(released.lease);
@@ -47,7 +47,7 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       expect(won).toMatchObject([{ serverId, incarnation, shelfBits }]);
     });
 
-    it("lets the claimant claim again, which extends the claim, and nobody else meanwhile", async (harness) => {
+    it("lets only the claimant claim again, which extends the claim", async (harness) => {
       const { upkeep } = harness.store;
       await letDie(harness, await bringUp(harness.store, "dead"));
       const first = await claimDead(harness.store, "dead", "mine");
@@ -57,7 +57,7 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       expect(await upkeep.servers.claim({ serverId: "dead" }, "other", LONG_MS)).toBeUndefined();
     });
 
-    it("gives a claim that ran out to another, and holds the first to nothing", async (harness) => {
+    it("gives an expired claim to another server, and refuses the first claimant's writes", async (harness) => {
       const { servers, upkeep } = harness.store;
       await letDie(harness, await bringUp(harness.store, "dead"));
       const observer = await bringUp(harness.store, "observer");
@@ -93,7 +93,7 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       expect((await servers.snapshot()).living).toMatchObject([{ serverId: "dead", token: lease.token }]);
     });
 
-    it("keeps every incarnation, the same one too, out while somebody cleans up", async (harness) => {
+    it("refuses every incarnation while a server cleans up, even the same one", async (harness) => {
       const { servers } = harness.store;
       const server = await bringUp(harness.store, "dead");
       await letDie(harness, server);
@@ -105,7 +105,7 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       expect((await servers.snapshot()).living).toEqual([]);
     });
 
-    it("lets the same incarnation back in when the claim ran out, and then claims and buries it no more", async (harness) => {
+    it("accepts the same incarnation after the claim has expired, and refuses to claim or unregister it then", async (harness) => {
       const { servers, upkeep } = harness.store;
       const server = await bringUp(harness.store, "dead");
       await letDie(harness, server);
@@ -117,7 +117,7 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       expect((await servers.snapshot()).living).toMatchObject([{ serverId: "dead" }]);
     });
 
-    it("tells one who comes back after a burial that he was reaped, once, and keeps it over renewals", async (harness) => {
+    it("marks the lease of an incarnation that comes back after it was unregistered as reaped, once, and keeps the mark over renewals", async (harness) => {
       const { servers, upkeep } = harness.store;
       const server = await bringUp(harness.store, "dead");
       expect(server.lease.wasReaped).toBe(false);
@@ -131,7 +131,7 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       expect((await servers.renew(next, { connections: 0, rooms: 0 })).lease.wasReaped).toBe(false);
     });
 
-    it("tells one that he was reaped where the cleaning up began only", async (harness) => {
+    it("marks a lease as reaped even if the cleanup had only begun", async (harness) => {
       const { servers, upkeep } = harness.store;
       const server = await bringUp(harness.store, "dead");
       await letDie(harness, server);
@@ -146,7 +146,7 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       expect((await servers.acquire(server.registration, LONG_MS)).wasReaped).toBe(false);
     });
 
-    it("tells nobody so whose lease merely ran out or was given up, and no other incarnation", async (harness) => {
+    it("does not mark a lease that merely expired or was released, nor one of another incarnation", async (harness) => {
       const { servers, upkeep } = harness.store;
       const late = await bringUp(harness.store, "late");
       await letDie(harness, late);

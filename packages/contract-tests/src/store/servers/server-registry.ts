@@ -1,6 +1,6 @@
 import { createConnectionIdSource, isCmError } from "@cm/protocol";
 import { describe, expect } from "vitest";
-import type { HarnessFactory } from "../harness.js";
+import type { HarnessFactory } from "../store-harness.js";
 import {
   bringUp,
   claimDead,
@@ -12,7 +12,7 @@ import {
   SHORT_MS,
   scenarios,
   times,
-} from "../scenario.js";
+} from "../store-scenarios.js";
 
 const NOTHING = { connections: 0, rooms: 0 };
 
@@ -22,7 +22,7 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
   const successorOf = (serverId: string) => registrationOf(createConnectionIdSource({ serverId }));
 
   describe(`${name}: server registry`, () => {
-    it("lists a living server with all that it told, to every store", async ({ store, peer }) => {
+    it("lists a live server with all its reported data, in every store", async ({ store, peer }) => {
       const registration = { ...successorOf("alpha"), host: "fe80::1%eth0|a b", port: 65_535 };
       const lease = await store.servers.acquire(registration, LONG_MS);
       const { serverId, incarnation } = registration;
@@ -36,14 +36,14 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       }
     });
 
-    it("lists nobody at first, and all when there are several", async ({ store }) => {
+    it("lists no server at first, and all when there are several", async ({ store }) => {
       expect((await store.servers.snapshot()).living).toEqual([]);
       await Promise.all(times(25, (i) => bringUp(store, `server-${i}`)));
       const listed = (await store.servers.snapshot()).living.map(({ serverId }) => serverId);
       expect(listed.sort()).toEqual(times(25, (i) => `server-${i}`).sort());
     });
 
-    it("tells with each heartbeat what the server counts, and until when it is believed", async (harness) => {
+    it("stores the server's counters with each heartbeat, and when its lease expires", async (harness) => {
       const { servers } = harness.store;
       const { lease } = await bringUp(harness.store, "alpha");
       const [before] = (await servers.snapshot()).living;
@@ -112,7 +112,7 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       expect(tokens).toEqual([...new Set(tokens)].sort((a, b) => a - b));
     });
 
-    it("leaves a server out everywhere once its lease ran out, and renews it no more", async (harness) => {
+    it("omits a server everywhere once its lease has expired, and does not renew it", async (harness) => {
       const other = await harness.peer();
       const dead = await bringUp(harness.store, "alpha");
       const living = await bringUp(harness.store, "beta");
@@ -124,7 +124,7 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       expect((await harness.store.servers.snapshot()).living).toHaveLength(1);
     });
 
-    it("lets the same incarnation take an expired lease anew", async (harness) => {
+    it("lets the same incarnation acquire an expired lease again", async (harness) => {
       const { servers } = harness.store;
       const server = await bringUp(harness.store, "alpha");
       const lost = await letDie(harness, server);
@@ -170,7 +170,7 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       expect(await expired()).toEqual(["dead-2"]);
     });
 
-    it("counts everybody who may be there, and whoever went and did not come back", async (harness) => {
+    it("lists the servers that may be alive, and those that went and did not come back", async (harness) => {
       const { servers, upkeep } = harness.store;
       await bringUp(harness.store, "observer");
       const started = await servers.snapshot();
@@ -194,7 +194,7 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       expect(knownForMs).toBeGreaterThan(Math.max(...recentlyGone.map(({ agoMs }) => agoMs)));
     });
 
-    it("counts whoever came back as the same incarnation as present, another one under its id as that one alone", async (harness) => {
+    it("lists the same incarnation that came back as present, and another one under its id only as itself", async (harness) => {
       const { servers, upkeep } = harness.store;
       await bringUp(harness.store, "observer");
       const [same, other] = [await bringUp(harness.store, "same"), await bringUp(harness.store, "other")];
@@ -210,7 +210,7 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       expect(recentlyGone.map(({ serverId }) => serverId)).toEqual(["other"]);
     });
 
-    it("knows the departures of a thousand servers, and no further back", async (harness) => {
+    it("remembers the departures of a thousand servers", async (harness) => {
       const { servers } = harness.store;
       await bringUp(harness.store, "observer");
       const come = (n: number) => Promise.all(times(n, (i) => servers.acquire(successorOf(`s-${i}`), LONG_MS)));

@@ -1,6 +1,6 @@
 import { describe, expect } from "vitest";
-import type { HarnessFactory } from "../harness.js";
-import { bringUp, LONG_MS, letDie, SHORT_MS, scenarios } from "../scenario.js";
+import type { HarnessFactory } from "../store-harness.js";
+import { bringUp, LONG_MS, letDie, SHORT_MS, scenarios } from "../store-scenarios.js";
 
 const COUNTERS = { connections: 0, rooms: 0 };
 
@@ -55,7 +55,7 @@ export function describeServerWatch(name: string, createHarness: HarnessFactory)
       await subscription.close();
     });
 
-    it("tells a server that its lease is gone, and takes no sign of life of it", async (harness) => {
+    it("reports to a server that its lease is gone, and ignores its sign of life", async (harness) => {
       const { servers, upkeep } = harness.store;
       const [lost, observer] = [await bringUp(harness.store, "lost"), await bringUp(harness.store, "observer")];
       await upkeep.servers.watch(lost.lease, SHORT_MS);
@@ -68,7 +68,7 @@ export function describeServerWatch(name: string, createHarness: HarnessFactory)
       expect(await upkeep.servers.watch(late.lease, SHORT_MS)).toEqual({ isHeld: false, silent: [] });
     });
 
-    it("says until when a living server holds its id", async ({ store }) => {
+    it("says until when a live server holds its id", async ({ store }) => {
       const holder = await bringUp(store, "taken");
       const refusal = await store.servers.acquire({ ...holder.registration, incarnation: "zzzz" }, LONG_MS).then(
         () => undefined,

@@ -1,17 +1,17 @@
 import { describe, expect } from "vitest";
 import { hearUsers } from "../announcements.js";
 import { AWKWARD_NAMES } from "../awkward-names.js";
-import type { HarnessFactory } from "../harness.js";
 import { ODD_METADATA, textOf } from "../odd-metadata.js";
-import { bringUp, claimDead, letDie, outcomeOf, scenarios, times } from "../scenario.js";
-import { AT_ONCE, connectionOf, connectionsOf, inShort, usersOfOneFeed } from "./users.js";
+import type { HarnessFactory } from "../store-harness.js";
+import { bringUp, claimDead, letDie, outcomeOf, scenarios, times } from "../store-scenarios.js";
+import { AT_ONCE, connectionOf, connectionsOf, inShort, usersOfOneFeed } from "./sample-users.js";
 
 /** Contract tests for `UserDirectory` about announcements. */
 export function describePresenceChanges(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
   describe(`${name}: presence changes`, () => {
-    it("tells of each connection that comes and goes, with what it says about itself", async ({ store, peer }) => {
+    it("announces each connection that opens and closes, with its metadata", async ({ store, peer }) => {
       const alpha = await bringUp(store, "alpha");
       const feed = await hearUsers(await peer(), ["ann"]);
       const [first, second] = [connectionOf(alpha, "ann", '{"device":"phone"}'), connectionOf(alpha, "ann")];
@@ -31,7 +31,7 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
       expect(new Set(changes.map(({ userId }) => userId))).toEqual(new Set(["ann"]));
     });
 
-    it("tells nothing where nothing changes", async ({ store }) => {
+    it("announces nothing if nothing changes", async ({ store }) => {
       const alpha = await bringUp(store, "alpha");
       const known = connectionOf(alpha, "ann", "[1]");
       const unknown = [connectionOf(alpha, "ann", "[1]"), connectionOf(alpha, "bob", "[1]")];
@@ -47,7 +47,7 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
       expect(await feed.heard()).toEqual([]);
     });
 
-    it("tells once of what is named twice in one call", async ({ store }) => {
+    it("announces once an entry that is named twice in one call", async ({ store }) => {
       const alpha = await bringUp(store, "alpha");
       const feed = await hearUsers(store, ["ann"]);
       const connection = connectionOf(alpha, "ann", "1");
@@ -60,7 +60,7 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
       expect(inShort(await feed.heard())).toEqual(expected);
     });
 
-    it("tells of new metadata, and what it replaces", async ({ store, peer }) => {
+    it("announces new metadata, and the metadata that it replaces", async ({ store, peer }) => {
       const alpha = await bringUp(store, "alpha");
       const feed = await hearUsers(await peer(), ["ann"]);
       const connection = connectionOf(alpha, "ann");
@@ -107,7 +107,7 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
       expect(told.map(textOf).sort()).toEqual(expected.map(textOf).sort());
     });
 
-    it("adds and tells nothing where it is asked to be quiet, and goes on from there", async ({ store }) => {
+    it("adds without announcing if quiet is set, and continues the chain from there", async ({ store }) => {
       const alpha = await bringUp(store, "alpha");
       const feed = await hearUsers(store, ["ann"]);
       const [back, also, fresh] = [
@@ -127,7 +127,7 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
       ]);
     });
 
-    it("tells everybody in one order of a user who is on two servers", async ({ store, peer }) => {
+    it("announces the changes of a user on two servers to all in one order", async ({ store, peer }) => {
       const other = await peer();
       const [alpha, beta] = [await bringUp(store, "alpha"), await bringUp(other, "beta")];
       const feeds = [await hearUsers(store, ["ann"]), await hearUsers(other, ["ann"])];
@@ -146,7 +146,7 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
       }
     });
 
-    it("numbers all changes of a feed in one chain, whoever writes at once", async ({ store, peer }) => {
+    it("numbers all changes of a feed in one chain, even if several servers write at once", async ({ store, peer }) => {
       const other = await peer();
       const sides = [
         { users: store.users, server: await bringUp(store, "alpha") },
@@ -175,7 +175,7 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
       }
     });
 
-    it("tells of each of 2,000 connections in one call", async ({ store }) => {
+    it("announces each of 2,000 connections in one call", async ({ store }) => {
       const alpha = await bringUp(store, "alpha");
       const feed = await hearUsers(store);
       const connections = [
@@ -189,7 +189,7 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
       expect([count("online"), count("opened"), count("closed"), count("offline")]).toEqual([1001, 999, 999, 1001]);
     });
 
-    it("tells nothing of what is refused", async (harness) => {
+    it("announces nothing for a refused write", async (harness) => {
       const { store } = harness;
       const alpha = await bringUp(store, "alpha");
       const kept = connectionOf(alpha, "ann");
@@ -202,7 +202,7 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
       expect(await feed.heard()).toEqual([]);
     });
 
-    it("tells once, and at once, of those that go with a dead server", async (harness) => {
+    it("announces once, and at once, the users that are removed with a dead server", async (harness) => {
       const { store } = harness;
       const [dead, living] = [await bringUp(store, "dead"), await bringUp(store, "living")];
       const gone = [...connectionsOf(dead, "ann", 2), ...connectionsOf(dead, "bob", 1)];

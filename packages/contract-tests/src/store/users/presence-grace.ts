@@ -1,9 +1,9 @@
 import { connectionIdsOf } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { hearUsers } from "../announcements.js";
-import type { HarnessFactory, StoreHarness } from "../harness.js";
-import { bringUp, claimDead, LONG_MS, letDie, passUntil, SHORT_MS, scenarios, times } from "../scenario.js";
-import { AT_ONCE, connectionOf, connectionsOf, inShort } from "./users.js";
+import type { HarnessFactory, StoreHarness } from "../store-harness.js";
+import { bringUp, claimDead, LONG_MS, letDie, passUntil, SHORT_MS, scenarios, times } from "../store-scenarios.js";
+import { AT_ONCE, connectionOf, connectionsOf, inShort } from "./sample-users.js";
 
 const LONG_GRACE = { graceMs: LONG_MS };
 const SHORT_GRACE = { graceMs: SHORT_MS };
@@ -34,7 +34,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       expect(await feed.heard()).toMatchObject([{}, { metadata: "here" }]);
     });
 
-    it("ends when the user comes back, on any server, who then was never offline", async ({ store, peer }) => {
+    it("ends when the user comes back on any server, and the user was never announced as offline", async ({ store, peer }) => {
       const other = await peer();
       const [alpha, beta] = [await bringUp(store, "alpha"), await bringUp(other, "beta")];
       const feed = await hearUsers(store, ["ann"]);
@@ -52,7 +52,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       ]);
     });
 
-    it("is over for one who comes back late, before anybody said that he was offline", async ({
+    it("ends for a user that comes back late, before it was announced as offline", async ({
       store,
       letTimePass,
     }) => {
@@ -90,7 +90,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       expect(await storedThings()).toBe(before);
     });
 
-    it("makes one who comes after it ended and was told come online anew", async (harness) => {
+    it("announces a user that comes back after it was announced as offline as online again", async (harness) => {
       const { store } = harness;
       const alpha = await bringUp(store, "alpha");
       const [before, after] = [connectionOf(alpha, "ann"), connectionOf(alpha, "ann")];
@@ -115,7 +115,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: true }]);
     });
 
-    it("is not there for one who signs off", async ({ store }) => {
+    it("does not apply to a user that signs off", async ({ store }) => {
       const alpha = await bringUp(store, "alpha");
       const [first, last] = [connectionOf(alpha, "ann"), connectionOf(alpha, "ann")];
       await store.users.add(alpha.lease, [first, last]);
@@ -155,7 +155,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       expect(await store.counts.of("users")).toBe(1);
     });
 
-    it("is settled in the partitions asked for alone", async (harness) => {
+    it("is settled only in the requested partitions", async (harness) => {
       const { store, letTimePass } = harness;
       const alpha = await bringUp(store, "alpha");
       const connection = connectionOf(alpha, "ann");

@@ -1,9 +1,9 @@
 import type { PageRequest, PresenceChange, Store, UserState } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { hearUsers } from "../announcements.js";
-import type { HarnessFactory } from "../harness.js";
-import { bringUp, LONG_MS, letDie, outcomeOf, passUntil, SHORT_MS, scenarios, times } from "../scenario.js";
-import { AT_ONCE, byConnection, connectionOf, connectionsOf, idsOf, usersOfOneFeed } from "./users.js";
+import type { HarnessFactory } from "../store-harness.js";
+import { bringUp, LONG_MS, letDie, outcomeOf, passUntil, SHORT_MS, scenarios, times } from "../store-scenarios.js";
+import { AT_ONCE, byConnection, connectionOf, connectionsOf, idsOf, usersOfOneFeed } from "./sample-users.js";
 
 /**
  * Maximum number of pages, more than any reading in these tests needs: a reading that exceeds this number
@@ -16,7 +16,7 @@ export function describePresenceReading(name: string, createHarness: HarnessFact
   const it = scenarios(createHarness);
 
   describe(`${name}: reading presence`, () => {
-    it("returns states in the order asked for, of those who are unknown too", async ({ store, peer }) => {
+    it("returns states in the requested order, including unknown users", async ({ store, peer }) => {
       const alpha = await bringUp(store, "alpha");
       const [phone, desk] = [connectionOf(alpha, "ann", '{"device":"phone"}'), connectionOf(alpha, "ann")];
       const bobs = connectionOf(alpha, "bob", "null");
@@ -114,7 +114,7 @@ export function describePresenceReading(name: string, createHarness: HarnessFact
     });
 
     for (const limit of [1, 7, 1000]) {
-      it(`returns those who stay online once in pages of ${limit}, whoever comes and goes`, async ({ store, peer }) => {
+      it(`returns each lasting user once in pages of ${limit}, while others come and go`, async ({ store, peer }) => {
         const other = await peer();
         const [alpha, beta] = [await bringUp(store, "alpha"), await bringUp(other, "beta")];
         const staying = times(60, (i) => `stays-${i}`);
@@ -138,7 +138,7 @@ export function describePresenceReading(name: string, createHarness: HarnessFact
       });
     }
 
-    it("returns the states of those who are online, leaving ones among them, and of nobody else", async (harness) => {
+    it("returns the states of exactly the users that are online, including leaving ones", async (harness) => {
       const { store } = harness;
       const alpha = await bringUp(store, "alpha");
       const [anns, bobs, cats] = ["ann", "bob", "cat"].map((userId) => connectionOf(alpha, userId, `"${userId}"`));

@@ -1,9 +1,19 @@
 import { connectionIdsOf } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { AWKWARD_NAMES } from "../awkward-names.js";
-import type { HarnessFactory } from "../harness.js";
-import { bringUp, claimDead, LONG_MS, letDie, loseClaim, outcomeOf, passUntil, scenarios, times } from "../scenario.js";
-import { AT_ONCE, byConnection, connectionsOf, idsOf } from "./users.js";
+import type { HarnessFactory } from "../store-harness.js";
+import {
+  bringUp,
+  claimDead,
+  LONG_MS,
+  letDie,
+  loseClaim,
+  outcomeOf,
+  passUntil,
+  scenarios,
+  times,
+} from "../store-scenarios.js";
+import { AT_ONCE, byConnection, connectionsOf, idsOf } from "./sample-users.js";
 
 /** Contract tests for `UserDirectory` and `ProjectionUpkeep` about users' connections. */
 export function describeUserDirectory(name: string, createHarness: HarnessFactory): void {
@@ -120,7 +130,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       expect(await store.counts.of("users")).toBe(0);
     });
 
-    it("refuses writes under a lease that ran out, and changes nothing", async (harness) => {
+    it("refuses writes under a lease that expired, and changes nothing", async (harness) => {
       const { store } = harness;
       const alpha = await bringUp(store, "alpha");
       const kept = connectionsOf(alpha, "ann", 2);
@@ -166,7 +176,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       }
     });
 
-    it("removes a dead server's connections under a claim, and nobody else's", async (harness) => {
+    it("removes only the dead server's connections under a claim", async (harness) => {
       const { store, storedThings } = harness;
       const [dead, living] = [await bringUp(store, "dead"), await bringUp(store, "living")];
       const before = await storedThings();
@@ -184,7 +194,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       expect(await storedThings()).toBe(before);
     });
 
-    it("removes nothing under a claim that ran out", async (harness) => {
+    it("removes nothing under a claim that expired", async (harness) => {
       const { store } = harness;
       const dead = await bringUp(store, "dead");
       const connections = connectionsOf(dead, "ann", 2);

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { rm, writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
-import { findOnPath } from "./executable.js";
+import { findOnPath } from "./find-executable.js";
 
 const run = promisify(execFile);
 

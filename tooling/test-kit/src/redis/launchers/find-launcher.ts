@@ -1,6 +1,6 @@
 import { canInstallWithApt, installWithApt } from "./apt-install.js";
 import { createDockerLauncher, dockerAnswers } from "./docker-launcher.js";
-import { findOnPath } from "./executable.js";
+import { findOnPath } from "./find-executable.js";
 import type { RedisLauncher } from "./launcher.js";
 import { createProcessLauncher } from "./process-launcher.js";
 

@@ -1,5 +1,5 @@
 import { eventually } from "../../eventually.js";
-import { hasSlot, type SeenNode, seenBy } from "./cluster-view.js";
+import { hasSlot, type SeenNode, seenBy } from "./cluster-nodes-command.js";
 import type { RedisServer } from "./redis-server.js";
 
 /** A node of a running Cluster with its node id. */

@@ -26,7 +26,7 @@ async function roleOf(server: RedisServer): Promise<unknown> {
 }
 
 describe("one Redis", () => {
-  it("comes back with its data where it is durable, and empty where it is told to", async () => {
+  it("comes back with its data if it is durable, and empty on request", async () => {
     const redis = await startRedis({ durable: true });
     onTestFinished(() => redis.close());
     await redis.ask("SET", "kept", "yes");
@@ -38,7 +38,7 @@ describe("one Redis", () => {
     expect(await redis.ask("GET", "kept")).toBeNull();
   });
 
-  it("can be paused and goes on with what it was asked meanwhile", async () => {
+  it("can be paused and continues with what it was asked meanwhile", async () => {
     const redis = await startRedis();
     onTestFinished(() => redis.close());
     await redis.pause();
@@ -75,7 +75,7 @@ describe("Sentinels over a master and two replicas", () => {
     expect(await keysUnder(sentinel.url, prefix)).toEqual([`${prefix}:a`]);
   });
 
-  it("fail over where the master is cut off by its proxy, and take it back as a replica", async () => {
+  it("fail over if the master is cut off by its proxy, and take it back as a replica", async () => {
     const sentinel = await startRedisSentinel({ sentinels: 3, replicas: 2, proxied: true });
     onTestFinished(() => sentinel.close());
     const [cutOff] = sentinel.proxies;
@@ -124,7 +124,7 @@ describe("a Cluster with a replica for each master", () => {
     await cluster.untilWhole();
   });
 
-  it("announces its proxies, and stays whole where one of them is cut", async () => {
+  it("announces its proxies, and stays whole if one of them is cut", async () => {
     const cluster = await startCluster({ replicas: 0, proxied: true });
     const slots = await cluster.nodes[0]?.ask("CLUSTER", "SLOTS");
     const announced = (Array.isArray(slots) ? slots : []).flatMap((range) =>

@@ -1,0 +1,102 @@
+import {
+  CmError,
+  ERROR_CODES,
+  type ErrorCode,
+  encodeServerFrame,
+  isClientErrorCode,
+  isCmError,
+  type Ref,
+  type ServerFrame,
+  toCmError,
+} from "@cm/protocol";
+
+/** Maximum number of a connection's requests that wait for the store or the bus. */
+const MAX_PENDING = 256;
+
+/**
+ * Codes of server faults. The messages of these errors are meant for the operator and may contain keys and
+ * servers: clients get only the code and its meaning, and the rest goes to the log.
+ */
+const INTERNAL: ReadonlySet<ErrorCode> = new Set(["internal", "layout-mismatch", "lease-lost", "store-corrupt"]);
+
+/** Additional fields of some acknowledgements. */
+export type AckDetails = Omit<Extract<ServerFrame, { type: "ack" }>, "type" | "ref">;
+
+const NO_DETAILS: AckDetails = Object.freeze({});
+
+/** Sends responses to one client, and limits the number of its requests in progress. */
+export class ClientResponses {
+  readonly #sendText: (text: string) => void;
+  readonly #onFault: (error: unknown) => void;
+  #pending = 0;
+
+  constructor(sendText: (text: string) => void, onFault: (error: unknown) => void) {
+    this.#sendText = sendText;
+    this.#onFault = onFault;
+  }
+
+  /** Sends a frame. `ref` is the reference of the request that it responds to, if any. */
+  send(frame: ServerFrame, ref: Ref | undefined): void {
+    this.#sendText(encodeServerFrame(ref === undefined ? frame : { ...frame, ref }));
+  }
+
+  /** Acknowledges a request that was carried out, if the client gave it a reference. */
+  ack(ref: Ref | undefined, more: AckDetails = NO_DETAILS): void {
+    if (ref !== undefined) this.#sendText(encodeServerFrame({ type: "ack", ref, ...more }));
+  }
+
+  /**
+   * Sends an error to the client because its request was not carried out. Details that do not concern the
+   * client go to the log. A code that is not meant for clients is reported as `internal`.
+   */
+  refuse(cause: unknown, ref: Ref | undefined): void {
+    const error = toCmError(cause, "internal", "The server failed; the error is in its log.");
+    const code = isClientErrorCode(error.code) ? error.code : "internal";
+    const { retryable } = ERROR_CODES[code];
+    const isInternal = INTERNAL.has(code);
+    if (isInternal) this.#onFault(cause);
+    // Replace the message of an internal error by the meaning of its code. The message of an error that was
+    // wrapped here can be sent: it contains no details.
+    const message = isInternal && isCmError(cause) ? ERROR_CODES[code].meaning : error.message;
+    this.send({ type: "error", code, message, retryable }, ref);
+  }
+
+  /** Carries out an asynchronous request. Refuses it if too many are in progress, or if it rejects. */
+  async wait(ref: Ref | undefined, request: () => Promise<void>): Promise<void> {
+    if (!this.#admit(ref)) return;
+    try {
+      await request();
+    } catch (error) {
+      this.refuse(error, ref);
+    } finally {
+      this.#pending--;
+    }
+  }
+
+  /**
+   * Same as {@link wait}, with an acknowledgement after success. Avoids an async function, because it runs for
+   * every message.
+   */
+  ackAfter(ref: Ref | undefined, request: () => Promise<unknown>): void {
+    if (!this.#admit(ref)) return;
+    request().then(
+      () => {
+        this.#pending--;
+        this.ack(ref);
+      },
+      (error: unknown) => {
+        this.#pending--;
+        this.refuse(error, ref);
+      },
+    );
+  }
+
+  #admit(ref: Ref | undefined): boolean {
+    if (this.#pending >= MAX_PENDING) {
+      this.refuse(new CmError("pending-limit", "Too many requests are waiting for an answer."), ref);
+      return false;
+    }
+    this.#pending++;
+    return true;
+  }
+}

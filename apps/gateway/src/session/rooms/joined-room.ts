@@ -1,0 +1,60 @@
+import type { Sender } from "@cm/protocol";
+
+/**
+ * The membership of one connection in one room. Operations on the membership run one after the other, in the
+ * client's order. A publish is not queued if no operation is in progress.
+ */
+export class JoinedRoom {
+  readonly name: string;
+  readonly #from: Sender;
+  #frameHead: string | undefined;
+  joined = false;
+  /**
+   * Whether another server has put the connection into the room; the connection's permissions are then not
+   * checked.
+   */
+  isAdmitted = false;
+  /** Whether the connection's permissions allow it to publish here. */
+  mayPublish: boolean;
+  /** Whether the room counts against the connection's limit: the connection is in the room or enters it. */
+  wanted = false;
+  /** Number of operations that wait or run. */
+  #queued = 0;
+  #last: Promise<unknown> | undefined;
+
+  constructor(name: string, from: Sender, mayPublish: boolean) {
+    this.name = name;
+    this.mayPublish = mayPublish;
+    this.#from = from;
+  }
+
+  /**
+   * The frame of a message from this connection to the room. `data` is JSON. The beginning of the frame is
+   * built only once.
+   */
+  messageFrame(data: string, key: string | undefined): string {
+    this.#frameHead ??= `{"type":"message","room":${JSON.stringify(this.name)},"from":${JSON.stringify(this.#from)},`;
+    return `${this.#frameHead}${key === undefined ? "" : `"key":${JSON.stringify(key)},`}"data":${data}}`;
+  }
+
+  /** Whether an operation waits or runs. Already `false` when the promise of the last one settles. */
+  get busy(): boolean {
+    return this.#queued > 0;
+  }
+
+  /** Runs an operation after all earlier ones have settled. */
+  run(operation: () => Promise<void>): Promise<void> {
+    const inTurn = async (): Promise<void> => {
+      try {
+        await operation();
+      } finally {
+        this.#queued--;
+        if (this.#queued === 0) this.#last = undefined;
+      }
+    };
+    this.#queued++;
+    const mine = this.#last === undefined ? inTurn() : this.#last.then(inTurn, inTurn);
+    this.#last = mine;
+    return mine;
+  }
+}

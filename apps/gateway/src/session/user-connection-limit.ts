@@ -1,0 +1,92 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Membership, NewConnection } from "@cm/membership";
+import { CmError, connectionIdsOf, isCmError, type Store } from "@cm/protocol";
+import type { Router } from "@cm/router";
+import type { LimitCounter } from "../limits/limit-counter.js";
+
+/** What happens if a connection exceeds its user's limit. */
+export type UserLimitPolicy = (typeof USER_LIMIT_POLICIES)[number];
+export const USER_LIMIT_POLICIES = ["refuse", "replace"] as const;
+
+/** Options of {@link UserConnectionLimit}. */
+export interface UserConnectionLimitOptions {
+  readonly policy: UserLimitPolicy;
+  /** Maximum number of a user's connections on all servers; 0: no limit. */
+  readonly maxConnectionsPerUser: number;
+  readonly membership: Pick<Membership, "open">;
+  readonly store: Pick<Store, "users" | "connections">;
+  readonly router: Pick<Router, "control">;
+  readonly limits: LimitCounter;
+}
+
+/**
+ * Maximum number of attempts to register a connection. Several may be needed, because another connection may
+ * take a place that was freed.
+ */
+const ATTEMPTS_MAX = 5;
+
+/** Maximum time for the owner of the oldest connection to close it, in milliseconds. */
+const CLOSE_TIMEOUT_MS = 2_000;
+
+/**
+ * Delay before the next attempt, in milliseconds, multiplied by the number of attempts so far. In that time the
+ * store can remove the closed connection.
+ */
+const WAIT_MS = 25;
+
+/** Registers connections within the limit of their user. */
+export class UserConnectionLimit {
+  readonly #options: UserConnectionLimitOptions;
+
+  constructor(options: UserConnectionLimitOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Same as {@link Membership.open}; with the policy `replace`, closes the user's oldest connection first if
+   * the limit is reached. The store counts the connections while it registers one, so that several
+   * registrations at once on different servers can't exceed the limit. Rejects with `unavailable` if no place
+   * could be freed, for example because the server of the oldest connection died or hangs; the client should
+   * reconnect.
+   */
+  async open(connection: NewConnection): Promise<void> {
+    const { membership, policy, limits } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await membership.open(connection);
+        return;
+      } catch (error) {
+        if (!isTooMany(error)) throw error;
+        if (attempt === 1) limits.count("connections-per-user");
+        if (policy === "refuse") throw error;
+        if (attempt === ATTEMPTS_MAX || !(await this.#makeRoom(connection.userId))) {
+          throw new CmError("unavailable", "The user's oldest connection could not be closed.", { cause: error });
+        }
+        await sleep(WAIT_MS * attempt);
+      }
+    }
+  }
+
+  /**
+   * Closes the user's oldest connection, unless a connection of the user has closed in the meantime. Resolves
+   * with `false` if the server of the oldest connection does not respond.
+   */
+  async #makeRoom(userId: string): Promise<boolean> {
+    const { store, router, maxConnectionsPerUser } = this.#options;
+    const ids = await connectionIdsOf(store.users, userId);
+    if (ids.length < maxConnectionsPerUser) return true;
+    const records = await Promise.all(ids.map((id) => store.connections.get(id)));
+    const [oldest] = records
+      .filter((record) => record !== undefined)
+      .sort((a, b) => a.connectedAt - b.connectedAt || (a.connectionId < b.connectionId ? -1 : 1));
+    if (oldest === undefined) return true;
+    const request = { type: "disconnect", reason: "connections-limit" } as const;
+    // Do not treat `not-found` as a failure: either another server has closed the connection, or the
+    // connection's server has died, in which case later attempts fail.
+    return (await router.control(oldest.connectionId, request, { timeoutMs: CLOSE_TIMEOUT_MS })) !== "timeout";
+  }
+}
+
+function isTooMany(error: unknown): error is CmError {
+  return isCmError(error) && error.code === "connections-limit";
+}

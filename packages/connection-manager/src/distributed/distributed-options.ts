@@ -1,0 +1,198 @@
+import { createFailureWarnings } from "@cm/node";
+import type { OnError, Store } from "@cm/protocol";
+import {
+  LONGEST_DURATION_MS,
+  optionInvalid,
+  requireDurationMs,
+  requireFunction,
+  requireOptions,
+  requireWholeNumber,
+} from "@cm/protocol/options";
+import type { Gap } from "@cm/router";
+
+/**
+ * Decides whether the token allows the user to use the socket. If it throws, the registration fails:
+ * with the error itself if it is a `CmError`, otherwise with `internal`.
+ */
+export type VerifyToken<S> = (token: string, userId: string, socket: S) => boolean | Promise<boolean>;
+
+/** Options of {@link createDistributedConnectionManager}. */
+export interface DistributedConnectionManagerOptions<S = unknown> {
+  /**
+   * The URL of the Redis that all servers share; see `RedisStoreOptions.url`. Without it and without
+   * `store`, everything is in the memory of this process and other servers don't see it; a warning is
+   * emitted.
+   */
+  readonly redisUrl?: string | undefined;
+  /** A started store, instead of `redisUrl`. It is not closed by `shutdown`. */
+  readonly store?: Store | undefined;
+  /** Prefix of every key and channel in Redis. Default `cm`. */
+  readonly prefix?: string | undefined;
+  /**
+   * The server id: 1 to 64 characters of `A-Z a-z 0-9 _ -`, unique among living servers. Default:
+   * `server-` and 12 random characters.
+   */
+  readonly serverId?: string | undefined;
+  /** The host at which others reach this server; listed for them, not interpreted. Default `localhost`. */
+  readonly serverHost?: string | undefined;
+  /** The port on that host, 0 to 65,535. Default 0. */
+  readonly serverPort?: number | undefined;
+  /** Time between heartbeats, in milliseconds. Default 30,000; 100 to 3,600,000. */
+  readonly heartbeatInterval?: number | undefined;
+  /**
+   * Time after its last heartbeat until a silent server counts as dead, in seconds. Must be more than
+   * the interval; a warning is emitted if it is not more than twice the interval. Default 90; up to
+   * 86,400.
+   */
+  readonly heartbeatTTL?: number | undefined;
+  /**
+   * Time without a sign of life after which a connection is closed, in milliseconds. Default 1,800,000;
+   * 1,000 or more.
+   */
+  readonly staleConnectionTimeout?: number | undefined;
+  /** Time between checks for stale connections, in milliseconds. Default 300,000; 100 or more. */
+  readonly cleanupInterval?: number | undefined;
+  /**
+   * Verifies the token of every registration, within 10 seconds. Without it **every token is
+   * accepted**: the caller of `registerConnection` must then have authenticated the user before.
+   */
+  readonly verifyToken?: VerifyToken<S> | undefined;
+  /**
+   * Whether the members of a room are notified when a user leaves (see `DepartureMessage`). This server
+   * then keeps a list of all members of the rooms that its sockets are in. Default `true`.
+   */
+  readonly announceDepartures?: boolean | undefined;
+  /** Maximum size of a message, in bytes of JSON. Default 65,536; 1 to 16,777,216. */
+  readonly maxMessageBytes?: number | undefined;
+  /** Called for each gap in the messages from other servers. Must not throw. Default: nothing. */
+  readonly onGap?: ((gap: Gap) => void) | undefined;
+  /**
+   * Receives failures that no caller is waiting for. Must not throw. Default: a process warning that
+   * names the stage, one per minute for failures of one kind.
+   */
+  readonly onError?: OnError | undefined;
+  /** Receives warnings about these options. Must not throw. Default: a process warning for each. */
+  readonly onWarning?: ((warning: string) => void) | undefined;
+}
+
+/** {@link DistributedConnectionManagerOptions}, checked and with defaults filled in. */
+export interface ResolvedDistributedOptions<S> {
+  readonly redisUrl: string | undefined;
+  readonly store: Store | undefined;
+  readonly prefix: string | undefined;
+  readonly serverId: string | undefined;
+  readonly serverHost: string;
+  readonly serverPort: number;
+  readonly heartbeatIntervalMs: number;
+  readonly heartbeatTtlMs: number;
+  readonly staleConnectionTimeoutMs: number;
+  readonly cleanupIntervalMs: number;
+  readonly verifyToken: VerifyToken<S> | undefined;
+  readonly announceDepartures: boolean;
+  readonly maxMessageBytes: number;
+  readonly onGap: (gap: Gap) => void;
+  readonly onError: OnError;
+}
+
+const KNOWN: Readonly<Record<keyof DistributedConnectionManagerOptions, true>> = {
+  redisUrl: true,
+  store: true,
+  prefix: true,
+  serverId: true,
+  serverHost: true,
+  serverPort: true,
+  heartbeatInterval: true,
+  heartbeatTTL: true,
+  staleConnectionTimeout: true,
+  cleanupInterval: true,
+  verifyToken: true,
+  announceDepartures: true,
+  maxMessageBytes: true,
+  onGap: true,
+  onError: true,
+  onWarning: true,
+};
+
+/** Fills in the defaults and emits warnings. Throws `options-invalid`. */
+export function resolveDistributedOptions<S>(
+  given: DistributedConnectionManagerOptions<S>,
+): ResolvedDistributedOptions<S> {
+  const options = requireOptions(given, KNOWN);
+  const { redisUrl, store, verifyToken } = options;
+  if (redisUrl !== undefined && store !== undefined) throw optionInvalid("redisUrl", "omitted if a store is given");
+  if (redisUrl !== undefined && typeof redisUrl !== "string") throw optionInvalid("redisUrl", "a string");
+  const onWarning = requireFunction(
+    "onWarning",
+    options.onWarning ?? ((warning: string) => process.emitWarning(warning)),
+  );
+  const resolved: ResolvedDistributedOptions<S> = {
+    redisUrl,
+    store,
+    prefix: options.prefix,
+    serverId: options.serverId,
+    serverHost: text("serverHost", options.serverHost ?? "localhost"),
+    serverPort: requireWholeNumber("serverPort", options.serverPort ?? 0, { min: 0, max: 65_535 }),
+    heartbeatIntervalMs: requireDurationMs("heartbeatInterval", options.heartbeatInterval ?? 30_000, 100, 3_600_000),
+    heartbeatTtlMs: seconds("heartbeatTTL", options.heartbeatTTL ?? 90),
+    staleConnectionTimeoutMs: requireDurationMs(
+      "staleConnectionTimeout",
+      options.staleConnectionTimeout ?? 1_800_000,
+      1_000,
+      LONGEST_DURATION_MS,
+    ),
+    cleanupIntervalMs: requireDurationMs(
+      "cleanupInterval",
+      options.cleanupInterval ?? 300_000,
+      100,
+      LONGEST_DURATION_MS,
+    ),
+    verifyToken: verifyToken === undefined ? undefined : requireFunction("verifyToken", verifyToken),
+    announceDepartures: flag("announceDepartures", options.announceDepartures ?? true),
+    maxMessageBytes: requireWholeNumber(
+      "maxMessageBytes",
+      options.maxMessageBytes ?? 65_536,
+      { min: 1, max: 16_777_216 },
+      "bytes",
+    ),
+    onGap: requireFunction("onGap", options.onGap ?? (() => undefined)),
+    onError: requireFunction("onError", options.onError ?? createFailureWarnings()),
+  };
+  requireLease(resolved, onWarning);
+  if (redisUrl === undefined && store === undefined) {
+    onWarning("There is neither a redisUrl nor a store: connections and rooms are not shared with other servers.");
+  }
+  return resolved;
+}
+
+function requireLease<S>(
+  { heartbeatIntervalMs, heartbeatTtlMs }: ResolvedDistributedOptions<S>,
+  onWarning: (warning: string) => void,
+): void {
+  if (heartbeatTtlMs <= heartbeatIntervalMs) {
+    throw optionInvalid(
+      "heartbeatTTL",
+      `more than heartbeatInterval (${heartbeatIntervalMs} ms); it is ${heartbeatTtlMs / 1000} s`,
+    );
+  }
+  if (heartbeatTtlMs > 2 * heartbeatIntervalMs) return;
+  onWarning(
+    `heartbeatTTL (${heartbeatTtlMs / 1000} s) is not more than twice heartbeatInterval (${heartbeatIntervalMs} ms): ` +
+      "one heartbeat that comes late is enough to lose the lease.",
+  );
+}
+
+/** Converts seconds to milliseconds, rounded to a millisecond. */
+function seconds(field: string, value: unknown): number {
+  if (typeof value === "number" && value >= 0.2 && value <= LONGEST_DURATION_MS / 1000) return Math.round(value * 1000);
+  throw optionInvalid(field, `a number of seconds from 0.2 to ${LONGEST_DURATION_MS / 1000}`);
+}
+
+function flag(field: string, value: unknown): boolean {
+  if (typeof value === "boolean") return value;
+  throw optionInvalid(field, "true or false");
+}
+
+function text(field: string, value: unknown): string {
+  if (typeof value === "string" && value.length > 0 && value.length <= 255) return value;
+  throw optionInvalid(field, "a string of 1 to 255 characters");
+}

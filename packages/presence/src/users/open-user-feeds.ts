@@ -1,0 +1,163 @@
+import type { Partitioned } from "@cm/protocol";
+import type { ChangeChannels } from "../changes/change-channels.js";
+import type { ResolvedPresenceOptions } from "../options.js";
+import type { UsersWatch } from "../watches/snapshot-batch.js";
+import type { WatchBudget } from "../watches/watch-budget.js";
+import { UserFeed } from "./user-feed.js";
+import type { UserPresence } from "./user-presence.js";
+import type { UserStateReader } from "./user-state-reader.js";
+import type { WatchedUser } from "./watched-users.js";
+
+/** The feeds of watched users. Each feed is open while a watch needs it. */
+export class OpenUserFeeds {
+  readonly #options: ResolvedPresenceOptions;
+  readonly #channels: ChangeChannels;
+  readonly #kept: WatchBudget;
+  readonly #reader: UserStateReader;
+  readonly #feeds = new Map<number, UserFeed>();
+  #samples: ReadonlyMap<number, string> | undefined;
+
+  constructor(options: ResolvedPresenceOptions, channels: ChangeChannels, kept: WatchBudget, reader: UserStateReader) {
+    this.#options = options;
+    this.#channels = channels;
+    this.#kept = kept;
+    this.#reader = reader;
+  }
+
+  get all(): MapIterator<UserFeed> {
+    return this.#feeds.values();
+  }
+
+  /** Holds users for a watch. Throws `capacity-reached`, and then holds none of them. */
+  holdUsers(userIds: readonly string[]): HeldUsers {
+    const held: { readonly feed: UserFeed; readonly user: WatchedUser }[] = [];
+    const release = (): Promise<void> => {
+      for (const { feed, user } of held) feed.watched.release(user);
+      return this.#release(held.map(({ feed }) => feed));
+    };
+    try {
+      for (const userId of userIds) {
+        const feed = this.#hold(this.#options.store.partitioning.partitionOf(userId));
+        try {
+          held.push({ feed, user: feed.watched.hold(userId) });
+        } catch (error) {
+          void this.#release([feed]);
+          throw error;
+        }
+      }
+    } catch (error) {
+      void release();
+      throw error;
+    }
+    const byFeed = new Map<UserFeed, WatchedUser[]>();
+    for (const { feed, user } of held) {
+      const users = byFeed.get(feed);
+      if (users === undefined) byFeed.set(feed, [user]);
+      else users.push(user);
+    }
+    return {
+      users: held.map(({ user }) => user),
+      read: async () => {
+        await together([...byFeed.keys()].map(({ opened }) => opened));
+        await together([...byFeed].map(([feed, users]) => feed.readWatched(users)));
+      },
+      refresh: () => together([...byFeed.keys()].map((feed) => feed.refresh())),
+      release,
+    };
+  }
+
+  /** Holds all feeds for a watch. */
+  holdAll(watch: UsersWatch): HeldFeeds {
+    const feeds = Array.from({ length: this.#options.store.partitioning.partitions }, (_, partition) =>
+      this.#hold(partition),
+    );
+    for (const { online } of feeds) online.hold(watch);
+    return {
+      begin: async () => {
+        await together(feeds.map(({ opened }) => opened));
+        await together(
+          feeds.map(async (feed) => {
+            await feed.readOnline();
+            feed.online.begin(watch);
+          }),
+        );
+      },
+      refresh: () => together(feeds.map((feed) => feed.refresh())),
+      release: () => {
+        for (const { online } of feeds) online.release(watch);
+        return this.#release(feeds);
+      },
+    };
+  }
+
+  #hold(partition: number): UserFeed {
+    let feed = this.#feeds.get(partition);
+    if (feed === undefined) {
+      this.#samples ??= samplesOf(this.#options.store.partitioning);
+      feed = new UserFeed({
+        options: this.#options,
+        partition,
+        sampleUser: this.#samples.get(partition) ?? "",
+        reader: this.#reader,
+        channels: this.#channels,
+        kept: this.#kept,
+      });
+      this.#feeds.set(partition, feed);
+    }
+    feed.holders++;
+    return feed;
+  }
+
+  async #release(feeds: readonly UserFeed[]): Promise<void> {
+    const closing: Promise<void>[] = [];
+    for (const feed of feeds) {
+      feed.holders--;
+      if (feed.holders > 0) continue;
+      this.#feeds.delete(feed.partition);
+      closing.push(feed.close());
+    }
+    await Promise.all(closing);
+  }
+}
+
+/** The users that a watch holds. */
+export interface HeldUsers {
+  readonly users: readonly WatchedUser[];
+  /** Reads the users that have not been read yet. Resolves when the presence of each held user is known. */
+  read(): Promise<void>;
+  /** Reads all held users again. */
+  refresh(): Promise<void>;
+  release(): Promise<void>;
+}
+
+/** All feeds, as held by a watch of all users. */
+export interface HeldFeeds {
+  /** Resolves when the watch has received the users who are online and receives changes. */
+  begin(): Promise<void>;
+  /** Reads all feeds again. */
+  refresh(): Promise<void>;
+  release(): Promise<void>;
+}
+
+/** Returns the presences of those users that have been read. */
+export function presencesOf(users: readonly WatchedUser[]): UserPresence[] {
+  return users.flatMap(({ presence }) => presence ?? []);
+}
+
+/** Returns a user id for each partition; the users need not exist. */
+function samplesOf(partitioning: Partitioned): ReadonlyMap<number, string> {
+  const samples = new Map<number, string>();
+  for (let n = 0; samples.size < partitioning.partitions; n++) {
+    const userId = `sample-${n}`;
+    const partition = partitioning.partitionOf(userId);
+    if (!samples.has(partition)) samples.set(partition, userId);
+  }
+  return samples;
+}
+
+/** Waits for all promises, even if one rejects. */
+async function together(works: readonly Promise<unknown>[]): Promise<void> {
+  for (const result of await Promise.allSettled(works)) {
+    if (result.status === "rejected") throw result.reason;
+  }
+}

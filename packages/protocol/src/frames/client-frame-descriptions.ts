@@ -1,0 +1,181 @@
+import { optional, required, withDefault } from "./field-types.js";
+import { clientFrame } from "./frame-description.js";
+import {
+  boolean,
+  connectionId,
+  cursor,
+  data,
+  epoch,
+  integer,
+  key,
+  number,
+  offset,
+  readableObject,
+  roomName,
+  token,
+  userName,
+} from "./value-kinds.js";
+
+/** The maximum page size that a `members` request may ask for. */
+export const MEMBERS_PAGE_MAX = 1000;
+
+/** The page size if a `members` request has no `limit`. */
+export const MEMBERS_PAGE_DEFAULT = 100;
+
+const place = readableObject(
+  "Place",
+  { epoch: required(epoch), offset: required(offset) },
+  "The last place that a client knows of a recoverable room.",
+);
+
+const confirm = optional(
+  boolean,
+  "`true`: the answer waits until the owning server says what came of it, at most 5 seconds",
+);
+
+/**
+ * Every request of version 1, in the order of the documents. To add a request, describe it here: `npm
+ * run codegen` writes it into the documents, and the gateway does not compile without a handler for it.
+ */
+export const CLIENT_FRAMES = [
+  clientFrame(
+    "hello",
+    {
+      version: required(number, "`1`. Any other is answered with `version-unsupported`, and the connection is closed"),
+    },
+    {
+      operation: { name: "greet", title: "Begin", summary: "The first frame of every connection, within 10 seconds." },
+      answer: "welcome",
+      errors: ["version-unsupported", "hello-repeated", "connections-limit", "unavailable", "timeout"],
+    },
+  ),
+  clientFrame(
+    "join",
+    {
+      room: required(roomName),
+      since: optional(
+        place,
+        "`epoch` (integer from 1) and `offset` (integer from 0): the last place that the client knows of a room that is recoverable",
+      ),
+    },
+    {
+      operation: {
+        name: "joinRoom",
+        title: "Join a room",
+        summary: "Answered when nothing that is published from then on can be missed.",
+      },
+      answer: "ack",
+      errors: [
+        "rooms-limit",
+        "capacity-reached",
+        "pending-limit",
+        "unavailable",
+        "timeout",
+        "server-id-taken",
+        "server-id-expired",
+        "internal",
+      ],
+    },
+  ),
+  clientFrame(
+    "leave",
+    { room: required(roomName) },
+    {
+      operation: {
+        name: "leaveRoom",
+        title: "Leave a room",
+        summary: "After the answer no more messages of the room arrive.",
+      },
+      answer: "ack",
+      errors: ["pending-limit", "unavailable", "timeout", "internal"],
+    },
+  ),
+  clientFrame(
+    "publish",
+    {
+      room: required(roomName, "The connection must be a member, else `not-a-member`"),
+      data: required(data),
+      echo: withDefault(
+        boolean,
+        true,
+        "`false` leaves the sending connection out; other connections of the same user still get the message",
+      ),
+      key: optional(key, "What the message is about, see [Members that do not read](#members-that-do-not-read)"),
+    },
+    {
+      operation: {
+        name: "publishToRoom",
+        title: "Publish to a room",
+        summary: "To every member of a room that the connection is in.",
+      },
+      answer: "ack",
+      errors: ["not-a-member", "unavailable", "timeout", "payload-too-large", "payload-unserializable"],
+    },
+  ),
+  clientFrame(
+    "send",
+    { connection: required(connectionId, "Either this"), data: required(data), confirm },
+    {
+      chosenBy: "connection",
+      message: "sendToConnection",
+      operation: {
+        name: "sendDirect",
+        title: "Send to one connection or one user",
+        summary: "A user's message goes to all connections of that user, on all servers.",
+      },
+      answer: "ack",
+      answerNote: "with `outcome`",
+      errors: ["not-found", "pending-limit", "payload-too-large", "payload-unserializable", "unavailable", "timeout"],
+    },
+  ),
+  clientFrame(
+    "send-user",
+    { user: required(userName, "or this, never both"), data: required(data), confirm },
+    {
+      wireType: "send",
+      chosenBy: "user",
+      message: "sendToUser",
+      operation: { name: "sendDirect", title: "Send to one connection or one user" },
+      answer: "ack",
+      answerNote: "with `outcome`",
+      errors: ["not-found", "pending-limit", "payload-too-large", "payload-unserializable", "unavailable", "timeout"],
+    },
+  ),
+  clientFrame(
+    "members",
+    {
+      room: required(roomName, "Membership is not needed"),
+      limit: withDefault(
+        integer(1, MEMBERS_PAGE_MAX),
+        MEMBERS_PAGE_DEFAULT,
+        `The most members on one page, 1 to ${MEMBERS_PAGE_MAX}`,
+      ),
+      cursor: optional(cursor, "From the page before, unchanged; absent for the first page"),
+    },
+    {
+      message: "askMembers",
+      operation: { name: "listMembers", title: "Ask who is in a room", summary: "In pages, over all servers." },
+      answer: "members",
+      errors: ["unavailable", "timeout", "options-invalid", "internal"],
+    },
+  ),
+  clientFrame(
+    "refresh",
+    { token: required(token, "Of the same user. Its rights take the place of the former ones") },
+    {
+      operation: {
+        name: "refreshCredentials",
+        title: "Hand in another token",
+        summary: "Before the token of the connection expires, or with another set of rights.",
+      },
+      answer: "ack",
+      answerNote: "with `expiresInMs`",
+      errors: ["unauthorized", "forbidden", "unavailable", "timeout", "operation-unknown"],
+    },
+  ),
+  clientFrame(
+    "ping",
+    {},
+    { operation: { name: "probe", title: "Ask whether the server answers" }, answer: "pong", errors: [] },
+  ),
+] as const;

@@ -1,0 +1,31 @@
+import { CmError, encodeUtf8 } from "@cm/protocol";
+import { notBytes, optionInvalid } from "@cm/protocol/options";
+
+/**
+ * Throws `options-invalid` if the value is neither a string nor a `Uint8Array`. Without this check, an
+ * object, or a string passed where bytes are copied, would be sent as zeros.
+ */
+export function requireFrame(frame: unknown): void {
+  if (typeof frame === "string" || frame instanceof Uint8Array) return;
+  throw new CmError("options-invalid", "A frame must be a string or a Uint8Array; encode an object first.", {
+    details: { field: "frame" },
+  });
+}
+
+/** Throws `options-invalid` if `except` is not an array of strings: a string would be taken as a list of characters. */
+export function requireExcept(except: unknown): void {
+  if (Array.isArray(except) && except.every((id) => typeof id === "string")) return;
+  throw optionInvalid("except", "a list of connection ids");
+}
+
+/** Returns the bytes of a frame. Throws like {@link requireFrame}. */
+export function frameBytes(frame: Uint8Array | string): Uint8Array {
+  requireFrame(frame);
+  return typeof frame === "string" ? encodeUtf8(frame) : frame;
+}
+
+/** Throws `options-invalid` if the payload of a message between servers is not a `Uint8Array`. */
+export function requirePayload(payload: unknown): void {
+  if (payload instanceof Uint8Array) return;
+  throw notBytes("payload");
+}

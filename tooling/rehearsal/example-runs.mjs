@@ -1,0 +1,127 @@
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT, SetupError } from "../workspace/workspace.mjs";
+import { inTurn } from "./sequential-tasks.mjs";
+
+const EXAMPLES = join(ROOT, "examples");
+
+/** uWebSockets.js is not in the registry under this name; a workspace test runs the examples that need it. */
+const NATIVE = "uWebSockets.js";
+
+/** These examples need Redis; a workspace test runs them. */
+const NEEDS_REDIS = new Set(["01-rooms-for-ws", "16-rooms-and-presence-for-ws"]);
+
+const COMPILERS = ["5.4", "5.9", "6", "7"];
+
+const MODES = [
+  { module: "nodenext", moduleResolution: "nodenext" },
+  { module: "esnext", moduleResolution: "bundler" },
+];
+
+/**
+ * Installs each example with npm as a project of its own, builds it with its own compiler, and runs it.
+ * Examples with tests also run their tests, installed with npm and again with pnpm.
+ */
+export async function runExamples(projects, versions) {
+  await inTurn(
+    exampleNames().flatMap((name) => {
+      const manifest = resolvedManifest(name, versions);
+      if (NATIVE in manifest.dependencies) return [];
+      const create = (project) => {
+        const dir = projects.create(project);
+        copyProject(name, dir);
+        writeFileSync(join(dir, "package.json"), JSON.stringify(manifest));
+        return dir;
+      };
+      const hasTests = manifest.scripts.test !== undefined;
+      const byNpm = async () => {
+        const dir = create(`example-${name}`);
+        await projects.npm(dir, "install");
+        await projects.npm(dir, "run", "build");
+        if (!NEEDS_REDIS.has(name)) await projects.node(dir, join("dist", "main.js"));
+        if (hasTests) await projects.npm(dir, "test");
+      };
+      const byPnpm = async () => {
+        const dir = create(`example-${name}-pnpm`);
+        await projects.pnpm(dir, "install");
+        await projects.pnpm(dir, "test");
+      };
+      return hasTests ? [byNpm, byPnpm] : [byNpm];
+    }),
+  );
+}
+
+/**
+ * Checks the types of all examples in one project, with each compiler and both kinds of module resolution.
+ * The newest compiler also checks the packages' declarations (no `skipLibCheck`).
+ */
+export async function checkTypes(projects, versions) {
+  const names = exampleNames().filter((name) => !(NATIVE in resolvedManifest(name, versions).dependencies));
+  const manifests = names.map((name) => resolvedManifest(name, versions));
+  const dir = projects.create("example-types");
+  for (const name of names) cpSync(join(EXAMPLES, name, "src"), join(dir, "src", name), { recursive: true });
+  const { typescript: _, ...types } = Object.assign({}, ...manifests.map(({ devDependencies }) => devDependencies));
+  const dependencies = Object.assign({}, ...manifests.map(({ dependencies: each }) => each));
+  const compilers = Object.fromEntries(
+    COMPILERS.map((version) => [`typescript-${version}`, `npm:typescript@${version}`]),
+  );
+  const manifest = { private: true, type: "module", dependencies, devDependencies: { ...types, ...compilers } };
+  writeFileSync(join(dir, "package.json"), JSON.stringify(manifest));
+  await projects.npm(dir, "install");
+  const faults = [];
+  for (const mode of MODES) {
+    const options = {
+      ...mode,
+      target: "es2022",
+      lib: ["es2023", "esnext.disposable", "dom"],
+      types: ["node"],
+      strict: true,
+      noEmit: true,
+    };
+    writeFileSync(join(dir, "tsconfig.json"), JSON.stringify({ compilerOptions: options, include: ["src"] }));
+    for (const version of COMPILERS) {
+      // Only the newest compiler checks declarations of other packages, which older ones may not be able to read.
+      const args = version === COMPILERS.at(-1) ? [] : ["--skipLibCheck"];
+      const compiler = join("node_modules", `typescript-${version}`, "bin", "tsc");
+      const failure = await projects.node(dir, compiler, ...args).then(
+        () => undefined,
+        (error) => error,
+      );
+      if (failure !== undefined) faults.push(`TypeScript ${version}, ${mode.moduleResolution}:\n${failure.message}`);
+    }
+  }
+  if (faults.length > 0) throw new SetupError(faults.join("\n\n"));
+}
+
+function exampleNames() {
+  return readdirSync(EXAMPLES)
+    .filter((name) => /^\d\d-/.test(name))
+    .sort();
+}
+
+function copyProject(name, dir) {
+  for (const part of ["src", "tsconfig.json", "vitest.config.js"]) {
+    if (existsSync(join(EXAMPLES, name, part)))
+      cpSync(join(EXAMPLES, name, part), join(dir, part), { recursive: true });
+  }
+}
+
+/** The manifest of an example as its README says to write it: with version ranges instead of those of the workspace. */
+function resolvedManifest(name, versions) {
+  const manifest = JSON.parse(readFileSync(join(EXAMPLES, name, "package.json"), "utf8"));
+  const catalog = readFileSync(join(ROOT, "pnpm-workspace.yaml"), "utf8");
+  const resolve = (ranges) =>
+    Object.fromEntries(
+      Object.entries(ranges).map(([id, range]) => {
+        if (range === "workspace:^") return [id, `^${versions[id]}`];
+        const line = catalog.split("\n").find((each) => each.trim().replaceAll('"', "").startsWith(`${id}: `));
+        if (line === undefined) throw new SetupError(`${name}: ${id} is not in the catalog.`);
+        return [id, line.slice(line.indexOf(": ") + 2).trim()];
+      }),
+    );
+  return {
+    ...manifest,
+    dependencies: resolve(manifest.dependencies),
+    devDependencies: resolve(manifest.devDependencies),
+  };
+}

@@ -1,0 +1,57 @@
+import { cleanEnvironment, mustRun, pnpmCommand, runAsProgram } from "../child-commands.mjs";
+import { withSetupLock } from "./setup-lock.mjs";
+import { buildState, installState, removeStamp, stampIsCurrent, writeStamp } from "./build-stamp.mjs";
+import { rootManifest, SetupError } from "../workspace.mjs";
+
+/**
+ * Without these variables, the tools would check for updates of themselves on every run. CI also prevents
+ * pnpm from asking questions.
+ */
+const QUIET = { CI: "true", TURBO_TELEMETRY_DISABLED: "1", TURBO_NO_UPDATE_NOTIFIER: "1", NO_UPDATE_NOTIFIER: "1" };
+
+/** Installs and builds whatever is missing or has changed. Takes some milliseconds if nothing has. */
+export async function setup() {
+  checkNode();
+  if (isCurrent()) return;
+  await withSetupLock(async () => {
+    if (!stampIsCurrent("installed", installState())) await install();
+    if (!stampIsCurrent("built", buildState())) await build();
+  });
+}
+
+function isCurrent() {
+  return stampIsCurrent("installed", installState()) && stampIsCurrent("built", buildState());
+}
+
+function checkNode() {
+  const wanted = /(\d+)\.(\d+)/.exec(rootManifest().engines.node);
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  if (major > Number(wanted[1]) || (major === Number(wanted[1]) && minor >= Number(wanted[2]))) return;
+  throw new SetupError(`Node.js ${wanted[0]} or newer is needed; this is ${process.versions.node}.`);
+}
+
+async function install() {
+  removeStamp("installed");
+  await step("installing", "The installation", ["install", "--frozen-lockfile"]);
+  const state = installState();
+  // If the state is still incomplete after an installation, every start would install again.
+  if (state === undefined) throw new SetupError("A package named in a package.json is missing after the installation.");
+  writeStamp("installed", state);
+}
+
+async function build() {
+  removeStamp("built");
+  await step("building", "The build", ["exec", "turbo", "run", "build", "--output-logs=errors-only"]);
+  const state = buildState();
+  if (state === undefined) throw new SetupError("A package has a build script, but its build left no dist folder.");
+  writeStamp("built", state);
+}
+
+async function step(doing, what, pnpmArgs) {
+  const startedAt = performance.now();
+  console.log(`- ${doing}`);
+  await mustRun(what, ...pnpmCommand(pnpmArgs), { env: cleanEnvironment(QUIET) });
+  console.log(`  done in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
+}
+
+await runAsProgram(import.meta.url, setup);
