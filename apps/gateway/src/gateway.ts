@@ -141,6 +141,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
   const node = createNode({
     store: config.store,
+    // The application's own store already has these settings.
+    ...(config.store === undefined ? { lastSeenTtlMs: config.lastSeenTtlMs } : {}),
     ...(config.redisUrl === undefined ? {} : { redisUrl: config.redisUrl, prefix: config.redisPrefix }),
     serverId: config.serverId,
     host: config.serverHost,
@@ -150,7 +152,6 @@ export function createGateway(options: GatewayOptions): Gateway {
     leaseTtlMs: config.leaseTtlMs,
     deadAfterMs: config.deadAfterMs,
     connectionTtlMs: config.connectionTtlMs,
-    lastSeenTtlMs: config.lastSeenTtlMs,
     offlineGraceMs: config.offlineGraceMs,
     maxConnectionsPerUser: config.maxConnectionsPerUser,
     maxMemberships: config.maxMemberships,
