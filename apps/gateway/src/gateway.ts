@@ -2,6 +2,7 @@ import { createNode, type Node } from "@cm/node";
 import { CmError, connectionIdsOf, type LocalDelivery, type OnError, toCmError } from "@cm/protocol";
 import type { ListeningAddress, TransportServer } from "@cm/transport";
 import { createAdminListener } from "./admin/admin-listener.js";
+import { Measurements } from "./admin/measurements.js";
 import { concerns, type Revocation, Revocations } from "./auth/revocations.js";
 import { createControlHandler } from "./control.js";
 import { createGapHandler } from "./gap-notices.js";
@@ -91,6 +92,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     tellDrainAsked();
   };
   const limits = new LimitCounter();
+  const measurements = new Measurements();
   const fanOut = new FanOutBudget({
     perSecond: config.maxFanoutPerSecond,
     serverPercent: config.maxFanoutPercent,
@@ -100,7 +102,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   const local: LocalDelivery = {
     toRoom: (room, frame, except) => {
       if (server === undefined) return;
-      fanOut.delivering(server.membersOf(room));
+      const members = server.membersOf(room);
+      measurements.receivers.room.record(members);
+      fanOut.delivering(members);
       server.toRoom(room, frame, except);
     },
     // Deliver through the session, which keeps direct messages until the connection is registered: the socket
@@ -108,6 +112,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     toConnection: (id, frame) => connection(id)?.data.session?.deliver(frame) ?? false,
     toUser: (userId, frame) => {
       const connections = server?.connectionsOf(userId) ?? [];
+      measurements.receivers.user.record(connections.length);
       fanOut.delivering(connections.length);
       return connections.filter(({ data }) => data.session?.deliver(frame) === true).length;
     },
@@ -205,6 +210,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   server = createSessionTransport(config, node, routes.table, failures, {
     sessions,
     revocations,
+    measurements,
     fanOut,
     reached: limits,
     audienceOfRoom: (room) => roomSizes.of(room, server?.membersOf(room) ?? 0),
@@ -215,6 +221,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     statistics,
     transport: () => server?.stats(),
     limits: () => limits.counts(),
+    measurements,
     revoke,
     onError,
   });
