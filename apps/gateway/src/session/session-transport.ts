@@ -1,5 +1,5 @@
 import type { Node } from "@cm/node";
-import { CmError, SUBPROTOCOL } from "@cm/protocol";
+import { CmError, isCmError, SUBPROTOCOL } from "@cm/protocol";
 import { createUwsServer } from "@cm/server-uws";
 import { createWsServer } from "@cm/server-ws";
 import { createFaultCounter, type TransportOptions, type TransportServer } from "@cm/transport";
@@ -43,6 +43,11 @@ export function createSessionTransport(
   const { refresh } = config;
   const took = (name: string, ms: number): void => measurements.hookTook(name, ms);
   const hookRunner = new HookRunner("hook", config.hookTimeoutMs, config.maxPendingHooks, onFault, took);
+  // A client is only told to come back later; the operator needs the cause, such as a key server that is down.
+  const reportingOutage = (error: unknown): never => {
+    if (isCmError(error) && error.code === "unavailable" && error.cause !== undefined) onFault(error);
+    throw error;
+  };
   const unlessRevoked = (user: GatewayUser): GatewayUser => {
     if (!revocations.isRevoked(user)) return user;
     throw new CmError("unauthorized", "The credentials were revoked.", { details: { reason: "revoked" } });
@@ -83,7 +88,9 @@ export function createSessionTransport(
     faults,
     hooks: config.hooks,
     hookRunner,
-    refresh: refresh && (async (token) => unlessRevoked(await hookRunner.run("refresh", () => refresh(token)))),
+    refresh:
+      refresh &&
+      (async (token) => unlessRevoked(await hookRunner.run("refresh", () => refresh(token)).catch(reportingOutage))),
     credentialTimes: { warningMs: config.tokenWarningMs, graceMs: config.tokenGraceMs },
     now: () => config.clock.now(),
     monotonicMs: () => config.clock.monotonicMs(),
@@ -113,7 +120,7 @@ export function createSessionTransport(
       const beganAt = performance.now();
       return user
         .finally(() => took("authenticate", performance.now() - beganAt))
-        .then((late) => holderOf(unlessRevoked(late)));
+        .then((late) => holderOf(unlessRevoked(late)), reportingOutage);
     },
     nextConnectionId: () => membership.nextConnectionId(),
     handler: {
