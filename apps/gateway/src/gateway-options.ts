@@ -111,7 +111,7 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
    * default, and port 0 picks a free port. Default: none.
    */
   readonly admin?: { readonly port: number; readonly host?: string | undefined } | undefined;
-  /** A started store to use instead of `redisUrl`. The gateway does not close it. */
+  /** A started store to use instead of `redisUrl`, `redisPrefix` and `lastSeenTtlMs`. The gateway does not close it. */
   readonly store?: Store | undefined;
   /**
    * Receives the gateway's log. Default: warnings and errors are emitted as process warnings, other lines are
@@ -177,6 +177,9 @@ const OWN = [
   "sharePort",
 ] as const;
 
+/** Settings of a store that the gateway creates. */
+const OF_OWN_STORE = ["redisUrl", "redisPrefix", "lastSeenTtlMs"] as const;
+
 const ADMIN: ReadonlySet<string> = new Set(["port", "host"]);
 
 /** Paths that an application's routes must not use. */
@@ -233,6 +236,10 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   const idleTimeoutMs = options.idleTimeoutMs ?? defaults.idleTimeoutMs;
   const pingIntervalMs = Math.min(defaults.pingIntervalMs, Math.floor(idleTimeoutMs / 2));
   const config = { ...defaults, drainMs, pingIntervalMs, ...given };
+  if (options.store !== undefined) {
+    const ineffective = OF_OWN_STORE.find((field) => options[field] !== undefined);
+    if (ineffective !== undefined) throw invalid(ineffective, "left out where a store is given");
+  }
   wholeNumber("drainMs", config.drainMs, 0, 3_600_000);
   wholeNumber("maxRooms", config.maxRooms, 1, 10_000);
   wholeNumber("maxRequestsPerSecond", config.maxRequestsPerSecond, 1, 100_000);

@@ -2,6 +2,7 @@ import { createNode, type Node } from "@cm/node";
 import { CmError, connectionIdsOf, type LocalDelivery, type OnError, toCmError } from "@cm/protocol";
 import type { ListeningAddress, TransportServer } from "@cm/transport";
 import { createAdminListener } from "./admin/admin-listener.js";
+import { Measurements } from "./admin/measurements.js";
 import { concerns, type Revocation, Revocations } from "./auth/revocations.js";
 import { createControlHandler } from "./control-handler.js";
 import { createGapHandler } from "./gap-notices.js";
@@ -91,6 +92,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     resolveDrainAsked();
   };
   const limits = new LimitCounter();
+  const measurements = new Measurements();
   const fanOut = new FanOutBudget({
     perSecond: config.maxFanoutPerSecond,
     serverPercent: config.maxFanoutPercent,
@@ -100,7 +102,9 @@ export function createGateway(options: GatewayOptions): Gateway {
   const local: LocalDelivery = {
     toRoom: (room, frame, except) => {
       if (server === undefined) return;
-      fanOut.delivering(server.membersOf(room));
+      const members = server.membersOf(room);
+      measurements.receivers.room.record(members);
+      fanOut.delivering(members);
       server.toRoom(room, frame, except);
     },
     // Deliver through the session, which keeps direct messages until the connection is registered: the socket
@@ -108,6 +112,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     toConnection: (id, frame) => connection(id)?.data.session?.deliver(frame) ?? false,
     toUser: (userId, frame) => {
       const connections = server?.connectionsOf(userId) ?? [];
+      measurements.receivers.user.record(connections.length);
       fanOut.delivering(connections.length);
       return connections.filter(({ data }) => data.session?.deliver(frame) === true).length;
     },
@@ -141,6 +146,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
   const node = createNode({
     store: config.store,
+    // The application's own store already has these settings.
+    ...(config.store === undefined ? { lastSeenTtlMs: config.lastSeenTtlMs } : {}),
     ...(config.redisUrl === undefined ? {} : { redisUrl: config.redisUrl, prefix: config.redisPrefix }),
     serverId: config.serverId,
     host: config.serverHost,
@@ -150,7 +157,6 @@ export function createGateway(options: GatewayOptions): Gateway {
     leaseTtlMs: config.leaseTtlMs,
     deadAfterMs: config.deadAfterMs,
     connectionTtlMs: config.connectionTtlMs,
-    lastSeenTtlMs: config.lastSeenTtlMs,
     offlineGraceMs: config.offlineGraceMs,
     maxConnectionsPerUser: config.maxConnectionsPerUser,
     maxMemberships: config.maxMemberships,
@@ -204,6 +210,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   server = createSessionTransport(config, node, routes.table, failures, {
     sessions,
     revocations,
+    measurements,
     fanOut,
     reached: limits,
     audienceOfRoom: (room) => roomSizes.of(room, server?.membersOf(room) ?? 0),
@@ -214,6 +221,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     statistics,
     transport: () => server?.stats(),
     limits: () => limits.counts(),
+    measurements,
     revoke,
     onError,
   });

@@ -285,6 +285,7 @@ class LeasedMembership implements Membership {
       pendingRemovals: this.#removals.pending,
       reapedServers: this.#reaper.reapedServers,
       reprojections: this.#reprojections,
+      leaseAgeMs: this.#keeper.ageMs,
       drift: this.#reconciliation.drift,
     };
   }

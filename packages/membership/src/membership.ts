@@ -42,6 +42,11 @@ export interface MembershipStats {
    * had been down.
    */
   readonly reprojections: number;
+  /**
+   * Milliseconds since the store last acquired or renewed the lease; `undefined` before the start and after the
+   * shutdown.
+   */
+  readonly leaseAgeMs: number | undefined;
   /** Differences between the store and the local state that were found and repaired. */
   readonly drift: DriftStats;
 }

@@ -7,8 +7,8 @@ import { renaming } from "./option-renaming.js";
 
 /**
  * Selects where a node stores the data that servers share. At most one of `store` and `redisUrl` may be
- * given; without both, the node uses the memory of its process. The other options are for a store that
- * the node creates.
+ * given; without both, the node uses the memory of its process. The other options, except
+ * `connectionTtlMs`, are for a store that the node creates, and invalid together with `store`.
  */
 export interface NodeStoreOptions {
   /**
@@ -48,11 +48,15 @@ export interface ChosenStore {
   readonly isOwn: boolean;
 }
 
+/** The options that only a store which the node creates can apply. */
+const OF_OWN_STORE = ["redisUrl", "prefix", "lastSeenTtlMs", "roomRecordTtlMs"] as const;
+
 /** Returns the store passed in the options, or creates one if there is none. Throws `options-invalid`. */
 export function chooseStore(options: NodeStoreOptions, onError: OnError): ChosenStore {
   const { store, redisUrl, prefix } = options;
   if (store !== undefined) {
-    if (redisUrl !== undefined) throw optionInvalid("redisUrl", "omitted if a store is given");
+    const ineffective = OF_OWN_STORE.find((field) => options[field] !== undefined);
+    if (ineffective !== undefined) throw optionInvalid(ineffective, "omitted if a store is given");
     return { store, isOwn: false };
   }
   const common = { onError, ...definedOnly(options, ["lastSeenTtlMs", "roomRecordTtlMs"]) };

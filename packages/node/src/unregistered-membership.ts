@@ -11,6 +11,7 @@ const NOTHING: MembershipStats = {
   pendingRemovals: 0,
   reapedServers: 0,
   reprojections: 0,
+  leaseAgeMs: undefined,
   drift: { checked: 0, missing: NONE, stray: NONE, wrong: NONE },
 };
 

@@ -1,6 +1,7 @@
 import type { GatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
 import type { BystanderFigures } from "./bystanders.js";
 import { Bystanders } from "./bystanders.js";
+import { type CoreFigures, CoreWait } from "./core-wait.js";
 import { Crowd } from "./crowd-process.js";
 
 /** Size and duration of an attack. */
@@ -13,6 +14,8 @@ export interface Scale {
 /** Latencies of uninvolved clients, and the longest delay of the gateway's event loop meanwhile. */
 export interface SceneFigures extends BystanderFigures {
   readonly gatewayDelayMs: number;
+  /** How the gateway's main thread was scheduled meanwhile; `undefined` where the kernel does not say. */
+  readonly gatewayCore: CoreFigures | undefined;
 }
 
 /** Environment variables that let an attack read the gateway's counters and metrics. */
@@ -69,16 +72,24 @@ const PATIENCE_MS = 100;
 
 /** The figures of uninvolved clients as findings. */
 export function bystanderFindings(figures: SceneFigures): Finding[] {
-  const { pings, p50Ms, p99Ms, maxMs, refusals, ownDelayMs, gatewayDelayMs } = figures;
+  const { pings, p50Ms, p99Ms, maxMs, refusals, ownDelayMs, gatewayDelayMs, gatewayCore } = figures;
   const refused = Object.entries(refusals).map(([code, count]) => `${count} ${code}`);
   return [
     { what: `pings of others: ${pings}, p50`, value: `${p50Ms.toFixed(1)} ms` },
     { what: "pings of others, p99", value: `${p99Ms.toFixed(1)} ms`, isKept: p99Ms < PATIENCE_MS, isTimed: true },
     { what: "pings of others, longest", value: `${maxMs.toFixed(1)} ms` },
     { what: "event loop of the gateway, longest delay", value: `${gatewayDelayMs.toFixed(1)} ms` },
+    { what: "gateway on a core, waiting for one", value: coreText(gatewayCore) },
     { what: "event loop of the others, longest delay", value: `${ownDelayMs.toFixed(1)} ms` },
     { what: "refusals of others", value: refused.join(", ") || "none", isKept: refused.length === 0 },
   ];
+}
+
+/** The longest wait comes last: where it is near the longest delay, the machine was busy, not the gateway. */
+function coreText(core: CoreFigures | undefined): string {
+  if (core === undefined) return "unknown";
+  const { ranMs, waitedMs, longestWaitMs } = core;
+  return `${(ranMs / 1000).toFixed(1)} s, ${(waitedMs / 1000).toFixed(1)} s (${longestWaitMs.toFixed(0)} ms at once)`;
 }
 
 /** The longest delay of the gateway's event loop since the last call, in milliseconds. */
@@ -106,10 +117,13 @@ export async function runAttack(attack: Attack, gateway: GatewayProcess, scale: 
         const bystanders = await Bystanders.open(gateway.wsUrl);
         // Each scrape restarts the measurement.
         await longestDelayMs(gateway);
+        const core = new CoreWait(gateway.pid);
+        core.start();
         bystanders.start();
         await during();
         const figures = await bystanders.stop();
-        return { ...figures, gatewayDelayMs: await longestDelayMs(gateway) };
+        const gatewayCore = core.stop();
+        return { ...figures, gatewayCore, gatewayDelayMs: await longestDelayMs(gateway) };
       },
       memoryMiB: async () => (await gateway.usage()).rssBytes / 2 ** 20,
       stats: async () => (await (await fetch(`${gateway.url}/stats`)).json()) as Stats, // The gateway's own reply.

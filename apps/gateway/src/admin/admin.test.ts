@@ -17,6 +17,7 @@ beforeAll(async () => {
     port: 0,
     authenticate: ({ query }) => ({ userId: new URLSearchParams(query).get("user") ?? "" }),
     admin: { port: 0 },
+    onJoin: () => undefined,
     logger: {
       info: (fields) => {
         if (typeof fields.adminPort === "number") adminPort = fields.adminPort;
@@ -94,6 +95,15 @@ it("counts what clients do, for Prometheus", async () => {
   expect(grown("cm_frames_sent_total")).toBe(7);
   expect(grown("cm_received_bytes_total")).toBeGreaterThan(1_000);
   expect(grown("cm_sent_bytes_total")).toBeGreaterThan(2_000);
+  expect(grown('cm_fanout_receivers_bucket{target="room",le="1"}')).toBe(0);
+  expect(grown('cm_fanout_receivers_bucket{target="room",le="10"}')).toBe(1);
+  expect(grown('cm_fanout_receivers_sum{target="room"}')).toBe(2);
+  expect(now.get("cm_lease_age_seconds")).toBeGreaterThan(0);
+  expect(now.get("cm_store_round_trip_seconds")).toBeGreaterThan(0);
+  expect(now.get('cm_drift_repaired_total{kind="member"}')).toBe(0);
+  expect(now.get('cm_bus_gaps_total{cause="lost"}')).toBe(0);
+  expect(grown('cm_hook_duration_seconds_count{hook="onJoin"}')).toBe(2);
+  expect(grown('cm_hook_duration_seconds_bucket{hook="onJoin",le="+Inf"}')).toBe(2);
   expect(now.get("nodejs_eventloop_lag_p99_seconds")).toBeGreaterThanOrEqual(0);
   await Promise.all([ann.close(), bob.close()]);
   await eventually(async () => {

@@ -1,7 +1,10 @@
+import type { MembershipStats } from "@cm/membership";
 import type { Node } from "@cm/node";
 import type { LinkState } from "@cm/protocol";
 import type { TransportStats } from "@cm/transport";
-import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from "prom-client";
+import type { Distribution, Measurements } from "./measurements.js";
+import { storeRoundTripMs } from "./store-latency.js";
 
 /** The sources that the metrics are read from. */
 export interface MetricSources {
@@ -9,6 +12,7 @@ export interface MetricSources {
   readonly transport: () => TransportStats | undefined;
   /** How often each of the gateway's own limits was reached, by limit. */
   readonly limits: () => ByLabel;
+  readonly measurements: Measurements;
   readonly droppedLogLines: () => number;
   readonly most: Readonly<Record<"maxConnections" | "maxMemberships" | "maxServerRooms", number>>;
 }
@@ -22,7 +26,7 @@ export interface Metrics {
 const LINK_STATES: readonly LinkState[] = ["connecting", "resubscribing", "in-sync", "degraded", "down", "closed"];
 
 /** The values of all metrics, read once per scrape. */
-type Snapshot = ReturnType<typeof snapshotOf>;
+type Snapshot = ReturnType<typeof snapshotOf> & { readonly roundTripMs: number | undefined };
 
 type ByLabel = Readonly<Record<string, number>>;
 
@@ -53,6 +57,16 @@ const GAUGES: readonly (readonly [name: string, help: string, value: (now: Snaps
     "Whether this server's lease was held at the last word from the store.",
     ({ isLeaseHeld }) => Number(isLeaseHeld),
   ],
+  [
+    "cm_lease_age_seconds",
+    "Time since the store last confirmed this server's lease.",
+    ({ membership }) => secondsOf(membership.leaseAgeMs),
+  ],
+  [
+    "cm_store_round_trip_seconds",
+    "Time that the store took to answer one read, at this scrape; absent if it did not answer.",
+    ({ roundTripMs }) => secondsOf(roundTripMs),
+  ],
   ["cm_draining", "Whether clients are sent elsewhere.", ({ phase }) => Number(phase === "draining")],
   [
     "cm_drain_connections",
@@ -63,7 +77,7 @@ const GAUGES: readonly (readonly [name: string, help: string, value: (now: Snaps
   [
     "cm_link_probe_age_seconds",
     "How long ago a message was last seen to come through the store.",
-    ({ link }) => (link.lastProbeMs === undefined ? undefined : link.lastProbeMs / 1000),
+    ({ link }) => secondsOf(link.lastProbeMs),
   ],
 ];
 
@@ -93,7 +107,6 @@ const COUNTERS: readonly (readonly [name: string, help: string, value: (now: Sna
     ({ transport }) => transport?.acceptPauses,
   ],
   ["cm_bus_messages_received_total", "Messages that came over the bus.", ({ router }) => router.received],
-  ["cm_bus_gaps_total", "Gaps noticed in what came over the bus.", ({ router }) => router.gaps],
   ["cm_bus_messages_missed_total", "Messages that are known to be missing.", ({ router }) => router.missed],
   ["cm_bus_messages_filled_total", "Messages taken from a room's history instead.", ({ router }) => router.filled],
   [
@@ -128,6 +141,18 @@ const LABELLED: readonly (readonly [name: string, help: string, label: string, v
       "reason",
       ({ transport }) => transport?.closed ?? {},
     ],
+    [
+      "cm_bus_gaps_total",
+      "Gaps noticed in what came over the bus: `lost` where the number of missing messages is known, `uncertain` after an interruption.",
+      "cause",
+      ({ router }) => ({ lost: router.gaps, uncertain: router.resumedUncertain }),
+    ],
+    [
+      "cm_drift_repaired_total",
+      "Entries of the store that differed from this server's state and were repaired, by kind.",
+      "kind",
+      ({ membership: { drift } }) => repairsOf(drift),
+    ],
     ["cm_upgrades_refused_total", "Upgrades refused, by code.", "code", ({ transport }) => transport?.refused ?? {}],
     [
       "cm_frame_faults_total",
@@ -157,7 +182,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
-  let now = snapshotOf(sources);
+  let now: Snapshot = { ...snapshotOf(sources), roundTripMs: undefined };
   for (const [name, help, value] of GAUGES) {
     new Gauge({
       name,
@@ -202,15 +227,60 @@ export function createMetrics(sources: MetricSources): Metrics {
       for (const state of LINK_STATES) this.set({ state }, Number(now.link.state === state));
     },
   });
+  const { receivers, hooks } = sources.measurements;
+  registerDistributions(registry, "cm_fanout_receivers", "Receivers on this server of a message.", "target", () =>
+    Object.entries(receivers),
+  );
+  registerDistributions(registry, "cm_hook_duration_seconds", "Time that the application's hooks took.", "hook", () => [
+    ...hooks,
+  ]);
   return {
     contentType: registry.contentType,
-    text: () => {
-      now = snapshotOf(sources);
+    text: async () => {
+      const roundTripMs = await storeRoundTripMs(sources.node.store);
+      now = { ...snapshotOf(sources), roundTripMs };
       return registry.metrics();
     },
   };
 }
 
+/** Registers a histogram whose values were recorded before the first scrape, too. */
+function registerDistributions(
+  registry: Registry,
+  name: string,
+  help: string,
+  label: string,
+  distributions: () => readonly (readonly [string, Distribution])[],
+): void {
+  const values = () =>
+    distributions().flatMap(([key, distribution]) => {
+      const buckets = distribution.buckets();
+      return [
+        ...buckets.map(({ le, count }) => ({
+          metricName: `${name}_bucket`,
+          labels: { [label]: key, le },
+          value: count,
+        })),
+        { metricName: `${name}_sum`, labels: { [label]: key }, value: distribution.sum },
+        { metricName: `${name}_count`, labels: { [label]: key }, value: buckets.at(-1)?.count ?? 0 },
+      ];
+    });
+  const metric = { name, get: async () => ({ name, help, type: "histogram", values: values() }) };
+  // The registry only reads the name and calls `get`; the library's own histogram takes single observations.
+  registry.registerMetric(metric as unknown as Metric);
+}
+
+function secondsOf(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : ms / 1000;
+}
+
+/** The numbers of repaired entries by kind, over all ways in which they differed. */
+function repairsOf({ missing, stray, wrong }: MembershipStats["drift"]): ByLabel {
+  const kinds = Object.keys(missing) as (keyof typeof missing)[]; // The object has no other keys.
+  return Object.fromEntries(kinds.map((kind) => [kind, missing[kind] + stray[kind] + wrong[kind]]));
+}
+
+/** Reads all values that need no request to the store. */
 function snapshotOf({ node, transport, limits, droppedLogLines, most }: MetricSources) {
   return {
     limits: limits(),

@@ -111,8 +111,8 @@ export interface GatewayConfig {
   /**
    * `CONNECTIONS_PER_USER_POLICY`: `refuse` a connection beyond the limit, or `replace` the user's oldest
    * connection, on any server. The connection that is closed gets code 4005, after which clients do not
-   * reconnect by themselves. If the server of the oldest connection has died or hangs, the new connection is
-   * closed with 4204, and its client reconnects. Default `refuse`.
+   * reconnect by themselves. If the server of the oldest connection (with `refuse`: of any of them) has died or
+   * hangs, the new connection is closed with 4204, and its client reconnects. Default `refuse`.
    */
   readonly connectionsPerUserPolicy: UserLimitPolicy;
   /**

@@ -39,6 +39,26 @@ describe("a failure of the application's", () => {
     expect(Math.max(...errors.map(({ causes }) => String(causes).length))).toBeLessThan(1_500);
   });
 
+  it("of slowReaderPolicy is logged with its name, and the room closes its slow readers", async () => {
+    const { port, errors } = await serve({
+      slowReaderPolicy: (room) => {
+        if (room === "a") throw new SyntaxError("no such room");
+        return "keep" as "drop";
+      },
+    });
+    const ann = await connect(port, "ann");
+    await ann.hello();
+    for (const room of ["a", "b"]) expect(await ann.ask({ type: "join", room })).toMatchObject({ type: "ack" });
+    expect(errors).toEqual(
+      [/^caused by SyntaxError: no such room/, /^$/].map((causes) => ({
+        hook: "slowReaderPolicy",
+        code: "internal",
+        stage: "handler",
+        causes: expect.stringMatching(causes),
+      })),
+    );
+  });
+
   it("is a process warning with the cause, if there is no logger", async () => {
     const warnings: Error[] = [];
     const hear = (warning: Error) => void warnings.push(warning);

@@ -40,23 +40,26 @@ it("closes a user's oldest connection on another server for a newer one, also wh
 
 it("lets a user at the limit reconnect after its server has ended, and never closes it with connections-limit", async () => {
   const cluster = await startGatewayCluster({
-    size: 2,
+    size: 3,
     env: { ...REPLACE, DEAD_AFTER_MS: "1500", HEARTBEAT_INTERVAL_MS: "500", HEARTBEAT_TTL_SECONDS: "60" },
+    envOf: (index) => ({ CONNECTIONS_PER_USER_POLICY: index === 2 ? "refuse" : "replace" }),
   });
   onTestFinished(() => cluster.close());
-  for (let index = 0; index < 2; index++) await cluster.connect(0, "ann");
+  for (const user of ["ann", "bob", "ann", "bob"]) await cluster.connect(0, user);
+  // While its server lives, the limit is final with `refuse`.
+  await expect(cluster.connect(2, "bob")).rejects.toThrow(/"code":"connections-limit"/);
   const [dead] = cluster.gateways;
   await dead?.kill();
   const refusals: string[] = [];
-  const back = await eventually(async () => {
-    try {
-      return await CmSocket.open(cluster.wsUrls[1] ?? "", "ann");
-    } catch (error) {
-      refusals.push(String(error));
-      throw error;
-    }
-  });
-  expect(back.isOpen).toBe(true);
+  const comeBack = (index: number, user: string) =>
+    eventually(() =>
+      CmSocket.open(cluster.wsUrls[index] ?? "", user).catch((error: unknown) => {
+        refusals.push(String(error));
+        throw error;
+      }),
+    );
+  const back = await Promise.all([comeBack(1, "ann"), comeBack(2, "bob")]);
+  expect(back.map(({ isOpen }) => isOpen)).toEqual([true, true]);
   expect(refusals.length).toBeGreaterThan(0);
   for (const refusal of refusals) expect(refusal).toContain('"code":"unavailable"');
 });

@@ -5,6 +5,7 @@ import { eventually, freshPrefix } from "@cm/test-kit";
 import { describe, expect, inject, it, onTestFinished } from "vitest";
 import WebSocket from "ws";
 import { createGateway, type Gateway, type GatewayOptions } from "../index.js";
+import { causesOf } from "../log/logged-error.js";
 
 type Frame = Readonly<Record<string, unknown>>;
 type Token = Parameters<typeof signDevelopmentToken>[1];
@@ -91,12 +92,23 @@ describe("an upgrade with a token", () => {
     expect(gateway.node.membership.stats().connections).toBe(0);
   });
 
-  it("is refused for now if the keys can't be had", async () => {
-    const { port } = await serve({ tokens: { jwksUrl: "http://127.0.0.1:9/jwks", jwksTimeoutMs: 500 } });
+  it("is refused for now if the keys can't be had, which is logged with the cause", async () => {
+    const errors: { readonly code: unknown; readonly causes: string }[] = [];
+    const { port } = await serve({
+      tokens: { jwksUrl: "http://127.0.0.1:9/jwks", jwksTimeoutMs: 500 },
+      logger: {
+        info: () => undefined,
+        warn: () => undefined,
+        error: ({ err, code }) => void errors.push({ code, causes: causesOf(err) }),
+      },
+    });
     const [header, ...rest] = (await tokenFor("ada")).split(".");
     const rs256 = Buffer.from('{"alg":"RS256","kid":"k"}').toString("base64url");
     expect(header).not.toBe(rs256);
-    expect(await refusal(port, [rs256, ...rest].join("."))).toEqual([503, "unavailable", false]);
+    const token = [rs256, ...rest].join(".");
+    expect(await refusal(port, token)).toEqual([503, "unavailable", false]);
+    expect(errors).toEqual([{ code: "unavailable", causes: expect.stringContaining("fetch failed") }]);
+    expect(errors[0]?.causes).not.toContain(rest[0]);
   });
 });
 

@@ -1,4 +1,5 @@
-import type { SlowReaderOptions, SlowReaderPolicy } from "@cm/transport";
+import { CmError } from "@cm/protocol";
+import { SLOW_READER_POLICIES, type SlowReaderOptions, type SlowReaderPolicy } from "@cm/transport";
 
 /** The settings that decide what happens to members that read too slowly. */
 export interface SlowReaderRules {
@@ -27,10 +28,29 @@ export function slowReadersOf(rules: SlowReaderRules): SlowReaderOptions | undef
   if (slowReaderPolicy === undefined && byName.length === 0) return undefined;
   return {
     policyOf: (room) =>
-      slowReaderPolicy?.(room) ?? byName.find(({ beginning }) => room.startsWith(beginning))?.policy ?? "close",
+      askedPolicy(slowReaderPolicy, room) ??
+      byName.find(({ beginning }) => room.startsWith(beginning))?.policy ??
+      "close",
     maxBytes: slowReaderBytes,
     keyOf: conflationKeyOf,
   };
+}
+
+/**
+ * Returns the application's policy for a room. Throws `internal` with the name of the hook, for the log, if the hook
+ * throws or returns no policy.
+ */
+function askedPolicy(hook: SlowReaderRules["slowReaderPolicy"], room: string): SlowReaderPolicy | undefined {
+  if (hook === undefined) return undefined;
+  const details = { hook: "slowReaderPolicy" };
+  let policy: SlowReaderPolicy | undefined;
+  try {
+    policy = hook(room);
+  } catch (cause) {
+    throw new CmError("internal", "The hook slowReaderPolicy failed.", { cause, details });
+  }
+  if (policy === undefined || SLOW_READER_POLICIES.includes(policy)) return policy;
+  throw new CmError("internal", "The hook slowReaderPolicy returned no policy.", { details });
 }
 
 const TYPE = Buffer.from('"type":"message"');

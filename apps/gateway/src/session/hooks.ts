@@ -71,14 +71,22 @@ export class HookRunner {
   readonly #timeoutMs: number;
   readonly #maxPending: number;
   readonly #onFault: (error: unknown) => void;
+  readonly #took: (name: string, ms: number) => void;
   #pending = 0;
 
-  /** `onFault` receives the timeouts of hooks. */
-  constructor(asked: Asked, timeoutMs: number, maxPending: number, onFault: (error: unknown) => void) {
+  /** `onFault` receives the timeouts of hooks, and `took` how long each call took. */
+  constructor(
+    asked: Asked,
+    timeoutMs: number,
+    maxPending: number,
+    onFault: (error: unknown) => void,
+    took: (name: string, ms: number) => void = () => undefined,
+  ) {
     this.#asked = asked;
     this.#timeoutMs = timeoutMs;
     this.#maxPending = maxPending;
     this.#onFault = onFault;
+    this.#took = took;
   }
 
   /** Waits for a hook's decision. Rejects with the error for the client if the hook refuses. */
@@ -96,6 +104,7 @@ export class HookRunner {
       throw new CmError("unavailable", "Too many requests wait for the application's hooks.");
     }
     this.#pending++;
+    const beganAt = performance.now();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
@@ -110,6 +119,7 @@ export class HookRunner {
     } finally {
       clearTimeout(timer);
       this.#pending--;
+      this.#took(name, performance.now() - beganAt);
     }
   }
 

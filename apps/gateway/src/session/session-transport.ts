@@ -1,8 +1,9 @@
 import type { Node } from "@cm/node";
-import { CmError, SUBPROTOCOL } from "@cm/protocol";
+import { CmError, isCmError, SUBPROTOCOL } from "@cm/protocol";
 import { createUwsServer } from "@cm/server-uws";
 import { createWsServer } from "@cm/server-ws";
 import { createFaultCounter, type TransportOptions, type TransportServer } from "@cm/transport";
+import type { Measurements } from "../admin/measurements.js";
 import type { Revocations } from "../auth/revocations.js";
 import type { GatewayUser, ResolvedGatewayOptions } from "../gateway-options.js";
 import type { gatewayRoutes } from "../http/gateway-routes.js";
@@ -26,6 +27,7 @@ export interface SessionHolder {
 export type ServerParts = Pick<SessionContext, "fanOut" | "reached" | "audienceOfRoom" | "audienceOfUser"> & {
   readonly sessions: Set<ClientSession>;
   readonly revocations: Revocations;
+  readonly measurements: Measurements;
 };
 
 /** Creates the server that clients connect to, with a session for each connection. */
@@ -34,12 +36,18 @@ export function createSessionTransport(
   { serverId, membership, router, store }: Node,
   routes: ReturnType<typeof gatewayRoutes>["table"],
   failures: FailureLog,
-  { sessions, revocations, ...shared }: ServerParts,
+  { sessions, revocations, measurements, ...shared }: ServerParts,
 ): TransportServer<SessionHolder> {
   const faults = createFaultCounter();
   const onFault = (error: unknown): void => failures.report(error, "request");
   const { refresh } = config;
-  const hookRunner = new HookRunner("hook", config.hookTimeoutMs, config.maxPendingHooks, onFault);
+  const took = (name: string, ms: number): void => measurements.hookTook(name, ms);
+  const hookRunner = new HookRunner("hook", config.hookTimeoutMs, config.maxPendingHooks, onFault, took);
+  // A client is only told to come back later; the operator needs the cause, such as a key server that is down.
+  const reportingOutage = (error: unknown): never => {
+    if (isCmError(error) && error.code === "unavailable" && error.cause !== undefined) onFault(error);
+    throw error;
+  };
   const unlessRevoked = (user: GatewayUser): GatewayUser => {
     if (!revocations.isRevoked(user)) return user;
     throw new CmError("unauthorized", "The credentials were revoked.", { details: { reason: "revoked" } });
@@ -80,7 +88,9 @@ export function createSessionTransport(
     faults,
     hooks: config.hooks,
     hookRunner,
-    refresh: refresh && (async (token) => unlessRevoked(await hookRunner.run("refresh", () => refresh(token)))),
+    refresh:
+      refresh &&
+      (async (token) => unlessRevoked(await hookRunner.run("refresh", () => refresh(token)).catch(reportingOutage))),
     credentialTimes: { warningMs: config.tokenWarningMs, graceMs: config.tokenGraceMs },
     now: () => config.clock.now(),
     monotonicMs: () => config.clock.monotonicMs(),
@@ -106,9 +116,11 @@ export function createSessionTransport(
     authenticate: (request, signal) => {
       const user = config.authenticate(request, signal);
       // If the user is known without a promise, return the result in the same turn.
-      return user instanceof Promise
-        ? user.then((late) => holderOf(unlessRevoked(late)))
-        : holderOf(unlessRevoked(user));
+      if (!(user instanceof Promise)) return holderOf(unlessRevoked(user));
+      const beganAt = performance.now();
+      return user
+        .finally(() => took("authenticate", performance.now() - beganAt))
+        .then((late) => holderOf(unlessRevoked(late)), reportingOutage);
     },
     nextConnectionId: () => membership.nextConnectionId(),
     handler: {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Membership, NewConnection } from "@cm/membership";
-import { CmError, connectionIdsOf, isCmError, type Store } from "@cm/protocol";
+import { CmError, connectionIdsOf, isCmError, ownerOf, type Store } from "@cm/protocol";
 import type { Router } from "@cm/router";
 import type { LimitCounter } from "../limits/limit-counter.js";
 
@@ -29,6 +29,13 @@ const ATTEMPTS_MAX = 5;
 const CLOSE_TIMEOUT_MS = 2_000;
 
 /**
+ * Maximum time for the servers of a user's connections to confirm that they live, in milliseconds, and maximum number of
+ * servers that are asked.
+ */
+const PING_TIMEOUT_MS = 1_000;
+const PINGS_MAX = 16;
+
+/**
  * Delay before the next attempt, in milliseconds, multiplied by the number of attempts so far. In that time the
  * store can remove the closed connection.
  */
@@ -47,7 +54,8 @@ export class UserConnectionLimit {
    * the limit is reached. The store counts the connections while it registers one, so that several
    * registrations at once on different servers can't exceed the limit. Rejects with `unavailable` if no place
    * could be freed, for example because the server of the oldest connection died or hangs; the client should
-   * reconnect.
+   * reconnect. With the policy `refuse`, rejects with `connections-limit`, after which clients stay away, only if
+   * all servers of the user's connections live: the connections of a dead server count until they are removed.
    */
   async open(connection: NewConnection): Promise<void> {
     const { membership, policy, limits } = this.#options;
@@ -58,13 +66,29 @@ export class UserConnectionLimit {
       } catch (error) {
         if (!isTooMany(error)) throw error;
         if (attempt === 1) limits.count("connections-per-user");
-        if (policy === "refuse") throw error;
+        if (policy === "refuse") {
+          if (await this.#holdersLive(connection.userId)) throw error;
+          throw new CmError("unavailable", "A server of the user's connections has died or hangs.", { cause: error });
+        }
         if (attempt === ATTEMPTS_MAX || !(await this.#makeRoom(connection.userId))) {
           throw new CmError("unavailable", "The user's oldest connection could not be closed.", { cause: error });
         }
         await sleep(WAIT_MS * attempt);
       }
     }
+  }
+
+  /** Whether the servers of the user's connections respond. */
+  async #holdersLive(userId: string): Promise<boolean> {
+    const { store, router } = this.#options;
+    const ids = await connectionIdsOf(store.users, userId);
+    const holders = new Set(ids.flatMap((id) => ownerOf(id) ?? []));
+    const outcomes = await Promise.all(
+      [...holders]
+        .slice(0, PINGS_MAX)
+        .map((serverId) => router.control(serverId, { type: "ping" }, { timeoutMs: PING_TIMEOUT_MS })),
+    );
+    return outcomes.every((outcome) => outcome === "done");
   }
 
   /**

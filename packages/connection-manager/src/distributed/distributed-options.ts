@@ -24,7 +24,7 @@ export interface DistributedConnectionManagerOptions<S = unknown> {
    * emitted.
    */
   readonly redisUrl?: string | undefined;
-  /** A started store, instead of `redisUrl`. It is not closed by `shutdown`. */
+  /** A started store, instead of `redisUrl` and `prefix`. It is not closed by `shutdown`. */
   readonly store?: Store | undefined;
   /** Prefix of every key and channel in Redis. Default `cm`. */
   readonly prefix?: string | undefined;

@@ -70,7 +70,8 @@ class GameConnectionManager implements ConnectionManager {
     const node = createNode({
       ...(options.redisUrl === undefined ? {} : { redisUrl: options.redisUrl }),
       store: options.store,
-      prefix: options.prefix,
+      // The application's own store has these settings already.
+      ...(options.store === undefined ? { prefix: options.prefix, roomRecordTtlMs: options.roomRecordTtlMs } : {}),
       serverId: options.serverInstance,
       host: options.host,
       port: options.port,
@@ -79,7 +80,6 @@ class GameConnectionManager implements ConnectionManager {
       staleConnectionTimeoutMs: options.staleConnectionTimeoutMs,
       cleanupIntervalMs: options.cleanupIntervalMs,
       connectionTtlMs: options.connectionTtlMs,
-      roomRecordTtlMs: options.roomRecordTtlMs,
       offlineGraceMs: options.offlineGraceMs,
       onGap: options.onGap,
       onError,

@@ -225,7 +225,7 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
     it("has a deadline, after which its outcome is ignored", async () => {
       const gate = deferred<Authentication<string>>();
       const signals: AbortSignal[] = [];
-      const { port, server, opened } = await startServer({
+      const { port, server, opened, errors } = await startServer({
         authenticationTimeoutMs: 30,
         authenticate(_, signal) {
           signals.push(signal);
@@ -239,6 +239,8 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
       await gate.promise;
       expect(opened).toEqual([]);
       expect(server.stats()).toMatchObject({ upgrading: 0, connections: 0, refused: { timeout: 1 } });
+      const late = { code: "timeout", details: { hook: "authenticate" } };
+      expect(errors).toMatchObject([{ error: late, stage: "handler" }]);
     });
 
     it("that hangs does not take the places of connections that can be served", async () => {

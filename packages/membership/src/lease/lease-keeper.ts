@@ -51,6 +51,8 @@ const MAX_BACKOFF_MS = 5_000;
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   #lease: Lease | undefined;
+  /** When the store last confirmed the lease, on the monotonic clock. */
+  #confirmedAt = 0;
   #held = false;
   /**
    * Whether everything must be projected again, because the lease was regained or the store may have lost
@@ -78,6 +80,14 @@ export class LeaseKeeper {
     return this.#held;
   }
 
+  /**
+   * Milliseconds since the store last acquired or renewed the lease; `undefined` before it was acquired and after it
+   * was released.
+   */
+  get ageMs(): number | undefined {
+    return this.#lease === undefined ? undefined : performance.now() - this.#confirmedAt;
+  }
+
   /** Whether the lease was acquired and not released since. */
   get acquired(): boolean {
     return this.#lease !== undefined;
@@ -89,7 +99,7 @@ export class LeaseKeeper {
   }
 
   async start(): Promise<void> {
-    this.#lease = await this.#options.servers.acquire(this.#options.registration, this.#options.ttlMs);
+    this.#confirmed(await this.#options.servers.acquire(this.#options.registration, this.#options.ttlMs));
     this.#held = true;
     this.#schedule(this.#options.intervalMs);
   }
@@ -131,7 +141,12 @@ export class LeaseKeeper {
    */
   #refresh({ lease }: Renewal): void {
     const current = this.#lease;
-    if (current?.token === lease.token && current.expiresAtMs < lease.expiresAtMs) this.#lease = lease;
+    if (current?.token === lease.token && current.expiresAtMs < lease.expiresAtMs) this.#confirmed(lease);
+  }
+
+  #confirmed(lease: Lease): void {
+    this.#lease = lease;
+    this.#confirmedAt = performance.now();
   }
 
   /**
@@ -244,7 +259,7 @@ export class LeaseKeeper {
     const { servers, counters, onBeat } = this.#options;
     try {
       const renewal = await servers.renew(lease, counters());
-      this.#lease = renewal.lease;
+      this.#confirmed(renewal.lease);
       this.#noteFault(renewal.fault);
       if (this.#unfinished) {
         if (this.#backoffLeftMs > 0) return;
@@ -274,7 +289,7 @@ export class LeaseKeeper {
       if (isCmError(error) && error.code === "server-id-taken") this.#onTaken(error);
       throw error;
     });
-    this.#lease = lease;
+    this.#confirmed(lease);
     this.#unfinished = true;
     await this.#finishRegaining(lease);
     this.#held = true;

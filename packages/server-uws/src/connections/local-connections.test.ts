@@ -244,4 +244,19 @@ describe("the options", () => {
       expect(codeOf(() => createLocalConnectionManager(options))).toBe("options-invalid");
     }
   });
+
+  it("reports an onClosed that throws to onError", async () => {
+    const told: string[] = [];
+    const { local, connect } = await startApp({
+      onError: ({ code, cause }, { stage }) => void told.push(`${stage} ${code} ${cause}`),
+    });
+    const { client, socket } = await connect();
+    const onClosed = () => {
+      throw new Error("no room");
+    };
+    local.add({ connectionId: "a", userId: "ann", socket, onClosed });
+    client.close();
+    await vi.waitFor(() => expect(told).toEqual(["handler internal Error: no room"]), WAIT);
+    expect(local.size).toBe(0);
+  });
 });

@@ -1,6 +1,13 @@
 import type { TemplatedApp, WebSocket, WebSocketBehavior } from "uWebSockets.js";
-import { type CloseReason, CmError, type LocalConnection, type LocalConnectionManager } from "@cm/protocol";
-import { requireOptions } from "@cm/protocol/options";
+import {
+  type CloseReason,
+  CmError,
+  type LocalConnection,
+  type LocalConnectionManager,
+  type OnError,
+  toCmError,
+} from "@cm/protocol";
+import { requireFunction, requireOptions } from "@cm/protocol/options";
 import { type Ending, invalid, UserIndex, whole } from "@cm/transport";
 import { publishToTopic } from "../rooms/room-publish.js";
 import { topicOf } from "../rooms/room-topics.js";
@@ -18,6 +25,12 @@ export interface UwsLocalConnectionOptions {
    * Checked as described for `UwsServerOptions`. 64 KiB to 256 MiB; default 1 MiB.
    */
   readonly maxBackpressureBytes?: number | undefined;
+  /**
+   * Called with errors that no caller receives: the errors that an `onClosed` callback throws, with the stage
+   * `handler`; without this call they would end the process. Must not throw. Default: each error is emitted as a
+   * process warning.
+   */
+  readonly onError?: OnError | undefined;
 }
 
 /** Counters of a manager. The last two only grow. */
@@ -50,14 +63,16 @@ export interface UwsLocalConnectionManager<U> extends LocalConnectionManager<Web
  * topics that begin with `cm:room:`, so use one manager per App. Throws `options-invalid`.
  */
 export function createLocalConnectionManager<U>(options: UwsLocalConnectionOptions): UwsLocalConnectionManager<U> {
-  requireOptions(options, { app: true, maxConnections: true, maxBackpressureBytes: true });
+  requireOptions(options, { app: true, maxConnections: true, maxBackpressureBytes: true, onError: true });
   const { app, maxConnections = 10_000, maxBackpressureBytes = 1024 * 1024 } = options;
+  const { onError = (error: CmError) => process.emitWarning(error) } = options;
   // Depending on the build, the native App is a function or an object.
   if (typeof app?.publish !== "function") throw invalid("app", "must be a uWebSockets.js App");
   return new AppConnections(
     app,
     whole("maxConnections", maxConnections, 1, 1_000_000),
     whole("maxBackpressureBytes", maxBackpressureBytes, 64 * 1024, 256 * 1024 * 1024),
+    requireFunction("onError", onError),
   );
 }
 
@@ -70,6 +85,7 @@ interface Held {
 class AppConnections<U> implements UwsLocalConnectionManager<U> {
   readonly #app: TemplatedApp;
   readonly #maxConnections: number;
+  readonly #onError: OnError;
   readonly #connections = new Map<string, NativeConnection<undefined>>();
   readonly #users = new UserIndex<NativeConnection<undefined>>();
   readonly #backpressure: Backpressure<undefined>;
@@ -81,8 +97,9 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
   /** Maps native connections to the sockets that were registered here: the inverse of `#sockets`. */
   readonly #socketOf = new Map<NativeConnection<undefined>, WebSocket<U>>();
 
-  constructor(app: TemplatedApp, maxConnections: number, maxBackpressureBytes: number) {
+  constructor(app: TemplatedApp, maxConnections: number, maxBackpressureBytes: number, onError: OnError) {
     this.#app = app;
+    this.#onError = onError;
     this.#maxConnections = maxConnections;
     this.#backpressure = new Backpressure(this.#connections, maxBackpressureBytes, 0);
   }
@@ -202,7 +219,11 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
     if (held === undefined) return undefined;
     const ending = held.live.detach();
     this.#forget(held.live);
-    held.onClosed();
+    try {
+      held.onClosed();
+    } catch (cause) {
+      this.#onError(toCmError(cause, "internal", "An onClosed threw."), { stage: "handler" });
+    }
     return ending;
   }
 

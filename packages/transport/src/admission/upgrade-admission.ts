@@ -159,7 +159,7 @@ export class UpgradeAdmission<U> {
       return;
     }
     const deadline = this.#options.authenticationTimeoutMs;
-    upgrade.timer = setTimeout(() => this.#fail(upgrade, new CmError("timeout", "Too slow.")), deadline);
+    upgrade.timer = setTimeout(() => this.#expire(upgrade, deadline), deadline);
     Promise.resolve(outcome).then(
       (authentication) => this.#enqueue(upgrade, authentication),
       (cause: unknown) => this.#fail(upgrade, cause),
@@ -188,6 +188,13 @@ export class UpgradeAdmission<U> {
 
   #abandon(upgrade: Waiting<U>): void {
     if (this.#settle(upgrade)) upgrade.controller.abort(new CmError("closed", "The client disconnected."));
+  }
+
+  /** Refuses an upgrade whose `authenticate` has missed its deadline, which is a fault of the application. */
+  #expire(upgrade: Waiting<U>, deadlineMs: number): void {
+    const late = `authenticate did not answer within ${deadlineMs} ms.`;
+    this.#options.onError(new CmError("timeout", late, { details: { hook: "authenticate" } }), { stage: "handler" });
+    this.#fail(upgrade, new CmError("timeout", "Too slow."));
   }
 
   #fail(upgrade: Waiting<U>, cause: unknown): void {

@@ -96,8 +96,8 @@ export interface TransportOptions<U> {
    */
   readonly maxMembersPerTurn?: number | undefined;
   /**
-   * Deadline of `authenticate`; an upgrade that misses it is refused with 503 and `timeout`. 1 to 600,000 ms;
-   * default 5,000.
+   * Deadline of `authenticate`; an upgrade that misses it is refused with 503 and `timeout`, which also goes to
+   * `onError`. 1 to 600,000 ms; default 5,000.
    */
   readonly authenticationTimeoutMs?: number | undefined;
   /**

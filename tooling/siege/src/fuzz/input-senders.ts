@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { RawSocket } from "@cm/load";
 import { encodeEnvelope, SUBPROTOCOL } from "@cm/protocol";
+import { frameText } from "./frame-draws.js";
 import { type Draws, ODD_VALUES } from "./random-values.js";
 
 /** The environment of an {@link InputSender}: the attacked gateway and the source of randomness. */
@@ -18,37 +19,8 @@ export interface SenderContext {
 /** Sends `inputs` inputs of one kind. Resolves with the number sent. */
 export type InputSender = (context: SenderContext, inputs: number) => Promise<number>;
 
-const FRAMES = [
-  { type: "hello", version: 1 },
-  { type: "join", room: "fuzz" },
-  { type: "join", room: "fuzz", since: { epoch: 1, offset: 1 } },
-  { type: "leave", room: "fuzz" },
-  { type: "publish", room: "fuzz", data: { a: [1, "x"] }, echo: false },
-  { type: "send", connection: "gw.aaaa00", data: 1 },
-  { type: "send", user: "nobody", data: 1, confirm: true },
-  { type: "members", room: "fuzz", limit: 10, cursor: "x" },
-  { type: "refresh", token: "x" },
-  { type: "ping" },
-];
-
 /** Number of frames per connection; the gateway closes a connection after 20 faulty ones. */
 const FRAMES_AT_ONCE = 40;
-
-function frameText(draws: Draws): string {
-  const frame: Record<string, unknown> = { ...draws.of(FRAMES), ref: draws.below(1000) };
-  const kind = draws.below(10);
-  if (kind < 6) {
-    // Mostly refused without counting as faulty, so the connection stays open.
-    const field = draws.of(["room", "user", "connection", "data", "token", "ref"]);
-    if (field in frame) frame[field] = draws.of(ODD_VALUES);
-    return JSON.stringify(frame);
-  }
-  if (kind < 8) {
-    frame[draws.of([...Object.keys(frame), "extra"])] = draws.of(ODD_VALUES);
-    return JSON.stringify(frame);
-  }
-  return draws.damaged(Buffer.from(JSON.stringify(frame))).toString("latin1");
-}
 
 /** Valid and invalid frames, on connections that are replaced when they are closed. */
 export const frames: InputSender = async ({ draws, wsUrl, token }, inputs) => {
