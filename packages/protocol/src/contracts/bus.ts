@@ -50,7 +50,7 @@ export interface Published {
  * - `subscribe` waits for a link that is down, within the store's deadline.
  */
 export interface Bus {
-  /** Sends a message to every subscriber of the channel. */
+  /** Sends a message to every subscriber of the channel. Do not change its bytes before the promise settles. */
   publish(channel: Channel, message: Uint8Array): Promise<Published>;
   /** Calls the handler for each message of the channel from now on. */
   subscribe(channel: Channel, handler: BusHandler, onResumed?: ResumeHandler): Promise<Subscription>;

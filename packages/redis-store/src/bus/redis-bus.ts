@@ -11,9 +11,11 @@ import { notBytes } from "@cm/protocol/options";
 import { storeClosed } from "../errors/store-error.js";
 import type { Keys } from "../keys/key-names.js";
 import type { Subscribers } from "../link/single-subscriber.js";
+import { beginsLikeBatch, decodeBatch } from "./message-batch.js";
 import { MESSAGE_BYTES_MAX, tooLarge } from "./message-limit.js";
 import type { PublishTarget } from "./publish-command.js";
 import type { Publisher } from "./publisher.js";
+import { TurnPublisher } from "./turn-publisher.js";
 
 /** Dependencies and settings of the bus. */
 export interface RedisBusParts {
@@ -49,9 +51,13 @@ class Entry implements Subscription {
   }
 }
 
-/** The bus over Redis channels. Payloads are passed on unchanged. */
+/**
+ * The bus over Redis channels. Messages are passed on unchanged; those of one turn to one channel travel as one
+ * message of Redis.
+ */
 export class RedisBus implements Bus {
   readonly #parts: RedisBusParts;
+  readonly #publisher: TurnPublisher;
   /**
    * The subscriptions, keyed by the bytes of the channel's name read as Latin-1: the key that is cheapest to
    * compute for each message.
@@ -73,6 +79,7 @@ export class RedisBus implements Bus {
 
   constructor(parts: RedisBusParts) {
     this.#parts = parts;
+    this.#publisher = new TurnPublisher(parts.publisher);
   }
 
   publish(channel: Channel, message: Uint8Array): Promise<Published> {
@@ -85,8 +92,7 @@ export class RedisBus implements Bus {
       this.#targets.set(channel, target);
     }
     // A server counts as present if it subscribes to its channel, so subscribers of patterns are not counted.
-    if (channel.kind === "server") return publisher.publishCounted(target, asBuffer(message)).then(published);
-    return publisher.publish(target, asBuffer(message)).then(published);
+    return this.#publisher.publish(target, asBuffer(message), channel.kind === "server");
   }
 
   async subscribe(channel: Channel, handler: BusHandler, onResumed?: ResumeHandler): Promise<Subscription> {
@@ -116,12 +122,19 @@ export class RedisBus implements Bus {
 
   /** Handles an incoming message. Returns whether the channel belongs to the bus. */
   take(channel: Buffer, payload: Buffer): boolean {
-    const entry = this.#entries.get(channel.toString("latin1"));
+    const name = channel.toString("latin1");
+    const entry = this.#entries.get(name);
     if (entry === undefined) return false;
-    try {
-      entry.handler(payload);
-    } catch (cause) {
-      this.#parts.onThrow(cause);
+    // Bytes that only begin like a batch are passed on as they are, so that the subscriber counts them as damaged.
+    const batch = beginsLikeBatch(payload) ? decodeBatch(payload) : undefined;
+    if (batch === undefined) {
+      this.#handle(entry, payload);
+      return true;
+    }
+    for (const message of batch) {
+      // A handler may end its subscription between two messages.
+      if (this.#entries.get(name) !== entry) break;
+      this.#handle(entry, message);
     }
     return true;
   }
@@ -141,12 +154,21 @@ export class RedisBus implements Bus {
     }
   }
 
-  /** Ends all subscriptions. Pending `subscribe` calls reject with `closed`. */
+  /** Sends the messages that wait, and ends all subscriptions. Pending `subscribe` calls reject with `closed`. */
   close(): void {
     this.#closed = true;
+    this.#publisher.flush();
     const entries = [...this.#entries.values()];
     this.#entries.clear();
     for (const entry of entries) entry.waiting?.reject(storeClosed());
+  }
+
+  #handle(entry: Entry, message: Buffer): void {
+    try {
+      entry.handler(message);
+    } catch (cause) {
+      this.#parts.onThrow(cause);
+    }
   }
 
   #untilLive(entry: Entry): Promise<void> {
@@ -182,8 +204,4 @@ function asBuffer(bytes: Uint8Array): Buffer {
 
 function latin1(name: string): string {
   return Buffer.from(name, "utf8").toString("latin1");
-}
-
-function published(subscribers: number | undefined): Published {
-  return subscribers === undefined ? {} : { subscribers };
 }

@@ -1,7 +1,7 @@
 import { CLIENT_FRAMES, type Fields, isCmError, type ReadableKind } from "@cm/protocol";
 import { describe, expect, it } from "vitest";
 import { frameText, validValue } from "./frame-draws.js";
-import { Draws } from "./random.js";
+import { Draws } from "./random-values.js";
 
 describe("the frames of the fuzz", () => {
   it("have a valid value for every described field, of the kinds that the server reads", () => {

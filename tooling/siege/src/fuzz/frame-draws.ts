@@ -1,5 +1,5 @@
 import { CLIENT_FRAMES, type Fields, type Kind, type ReadableKind } from "@cm/protocol";
-import { type Draws, ODD_VALUES } from "./random.js";
+import { type Draws, ODD_VALUES } from "./random-values.js";
 
 /** The names that valid frames use: the room that the messages of the fuzz go to, and a user who is not connected. */
 const NAME = "fuzz";

@@ -48,6 +48,29 @@ export function describeBus(name: string, createHarness: () => Promise<PartHarne
       }
     });
 
+    it("delivers messages that are published at the same time on several channels each once, in order, and tells each publish its outcome", async ({
+      store,
+      peer,
+    }) => {
+      const { bus: other } = await peer();
+      const rooms = times(3, (i): Channel => ({ kind: "room", name: `room-${i}` }));
+      const own: Channel = { kind: "server", name: "server-1" };
+      const seen = await Promise.all([...rooms, own].map((channel) => collect(store.bus, channel)));
+      const sizeOf = (i: number): number => (i % 10 === 9 ? 20_000 : 10);
+      const published = await Promise.all(
+        times(400, (i) => {
+          const channel = i % 4 === 3 ? own : { ...(rooms[i % 4] ?? own) };
+          return other.publish(channel, encodeUtf8(`${i}`.padEnd(sizeOf(i), ".")));
+        }),
+      );
+      for (const { subscribers } of published) expect([1, undefined]).toContain(subscribers);
+      await vi.waitFor(() => expect(seen.map(({ length }) => length)).toEqual([100, 100, 100, 100]), PATIENCE);
+      seen.forEach((messages, channel) => {
+        expect(messages.map((message) => Number.parseInt(message, 10))).toEqual(times(100, (i) => 4 * i + channel));
+        expect(messages.map(({ length }) => length)).toEqual(times(100, (i) => sizeOf(4 * i + channel)));
+      });
+    });
+
     it("says how many subscriptions a message reached, or that it does not know", async ({ store, peer }) => {
       const other = await peer();
       await Promise.all([store, other].map(({ bus }) => collect(bus, ROOM)));
@@ -71,6 +94,8 @@ export function describeBus(name: string, createHarness: () => Promise<PartHarne
         encodeUtf8("\r\n$5\r\nhello\r\n"),
         large,
         allBytes.toReversed(),
+        // Bytes that look like those of a store's own format.
+        ...times(4, (i) => Uint8Array.of(0xc2 + i, 1, 0, 0, 0, 1, 65)),
       ];
       for (const message of sent) await other.publish(ROOM, message);
       await vi.waitFor(() => expect(received).toHaveLength(sent.length), PATIENCE);

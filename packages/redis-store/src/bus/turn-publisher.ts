@@ -1,0 +1,90 @@
+import type { Published } from "@cm/protocol";
+import { beforeWrite } from "../commands/write-coalescing.js";
+import { BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, beginsLikeBatch, encodeBatch } from "./message-batch.js";
+import type { PublishTarget } from "./publish-command.js";
+import type { Publisher } from "./publisher.js";
+
+/**
+ * Maximum total size in bytes of the messages that wait for the end of the turn. Beyond it, they are sent at once,
+ * so that the limits for commands that wait for a reply apply to them.
+ */
+const WAITING_BYTES_MAX = 1024 * 1024;
+
+/** The messages of one turn to one channel, with the callers that wait for their outcome. */
+interface Waiting {
+  readonly target: PublishTarget;
+  readonly isCounted: boolean;
+  readonly messages: Buffer[];
+  readonly callers: Caller[];
+  bytes: number;
+}
+
+interface Caller {
+  readonly resolve: (published: Published) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Sends the messages that are published on one channel in one turn of the event loop as one command. They wait no
+ * longer than a command that is sent at once: Redis's stream is corked until the end of the turn anyway. The
+ * messages of a channel keep their order, and every caller gets the outcome of the command that carried its message.
+ */
+export class TurnPublisher {
+  readonly #publisher: Publisher;
+  /** The messages that wait, by the name of their channel, in the order of the first message of each channel. */
+  readonly #waiting = new Map<string, Waiting>();
+  #bytes = 0;
+  readonly #flush = (): void => this.flush();
+
+  constructor(publisher: Publisher) {
+    this.#publisher = publisher;
+  }
+
+  /** `isCounted` selects {@link Publisher.publishCounted}; it is the same for all messages of a channel. */
+  publish(target: PublishTarget, message: Buffer, isCounted: boolean): Promise<Published> {
+    return new Promise((resolve, reject) => {
+      if (this.#bytes + message.length > WAITING_BYTES_MAX) this.flush();
+      if (this.#waiting.size === 0) beforeWrite(this.#flush);
+      let waiting = this.#waiting.get(target.channel);
+      if (waiting !== undefined && isFull(waiting, message)) {
+        this.#send(waiting);
+        waiting = undefined;
+      }
+      if (waiting === undefined) {
+        waiting = { target, isCounted, messages: [], callers: [], bytes: 0 };
+        this.#waiting.set(target.channel, waiting);
+      }
+      waiting.messages.push(message);
+      waiting.callers.push({ resolve, reject });
+      waiting.bytes += message.length;
+      this.#bytes += message.length;
+    });
+  }
+
+  /** Sends all messages that wait. */
+  flush(): void {
+    for (const waiting of this.#waiting.values()) this.#send(waiting);
+    this.#waiting.clear();
+  }
+
+  #send({ target, isCounted, messages, callers, bytes }: Waiting): void {
+    this.#bytes -= bytes;
+    const [first] = messages;
+    const isAlone = messages.length === 1 && first !== undefined && !beginsLikeBatch(first);
+    const message = isAlone ? first : encodeBatch(messages);
+    const sent = isCounted ? this.#publisher.publishCounted(target, message) : this.#publisher.publish(target, message);
+    sent.then(
+      (subscribers) => {
+        const published = subscribers === undefined ? {} : { subscribers };
+        for (const caller of callers) caller.resolve(published);
+      },
+      (error: unknown) => {
+        for (const caller of callers) caller.reject(error);
+      },
+    );
+  }
+}
+
+function isFull({ messages, bytes }: Waiting, message: Buffer): boolean {
+  return messages.length >= BATCH_MESSAGES_MAX || bytes + message.length > BATCH_BYTES_MAX;
+}
