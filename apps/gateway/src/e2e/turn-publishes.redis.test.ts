@@ -1,4 +1,4 @@
-import { startGatewayCluster } from "@cm/gateway-kit/processes/cluster";
+import { startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { eventually } from "@cm/test-kit";
 import { Redis } from "ioredis";
 import { expect, it, onTestFinished } from "vitest";
