@@ -2,7 +2,7 @@ import { CmError } from "@cm/protocol";
 import type { Redis } from "ioredis";
 import type { ClusterMasters } from "../client/cluster-masters.js";
 import type { CommandGate } from "../commands/command-gate.js";
-import type { Commands } from "../commands/commands.js";
+import type { Commands } from "../commands/redis-commands.js";
 import { shareWrite } from "../commands/write-coalescing.js";
 import { replyCode, toStoreError } from "../errors/store-error.js";
 import { runInOrder } from "../scripts/ordered-script.js";

@@ -4,7 +4,7 @@ import { reasonAtAddress } from "../address/tls-diagnosis.js";
 import { withTlsFiles } from "../address/tls-files.js";
 import { createClusterPublisher, createSinglePublisher, type Publisher } from "../bus/publisher.js";
 import { CommandGate } from "../commands/command-gate.js";
-import { Commands } from "../commands/commands.js";
+import { Commands } from "../commands/redis-commands.js";
 import { shareWrite } from "../commands/write-coalescing.js";
 import { replyCode } from "../errors/store-error.js";
 import { createClusterSubscribers } from "../link/cluster-subscribers.js";

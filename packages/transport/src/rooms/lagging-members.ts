@@ -1,6 +1,6 @@
 import { encodeServerFrame, type OnError, toCmError } from "@cm/protocol";
 import { type KeptBudget, type Lag, LaggingRoom } from "./lagging-room.js";
-import { type ResolvedSlowReaderOptions, requirePolicy, type SlowReaderPolicy } from "./slow-readers.js";
+import { type ResolvedSlowReaderOptions, requirePolicy, type SlowReaderPolicy } from "./slow-reader-options.js";
 
 /** A connection as a member of rooms. */
 export interface RoomMember {

@@ -1,6 +1,6 @@
 import { connectionIdsOf } from "@cm/protocol";
 import { describe, expect } from "vitest";
-import { hearUsers } from "../announcements.js";
+import { hearUsers } from "../announcement-recorder.js";
 import type { HarnessFactory, StoreHarness } from "../store-harness.js";
 import { bringUp, claimDead, LONG_MS, letDie, passUntil, SHORT_MS, scenarios, times } from "../store-scenarios.js";
 import { AT_ONCE, connectionOf, connectionsOf, inShort } from "./sample-users.js";

@@ -1,6 +1,6 @@
 import type { PageRequest, PresenceChange, Store, UserState } from "@cm/protocol";
 import { describe, expect } from "vitest";
-import { hearUsers } from "../announcements.js";
+import { hearUsers } from "../announcement-recorder.js";
 import type { HarnessFactory } from "../store-harness.js";
 import { bringUp, LONG_MS, letDie, outcomeOf, passUntil, SHORT_MS, scenarios, times } from "../store-scenarios.js";
 import { AT_ONCE, byConnection, connectionOf, connectionsOf, idsOf, usersOfOneFeed } from "./sample-users.js";
