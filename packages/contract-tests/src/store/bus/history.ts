@@ -113,7 +113,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
       expect(await historyOf(store).since("lobby", { ...begin, offset: 19 }, 1)).toMatchObject({ complete: false });
     });
 
-    it("takes what is sent a second time for what it is, and what comes late too", async ({ store, peer }) => {
+    it("detects repeated and late messages", async ({ store, peer }) => {
       const other = historyOf(await peer());
       const seen: string[] = [];
       await store.bus.subscribe(ROOM, (message) => seen.push(textOf(message)));

@@ -42,7 +42,7 @@ export function describePresenceReading(name: string, createHarness: HarnessFact
       expect(await outcomeOf(store.users.states(userIds))).toBe("options-invalid");
     });
 
-    it("remembers when a user was last online, until he is again", async (harness) => {
+    it("remembers when a user was last online, until the user is online again", async (harness) => {
       const { store } = harness;
       const alpha = await bringUp(store, "alpha");
       const feed = await hearUsers(store, ["ann", "bob"]);
