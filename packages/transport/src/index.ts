@@ -25,8 +25,8 @@ export type { PendingUpgrade, UpgradeResponder } from "./admission/upgrade-admis
 export { UpgradeAdmission } from "./admission/upgrade-admission.js";
 export { BaseTransport } from "./base-transport.js";
 export type { FrameFault } from "./connections/connection-table.js";
-export type { Ending, WaitingLimit } from "./connections/live-connection.js";
-export { LiveConnection } from "./connections/live-connection.js";
+export type { Ending, WaitingLimit } from "./connections/base-connection.js";
+export { BaseConnection } from "./connections/base-connection.js";
 export type { AcceptPauseOptions } from "./listening/accept-pause.js";
 export { AcceptPause } from "./listening/accept-pause.js";
 export { listenFailure } from "./listening/listen-failure.js";

@@ -154,7 +154,11 @@ export const CLIENT_FRAMES = [
     },
     {
       message: "askMembers",
-      operation: { name: "listMembers", title: "List the members of a room", summary: "Lists the members on all servers, in pages." },
+      operation: {
+        name: "listMembers",
+        title: "List the members of a room",
+        summary: "Lists the members on all servers, in pages.",
+      },
       answer: "members",
       errors: ["unavailable", "timeout", "options-invalid", "internal"],
     },

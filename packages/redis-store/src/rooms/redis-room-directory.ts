@@ -14,8 +14,8 @@ import {
 } from "@cm/protocol";
 import { requirePage } from "@cm/protocol/options";
 import { groupBy, inChunks } from "../commands/argument-batches.js";
-import type { Commands } from "../commands/redis-commands.js";
 import { requireDuration } from "../commands/duration-check.js";
+import type { Commands } from "../commands/redis-commands.js";
 import type { Keys } from "../keys/key-names.js";
 import { reconcileRooms } from "../projection/partition-reconciliation.js";
 import { toStrings } from "../scripts/script-definition.js";

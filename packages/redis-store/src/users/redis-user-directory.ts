@@ -13,8 +13,8 @@ import type {
 } from "@cm/protocol";
 import { CmError } from "@cm/protocol";
 import { groupBy, inChunks } from "../commands/argument-batches.js";
-import { allOf, type Commands } from "../commands/redis-commands.js";
 import { requireDurationOrNone } from "../commands/duration-check.js";
+import { allOf, type Commands } from "../commands/redis-commands.js";
 import { versionTtlMs } from "../keys/key-lifetimes.js";
 import type { Keys } from "../keys/key-names.js";
 import { reconcileUsers } from "../projection/partition-reconciliation.js";

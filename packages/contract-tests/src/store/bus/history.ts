@@ -60,9 +60,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
       });
     });
 
-    it("returns a first message that alone exceeds a page, and leaves the next for another call", async ({
-      store,
-    }) => {
+    it("returns a first message that alone exceeds a page, and leaves the next for another call", async ({ store }) => {
       const history = historyOf(store);
       const begin = (await history.since("lobby")).top;
       const large = "x".repeat(1_200_000);
