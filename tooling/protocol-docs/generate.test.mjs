@@ -38,7 +38,7 @@ describe("the protocol documents", () => {
   });
 
   it.each([
-    ["protocol.md", "| Membership is not needed", "| Membership is needed"],
+    ["protocol.md", "| The connection need not be a member", "| Membership is needed"],
     ["asyncapi.yaml", "required: [type, room, data]", "required: [type, room]"],
     // The examples of the YAML file come from the page.
     ["protocol.md", '"version": 1, "ref": 0 }', '"version": 1, "ref": 4 }'],

@@ -5,14 +5,7 @@ import { ERROR_CODES } from "../../packages/protocol/dist/errors.js";
 import { KEY_TABLE } from "../../packages/redis-store/dist/keys/key-table.js";
 import { filesUnder } from "../workspace/setup/build-stamp.mjs";
 import { publishablePackages, ROOT } from "../workspace/workspace.mjs";
-import {
-  codeBlock,
-  comparisonTable,
-  decisionTable,
-  keyTable,
-  packageTable,
-  variableTable,
-} from "./page-tables.mjs";
+import { codeBlock, comparisonTable, decisionTable, keyTable, packageTable, variableTable } from "./page-tables.mjs";
 import { errorsOf, errorTable, optionTable, replaceGenerated, weightOf } from "./readme-tables.mjs";
 
 const CONTENTS = JSON.parse(readFileSync(join(ROOT, "tooling/workspace/tarball-contents.json"), "utf8"));

@@ -1,12 +1,5 @@
 import { expect, it } from "vitest";
-import {
-  codeBlock,
-  comparisonTable,
-  decisionTable,
-  keyTable,
-  packageTable,
-  variableTable,
-} from "./page-tables.mjs";
+import { codeBlock, comparisonTable, decisionTable, keyTable, packageTable, variableTable } from "./page-tables.mjs";
 
 const CONFIG = `
 export interface Config {

@@ -39,7 +39,7 @@ it("a table of errors has the codes that the sources throw", () => {
   ]);
 });
 
-it("a README keeps what stands outside of the markers", () => {
+it("a README keeps the text outside of the markers", () => {
   const text = "a\n<!-- generated: options src/a.ts A -->\nold\n<!-- generated: end -->\nb\n";
   expect(replaceGenerated(text, (kind, args) => `${kind} ${args.join()}`)).toBe(
     "a\n<!-- generated: options src/a.ts A -->\n\noptions src/a.ts,A\n\n<!-- generated: end -->\nb\n",

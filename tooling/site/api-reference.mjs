@@ -2,8 +2,8 @@ import { rmSync } from "node:fs";
 import { join, posix } from "node:path";
 import { Application, ReflectionKind } from "typedoc";
 import { publishablePackages, ROOT, SetupError } from "../workspace/workspace.mjs";
-import { PLACES } from "./site-paths.mjs";
 import { shortName } from "./site-pages.mjs";
+import { PLACES } from "./site-paths.mjs";
 
 /** Kinds that need a doc comment; parameters and constructors are documented with the symbol they belong to. */
 const DOCUMENTED = [

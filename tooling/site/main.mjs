@@ -8,8 +8,8 @@ import { lookAtSite } from "./browser-check.mjs";
 import { checkBuiltLinks } from "./built-links.mjs";
 import { checkCodeBlocks } from "./code-blocks.mjs";
 import { serveSite } from "./serve.mjs";
-import { PLACES } from "./site-paths.mjs";
 import { writePages } from "./site-pages.mjs";
+import { PLACES } from "./site-paths.mjs";
 
 const SERVE_PORT = 4_173;
 

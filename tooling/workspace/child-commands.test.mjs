@@ -69,7 +69,7 @@ describe("a program that runs in front", () => {
     expect(await inFront('process.kill(process.pid, "SIGKILL")').ended).toBe(137);
   });
 
-  it("forks programs that live by their own channel", async () => {
+  it("forks programs that end when their channel closes", async () => {
     const { ended } = inFront(`
       import { fork } from "node:child_process";
       import { fileURLToPath } from "node:url";

@@ -6,7 +6,8 @@ import { ROOT, SetupError, workspacePackages } from "./workspace.mjs";
 
 await runAsProgram(import.meta.url, async ([name, ...args]) => {
   const found = workspacePackages().find(({ manifest }) => manifest.name === name);
-  if (found === undefined) throw new SetupError(`Usage: run-package.mjs <package> [arguments]. No package is named "${name}".`);
+  if (found === undefined)
+    throw new SetupError(`Usage: run-package.mjs <package> [arguments]. No package is named "${name}".`);
   await setup();
   const program = join(ROOT, found.dir, "dist", "main.js");
   if (!existsSync(program)) throw new SetupError(`${name} has no program: ${program} does not exist.`);

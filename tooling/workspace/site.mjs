@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { ensureChromium } from "./setup/chromium.mjs";
 import { runAsProgram, runInFront } from "./child-commands.mjs";
+import { ensureChromium } from "./setup/chromium.mjs";
 import { setup } from "./setup/setup.mjs";
 import { ROOT } from "./workspace.mjs";
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { stripVTControlCharacters } from "node:util";
-import { runAsProgram } from "./command.mjs";
+import { runAsProgram } from "./child-commands.mjs";
 import { SetupError } from "./workspace.mjs";
 
 const KINDS = ["Test Files", "Tests"];

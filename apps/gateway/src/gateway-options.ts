@@ -289,7 +289,8 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
 function authenticationOf(options: GatewayOptions): Pick<ResolvedGatewayOptions, "authenticate" | "refresh"> {
   const { authenticate, refresh, tokens } = options;
   if (tokens === undefined) {
-    if (authenticate === undefined) throw invalid("authenticate", "given, or tokens, to identify the user of a connection");
+    if (authenticate === undefined)
+      throw invalid("authenticate", "given, or tokens, to identify the user of a connection");
     return { authenticate, refresh: refresh && (async (token) => refresh(token)) };
   }
   for (const field of ["authenticate", "refresh"] as const) {

@@ -2,11 +2,11 @@ import { isCmError } from "@cm/protocol";
 import { readGatewayConfig } from "./config/config-reader.js";
 import type { GatewayConfig } from "./config/gateway-config.js";
 import { EXIT } from "./exit-codes.js";
-import { printError } from "./terminal-output.js";
 import { createGateway } from "./gateway.js";
 import { userOf } from "./http/user-query.js";
 import { createLog, type Logger, type ProgramLog } from "./log/program-log.js";
 import { type StopRequest, stopped } from "./stop-request.js";
+import { printError } from "./terminal-output.js";
 import { reportListening, startWorkers, WORKER_END_GRACE_MS } from "./worker-processes.js";
 
 /** Maximum time that the process waits at its end for the log to be written, in milliseconds. */

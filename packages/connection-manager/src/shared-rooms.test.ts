@@ -62,7 +62,7 @@ it("what JSON does not have is refused by both, as a message and as one of its f
   expect(await codeOf(sockets.broadcastToRoom("chess", { data: undefined, at: new Date(0) }))).toBe("done");
 });
 
-it("options that there are not are refused, and so is what is no socket", async () => {
+it("unknown options are refused, and so are values that are not sockets", async () => {
   const { games, sockets } = await startBoth();
   // A value that an untyped program may pass.
   const wild = (options: object) => options as never;

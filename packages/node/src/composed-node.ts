@@ -6,7 +6,7 @@ import { createRouter, type Router } from "@cm/router";
 import { definedOnly } from "./defined-only.js";
 import type { DrainOptions, Node } from "./node.js";
 import { chooseStore } from "./node-store.js";
-import { MEMBERSHIP_KINDS, PRESENCE_KINDS, ROUTER_KINDS } from "./option-kinds.js";
+import { MEMBERSHIP_KINDS, PRESENCE_KINDS, ROUTER_KINDS } from "./option-type-checks.js";
 import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from "./options.js";
 import { judgeReadiness, type NodePhase, type Readiness } from "./readiness.js";
 import { useStore } from "./stores-in-use.js";

@@ -40,7 +40,7 @@ describe("the options of a node", () => {
     );
   });
 
-  it("refuse what is no object", () => {
+  it("refuse values that are not objects", () => {
     // As an untyped caller may call it.
     expect(() => createNode("redis://127.0.0.1" as NodeOptions)).toThrow(
       expect.objectContaining({ code: "options-invalid", details: { field: "options" } }),

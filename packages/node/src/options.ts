@@ -18,7 +18,7 @@ import {
   PRESENCE_KINDS,
   ROUTER_KINDS,
   STORE_KINDS,
-} from "./option-kinds.js";
+} from "./option-type-checks.js";
 import type { NodeMembershipOptions, NodePresenceOptions, NodeRouterOptions } from "./part-options.js";
 
 /**

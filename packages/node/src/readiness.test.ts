@@ -15,7 +15,7 @@ const LINK: LinkStatus = {
 const READY: ReadinessSources = { phase: "serving", lease: "held", fault: undefined, link: LINK };
 
 describe("readiness", () => {
-  it("is told with everything that it is judged by", () => {
+  it("is reported with all inputs of the decision", () => {
     expect(judgeReadiness(READY)).toEqual({
       ready: true,
       phase: "serving",

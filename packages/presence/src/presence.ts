@@ -5,7 +5,7 @@ import { type PresenceOptions, type ResolvedPresenceOptions, resolvePresenceOpti
 import { RoomFeed } from "./rosters/room-feed.js";
 import type { RosterMember } from "./rosters/roster-members.js";
 import { RosterReader } from "./rosters/roster-reader.js";
-import { presencesOf, OpenUserFeeds } from "./users/open-user-feeds.js";
+import { OpenUserFeeds, presencesOf } from "./users/open-user-feeds.js";
 import { presenceOf, type UserPresence } from "./users/user-presence.js";
 import { UserStateReader } from "./users/user-state-reader.js";
 import { LiveWatch, type PresenceWatcher, type RoomWatcher, type Watch } from "./watches/live-watch.js";
@@ -283,7 +283,9 @@ class StorePresence implements Presence {
     requireWatcher(watcher);
     const { maxWatches } = this.#options;
     if (this.#watches.size < maxWatches) return;
-    throw new CmError("capacity-reached", `At most ${maxWatches} watches can be open.`, { details: { max: maxWatches } });
+    throw new CmError("capacity-reached", `At most ${maxWatches} watches can be open.`, {
+      details: { max: maxWatches },
+    });
   }
 }
 

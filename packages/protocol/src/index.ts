@@ -67,7 +67,7 @@ export type {
   OperationOutcome,
   ServerOperation,
 } from "./envelope/server-operation.js";
-export type { NumberingPosition } from "./envelope/sequencer-position.js";
+export type { SequencerPosition } from "./envelope/sequencer-position.js";
 export type { EnvelopeHeader, EnvelopePosition, EnvelopeRoute } from "./envelope/envelope-codec.js";
 export type { ClientFrame, ClientFrameResult, FrameFault } from "./frames/client-frame-parser.js";
 export type { ServerFrame } from "./frames/server-frame-encoder.js";

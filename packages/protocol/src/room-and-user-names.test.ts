@@ -49,7 +49,7 @@ describe("room and user names", () => {
   });
 
   it.each([undefined, null, 0, 1, true, {}, [], ["a"], new String("a"), Symbol("a"), () => "a"])(
-    "refuses what is no string (%#)",
+    "refuses values that are not strings (%#)",
     (value) => expect(parseName(value, "room")).toMatchObject({ ok: false, error: { code: "name-invalid" } }),
   );
 

@@ -31,7 +31,7 @@ describe("server ids", () => {
 });
 
 describe("connection ids", () => {
-  it("say who owns them, and on which shelf their record lies", () => {
+  it("name their owner, and the shelf of their record", () => {
     const skip = fc.integer({ min: 0, max: 2000 });
     fc.assert(
       fc.property(serverId, incarnation, fc.integer({ min: 1, max: 5_000_000 }), skip, (id, inc, capacity, skipped) => {

@@ -1,5 +1,5 @@
 import type { Counted, StoreCounts } from "@cm/protocol";
-import { allOf, type Commands } from "./commands/commands.js";
+import { allOf, type Commands } from "./commands/redis-commands.js";
 import type { Keys } from "./keys/key-names.js";
 import { defineScript, toNumber } from "./scripts/script-definition.js";
 

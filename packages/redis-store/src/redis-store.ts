@@ -13,9 +13,9 @@ import { notStarted, stampVersion } from "@cm/protocol/options";
 import { RedisBus } from "./bus/redis-bus.js";
 import { evictionRisk } from "./client/eviction-warning.js";
 import type { RedisConnections } from "./client/redis-connections.js";
-import type { Commands } from "./commands/commands.js";
+import type { Commands } from "./commands/redis-commands.js";
 import { RedisConnectionRegistry } from "./connections/redis-connection-registry.js";
-import { FailureReports } from "./errors/failure-reports.js";
+import { FailureReporter } from "./errors/failure-reporter.js";
 import { corrupt, storeClosed, toStoreError } from "./errors/store-error.js";
 import { RedisHistory } from "./history/redis-history.js";
 import { Keys } from "./keys/key-names.js";
@@ -75,7 +75,7 @@ interface Running {
 class ConnectedStore implements RedisStore {
   readonly #options: ResolvedRedisStoreOptions;
   readonly #keys: Keys;
-  readonly #reports: FailureReports;
+  readonly #reports: FailureReporter;
   readonly #link = new RedisLink(
     () => this.#lastProbeMs(),
     (cause) => this.#reportThrown(cause, "A listener of the link threw."),
@@ -95,7 +95,7 @@ class ConnectedStore implements RedisStore {
     this.#keys = new Keys(options.prefix, options.partitions, databaseOf(options.connection));
     const keys = this.#keys;
     this.partitioning = { partitions: keys.partitions, partitionOf: (name) => keys.partitionOf(name) };
-    this.#reports = new FailureReports(options.onError);
+    this.#reports = new FailureReporter(options.onError);
   }
 
   readonly servers: Store["servers"] = {

@@ -193,7 +193,7 @@ describe("Router", () => {
     expect(b.router.stats()).toMatchObject({ duplicates: 2, gaps: 0 });
   });
 
-  it("reports a hole, and hands on what came after it", async () => {
+  it("reports a gap, and delivers the messages after it", async () => {
     await b.router.enter("lobby");
     for (const sequence of [1, 2, 6]) await publishRaw("room", "lobby", { sequence });
     await expect.poll(() => b.gaps).toEqual([{ room: "lobby", known: { origin: "x", missed: 3 } }]);

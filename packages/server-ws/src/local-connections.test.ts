@@ -126,7 +126,7 @@ describe("the adapter for `ws`", () => {
     expect(local.size).toBe(0);
   });
 
-  it("tells onError if an onClosed throws", async () => {
+  it("reports to onError if an onClosed throws", async () => {
     const told: string[] = [];
     const { local, connect } = await startServer({
       onError: ({ code, cause }, { stage }) => void told.push(`${stage} ${code} ${cause}`),
@@ -147,7 +147,7 @@ describe("the adapter for `ws`", () => {
     );
   });
 
-  it("says when something came last", async () => {
+  it("reports the time of the last message", async () => {
     const { local, connect, add } = await startServer();
     const a = await connect();
     add("a", a.socket);

@@ -2,11 +2,11 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:ht
 import type { Duplex } from "node:stream";
 import {
   copyRequestHead,
+  type HttpExchange,
   type HttpReply,
   headersOf,
   jsonRefusal,
   peerAddress,
-  type HttpExchange,
   type RequestHead,
   type TrustedProxies,
 } from "@cm/transport";

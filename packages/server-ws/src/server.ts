@@ -17,7 +17,7 @@ import {
   type TransportServer,
 } from "@cm/transport";
 import { type WebSocket, WebSocketServer } from "ws";
-import { copyRequest, handshakeFault, refuseOn, httpExchange } from "./node-http.js";
+import { copyRequest, handshakeFault, httpExchange, refuseOn } from "./node-http.js";
 import {
   type NodeServer,
   type ResolvedWsServerOptions,
@@ -138,7 +138,8 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     const onError = (error: CmError): void => this.#options.onError(error, { stage: "listening" });
     // A failed accept affects only that client, not the process.
     server.on("error", (cause) => {
-      if (server.listening) onError(new CmError("unavailable", "The server can't accept connections at the moment.", { cause }));
+      if (server.listening)
+        onError(new CmError("unavailable", "The server can't accept connections at the moment.", { cause }));
     });
     this.acceptPause = new AcceptPause({
       stopListening: () => void server.close(),

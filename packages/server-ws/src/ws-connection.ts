@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import { type Authentication, LiveConnection, type WaitingLimit } from "@cm/transport";
+import { type Authentication, BaseConnection, type WaitingLimit } from "@cm/transport";
 import type { WebSocket } from "ws";
 import type { RoomLanes } from "./room-lanes.js";
 import { textFrame } from "./text-frame.js";
@@ -21,7 +21,7 @@ export interface ConnectionSurroundings<U> {
  * is thus encoded only once for a whole room. Bypassing `ws` is safe because compression is off: `ws` then also
  * writes each of its frames at once, so frames can't mix.
  */
-export class WsConnection<U> extends LiveConnection<U> {
+export class WsConnection<U> extends BaseConnection<U> {
   readonly #surroundings: ConnectionSurroundings<U>;
   #socket: WebSocket | undefined;
   readonly #stream: Duplex;

@@ -1,14 +1,14 @@
 import { CmError, encodeServerFrame, encodeUtf8 } from "@cm/protocol";
 import { AddressLimits } from "./admission/address-limits.js";
 import { UpgradeAdmission } from "./admission/upgrade-admission.js";
+import type { BaseConnection } from "./connections/base-connection.js";
 import { ConnectionTable } from "./connections/connection-table.js";
 import type { DrainOptions } from "./connections/drain.js";
-import type { LiveConnection } from "./connections/live-connection.js";
 import type { SlowConsumers } from "./connections/slow-consumers.js";
 import type { TransportConnection } from "./connections/transport-connection.js";
 import { RouteDispatcher } from "./http/route-dispatcher.js";
 import type { AcceptPause } from "./listening/accept-pause.js";
-import { openFilesWarning } from "./listening/open-open-file-limit.js";
+import { openFilesWarning } from "./listening/open-file-limit.js";
 import { requireFrameBytes } from "./options/option-checks.js";
 import type { ResolvedTransportOptions } from "./options/resolved-options.js";
 import { LaggingMembers } from "./rooms/lagging-members.js";
@@ -19,7 +19,7 @@ import type { ListeningAddress, TransportServer, TransportStats } from "./transp
  * The lifecycle of a server, whatever library it uses: one start, one drain, one close, and access to its
  * connections. Each transport implements how to listen, how to close sockets, and how to send to a room.
  */
-export abstract class BaseTransport<U, C extends LiveConnection<U>> implements TransportServer<U> {
+export abstract class BaseTransport<U, C extends BaseConnection<U>> implements TransportServer<U> {
   protected readonly connections: ConnectionTable<U, C>;
   protected readonly admissions: UpgradeAdmission<U>;
   protected readonly routes: RouteDispatcher;

@@ -111,7 +111,7 @@ test("A lost delivery is counted, and fails the run", async () => {
   expect(report).toMatchObject({ ok: false, findings: { losses: 2, duplicates: 0, roomOrderViolations: 0 } });
 });
 
-test("A delivery that comes twice is counted, and fails the run", async () => {
+test("A duplicate delivery is counted, and fails the run", async () => {
   const url = await startServer({ copies: (delivery) => (delivery === 77 ? 3 : 1) });
   const report = await runLoad({ ...SMALL, urls: [url] });
   expect(report).toMatchObject({ ok: false, findings: { losses: 0, duplicates: 2, roomOrderViolations: 0 } });

@@ -16,7 +16,7 @@ test("A stamp is read back wherever it lies in a frame", () => {
   }
 });
 
-test("A frame without a stamp is told apart, also when one follows behind it in the chunk", () => {
+test("A frame without a stamp is detected, even if another frame follows it in the chunk", () => {
   const payload = new PayloadWriter(1, 200).write(2, 3, 4);
   const ack = `{"type":"ack","ref":17}`;
   const reader = new PayloadReader();

@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { checkChangesets } from "./changesets.mjs";
 import { cleanEnvironment, localTool, pnpmCommand, runAsProgram, runCommand } from "../child-commands.mjs";
-import { checkLicenses } from "./licenses.mjs";
 import { setup } from "../setup/setup.mjs";
+import { checkChangesets } from "./changesets.mjs";
+import { checkLicenses } from "./licenses.mjs";
 import { checkTarballs } from "./tarballs.mjs";
 import { checkVersioning } from "./versioning.mjs";
 import { checkWorkflows } from "./workflows.mjs";

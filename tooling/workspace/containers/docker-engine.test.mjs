@@ -1,16 +1,20 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { runCommand } from "../child-commands.mjs";
-import { withDependencies } from "./gateway-image.mjs";
 import { ROOT } from "../workspace.mjs";
+import { withDependencies } from "./gateway-image.mjs";
 
 describe("without a container engine", () => {
   it.each(["gateway-image", "compose", "container-tests"])("%s fails and says how to name one", async (command) => {
     const env = { ...process.env, DOCKER_HOST: "unix:///nonexistent/docker.sock" };
-    const { code, output } = await runCommand(process.execPath, [join("tooling", "workspace", "containers", `${command}.mjs`)], {
-      cwd: ROOT,
-      env,
-    });
+    const { code, output } = await runCommand(
+      process.execPath,
+      [join("tooling", "workspace", "containers", `${command}.mjs`)],
+      {
+        cwd: ROOT,
+        env,
+      },
+    );
     expect(output).toMatch(/No Docker engine answers, and .*\. Start Docker, or name an engine in DOCKER_HOST\.\n$/s);
     expect(code).toBe(1);
   });

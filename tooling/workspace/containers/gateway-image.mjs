@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { mustRun, pnpmCommand, runAsProgram } from "../child-commands.mjs";
-import { atExit, requireEngine } from "./docker-engine.mjs";
-import { importNode } from "./host-image.mjs";
 import { setup } from "../setup/setup.mjs";
 import { publishablePackages, ROOT, SetupError } from "../workspace.mjs";
+import { atExit, requireEngine } from "./docker-engine.mjs";
+import { importNode } from "./host-image.mjs";
 
 /** The default base image of the Dockerfile. */
 export const NODE_IMAGE = "node:22-bookworm-slim";

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { runCommand } from "../child-commands.mjs";
-import { isOfAnotherVersion, unbuiltFiles } from "./prepack.mjs";
 import { publishablePackages, ROOT } from "../workspace.mjs";
+import { isOfAnotherVersion, unbuiltFiles } from "./prepack.mjs";
 
 const PREPACK = "node ../../tooling/workspace/release/prepack.mjs";
 

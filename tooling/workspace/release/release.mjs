@@ -1,7 +1,7 @@
 import { cleanEnvironment, pnpmCommand, runAsProgram, runCommand } from "../child-commands.mjs";
 import repository from "../repository.cjs";
-import { writeSbom } from "./sbom.mjs";
 import { SetupError } from "../workspace.mjs";
+import { writeSbom } from "./sbom.mjs";
 
 /**
  * Publishes each package whose version is not in the registry yet. Before that, writes the bill of materials

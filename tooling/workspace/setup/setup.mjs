@@ -1,7 +1,7 @@
 import { cleanEnvironment, mustRun, pnpmCommand, runAsProgram } from "../child-commands.mjs";
-import { withSetupLock } from "./setup-lock.mjs";
-import { buildState, installState, removeStamp, stampIsCurrent, writeStamp } from "./build-stamp.mjs";
 import { rootManifest, SetupError } from "../workspace.mjs";
+import { buildState, installState, removeStamp, stampIsCurrent, writeStamp } from "./build-stamp.mjs";
+import { withSetupLock } from "./setup-lock.mjs";
 
 /**
  * Without these variables, the tools would check for updates of themselves on every run. CI also prevents

@@ -53,7 +53,10 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
   const tokens = readAuthentication(reader, listenHost);
   const allowedOrigins = readAllowedOrigins(reader);
   if (tokens?.sources?.includes("cookie") && allowedOrigins === undefined && !isLoopback(listenHost)) {
-    reader.problem("ALLOWED_ORIGINS", "must be set if TOKEN_SOURCES contains cookie; otherwise any page could use the cookie");
+    reader.problem(
+      "ALLOWED_ORIGINS",
+      "must be set if TOKEN_SOURCES contains cookie; otherwise any page could use the cookie",
+    );
   }
   const admin = readAdmin(reader, { port, workers, worker });
   const idleTimeoutMs = reader.wholeNumber("IDLE_TIMEOUT_MS", 120_000, 8_000, 900_000);
@@ -137,7 +140,9 @@ function readAuthentication(reader: EnvReader, listenHost: string): TokenVerifie
     return tokens;
   }
   if (isOpen) {
-    reader.warn("OPEN: clients are not authenticated; each may claim any user id, join every room and send to every user");
+    reader.warn(
+      "OPEN: clients are not authenticated; each may claim any user id, join every room and send to every user",
+    );
   } else if (
     !isLoopback(listenHost) &&
     reader.areGood("LISTEN_HOST", "TOKEN_PUBLIC_KEY", "TOKEN_PUBLIC_KEY_FILE", "TOKEN_JWKS_URL")

@@ -13,10 +13,7 @@ export function readRoomPrefixes(reader: EnvReader, name: string): readonly stri
   const wrong = prefixes.findIndex((prefix) => prefix.includes("*") || utf8ByteLength(prefix) > NAME_MAX_BYTES);
   if (prefixes.length === 1 && prefixes[0] === "*") return [""];
   if (wrong !== -1) {
-    reader.problem(
-      name,
-      `must be * or a list of room name prefixes; entry ${wrong + 1} contains a *, or is too long`,
-    );
+    reader.problem(name, `must be * or a list of room name prefixes; entry ${wrong + 1} contains a *, or is too long`);
   }
   return prefixes;
 }

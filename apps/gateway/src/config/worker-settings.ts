@@ -16,7 +16,10 @@ export function readWorker(reader: EnvReader, workers: number): string | undefin
   const [index = "", start = "1", ...rest] = worker.split("-");
   const isNumber = (text: string, max: number): boolean => /^[1-9]\d{0,5}$/.test(text) && Number(text) <= max;
   if (!isNumber(index, WORKERS_MAX) || !isNumber(start, WORKER_STARTS_MAX) || rest.length > 0) {
-    reader.problem("CM_WORKER", "must be a worker's number, such as 1 or 1-2; the gateway sets it, so do not set it yourself");
+    reader.problem(
+      "CM_WORKER",
+      "must be a worker's number, such as 1 or 1-2; the gateway sets it, so do not set it yourself",
+    );
   } else if (reader.areGood("WORKERS") && workers === 1) {
     reader.problem("CM_WORKER", "is set by the gateway for its own workers; do not set it");
   }

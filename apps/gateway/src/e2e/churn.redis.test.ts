@@ -47,7 +47,7 @@ function grownFrom(before: Memory | undefined, { heap, usage }: Memory, connecti
 }
 
 it(
-  "keeps nothing of connections, rooms and requests that came and went",
+  "releases the memory of connections, rooms and requests that have ended",
   async () => {
     const cluster = await startGatewayCluster({
       size: 2,

@@ -45,7 +45,7 @@ describe("a gateway that drains", () => {
 
   const left = async (): Promise<string[]> => keysLeftUnder(inject("redisUrl"), prefix);
 
-  it("says so, refuses new connections with a code, serves those who are left, and ends at once at a second signal", async () => {
+  it("reports the drain, refuses new connections with a code, serves the remaining ones, and ends at once at a second signal", async () => {
     const gateway = await start();
     const sockets = await crowd(gateway, 100);
     gateway.signal("SIGTERM");

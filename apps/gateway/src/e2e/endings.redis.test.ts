@@ -154,7 +154,7 @@ const ENDLESS: Readonly<Record<string, string>> = {
   createFaultCounter: "counts",
   createLocalConnectionManager: "knows sockets that its application closes",
   BaseTransport: "what createUwsServer and createWsServer share",
-  LiveConnection: "a connection; `close` takes the reason, and the transport waits for it",
+  BaseConnection: "a connection; `close` takes the reason, and the transport waits for it",
 };
 
 async function codeOf(work: Promise<unknown>): Promise<string> {

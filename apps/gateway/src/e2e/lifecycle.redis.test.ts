@@ -64,7 +64,7 @@ describe("a gateway's life", () => {
   });
 
   it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
-    "closes cleanly on %s: clients are told, no key is left",
+    "closes cleanly on %s: clients get a close code, no key is left",
     async (signal) => {
       const prefix = freshPrefix();
       const gateway = await start({ REDIS_URL: inject("redisUrl"), REDIS_PREFIX: prefix });
@@ -78,7 +78,7 @@ describe("a gateway's life", () => {
     },
   );
 
-  it("ends with a clear word for each bad value of its environment, all at once", async () => {
+  it("ends with an error for each invalid environment value, all at once", async () => {
     const { code, output } = await runGatewayToItsEnd({
       PORT: "eighty",
       WORKERS: "0",

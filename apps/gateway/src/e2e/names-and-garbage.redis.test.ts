@@ -231,7 +231,7 @@ describe("what clients may send", () => {
     socket.terminate();
   });
 
-  it("lists a member who asked right behind the join", async () => {
+  it("lists a member that requests the list right after its join", async () => {
     const socket = await cluster.connect(0, "eager");
     for (let i = 0; i < 20; i++) {
       const room = `listed-${i}`;

@@ -93,7 +93,7 @@ describe("the page in a browser", () => {
     await rm(profile, { recursive: true, force: true });
   });
 
-  it("shows who is in the room and on which server, on both servers", async () => {
+  it("shows the room's members with their servers, on both servers", async () => {
     for (const page of [ada, hostile]) {
       await member(page, "ada").getByText("on page-a").waitFor();
       await member(page, HOSTILE).getByText("on page-b").waitFor();

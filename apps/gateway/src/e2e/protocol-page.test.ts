@@ -28,7 +28,7 @@ describe("docs/protocol.md", () => {
     [page, document] = await Promise.all([readPage("protocol.md"), readProtocolDocument()]);
   });
 
-  it("has every error code that a client can be told once, with its meaning and whether to try again", () => {
+  it("lists every client error code once, with its meaning and whether to retry", () => {
     const documented = tableRows(page).filter(
       ([code, retry]) => code !== undefined && /^[a-z-]+$/.test(code) && (retry === "yes" || retry === "no"),
     );

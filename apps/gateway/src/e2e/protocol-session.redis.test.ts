@@ -144,7 +144,7 @@ describe("the frames of running gateways", () => {
     expect(new Set(refs).size).toBe(refs.length);
   });
 
-  it("say how far a direct message came", async () => {
+  it("report the outcome of a direct message", async () => {
     const own = String(ada.frames.find(({ type }) => type === "welcome")?.connection);
     const other = String(bo.frames.find(({ type }) => type === "welcome")?.connection);
     expect(await ada.ask({ type: "send", connection: own, data: 1, ref: "d1" })).toMatchObject({
@@ -218,7 +218,7 @@ describe("the frames of running gateways", () => {
     expect(welcome?.limits).toMatchObject({ maxRecoveredMessages: 1_000, maxRecoveredBytes: 524_288 });
   });
 
-  it("bound what is sent on, and not only what came in", async () => {
+  it("limit the forwarded data, not only the received data", async () => {
     // 100 numbers of 4 bytes each, which are serialized with 21 bytes each.
     const data = `[${Array.from({ length: 100 }, () => "1e20").join(",")}]`;
     ada.send(`{"type":"publish","room":"lobby","data":${data},"ref":"wide-1"}`);

@@ -38,7 +38,7 @@ function densest(moments: readonly number[], windowMs: number): number {
   return Math.max(...sorted.map((from) => sorted.filter((at) => at >= from && at < from + windowMs).length));
 }
 
-it("replaces gateways under 200 clients that talk: they come back in paced waves, nobody is shown offline, nothing is lost, and in recoverable rooms not even what was sent while they were away", async () => {
+it("replaces gateways under 200 active clients: they reconnect in paced waves, none is shown offline, and recoverable rooms lose no message, not even those sent in between", async () => {
   cluster = await startGatewayCluster({ size: 3, env: ENV });
   const balancer = new Balancer(cluster.wsUrls);
   const clients = Array.from(

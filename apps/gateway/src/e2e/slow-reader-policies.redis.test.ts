@@ -11,7 +11,7 @@ const MESSAGES_MAX = 4_000;
 
 type Frame = ServerFrame & { readonly ref?: number };
 
-it("leaves messages out for a member that does not read, tells it, and lets it have them again", async () => {
+it("skips messages for a member that does not read, notifies it, and resumes delivery", async () => {
   const cluster = await startGatewayCluster({
     size: 2,
     env: {

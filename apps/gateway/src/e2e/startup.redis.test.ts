@@ -110,10 +110,7 @@ it("warns if REDIS_URL makes REDIS_HOST idle, and goes by the URL", async () => 
 
 // Run these tests concurrently, because each waits until the time limit for reaching Redis at the start is
 // over.
-it.concurrent("never prints the password if Redis refuses it", async ({
-  expect,
-  onTestFinished,
-}) => {
+it.concurrent("never prints the password if Redis refuses it", async ({ expect, onTestFinished }) => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   await askRedis(redis.port, "CONFIG", "SET", "requirepass", "right");

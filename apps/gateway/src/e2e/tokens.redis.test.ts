@@ -136,7 +136,7 @@ describe("rights", () => {
     await eventually(() => expect(bob.of("direct")).toHaveLength(1));
   });
 
-  it("keep from a client who is online, unless that is a right", async () => {
+  it("hide presence from a client without that permission", async () => {
     const { port } = await serve();
     const blind = await connect(port, "ada", { rights: { send: ["*"] } });
     const seeing = await connect(port, "eve", { rights: { send: ["*"], presence: ["b*"] } });
@@ -279,7 +279,7 @@ describe("a revocation", () => {
     });
   });
 
-  it("of a token closes what came with it, and refuses it to a refresh too", async () => {
+  it("of a token closes its connections, and refuses it in a refresh too", async () => {
     const { port, gateway } = await serve();
     const ada = await connect(port, "ada", { tokenId: "t1" });
     const other = await connect(port, "ada", { tokenId: "t2" });

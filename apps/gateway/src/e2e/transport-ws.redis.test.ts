@@ -3,7 +3,7 @@ import { runGatewayToItsEnd, startGatewayProcess } from "@cm/gateway-kit/process
 import { freshPrefix, keysLeftUnder } from "@cm/test-kit";
 import { expect, inject, it } from "vitest";
 
-it("gateways on ws and on uWebSockets.js are one cluster, and each closes its clients as they are told", async () => {
+it("gateways on ws and on uWebSockets.js form one cluster, and each closes its clients on request", async () => {
   const prefix = freshPrefix();
   const env = { REDIS_URL: inject("redisUrl"), REDIS_PREFIX: prefix };
   const [ws, uws] = await Promise.all([

@@ -41,7 +41,7 @@ it("is not ready while Redis refuses new subscriptions, and is again by itself",
   await ann.do({ type: "join", room: "other" });
 });
 
-it("tells clients what is wrong with the store without naming its keys, and the log what it was", async () => {
+it("sends clients the store's error without its keys, and logs the keys", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const cluster = await startFaultCluster({ redis, size: 1 });

@@ -69,7 +69,7 @@ describe("gateways whose Redis goes away", () => {
     await expectCleanEnd(cluster, gatheringOf(ann, bob));
   });
 
-  it("tell the members of a room how many messages were lost, at once, if the subscription was cut", async () => {
+  it("notify the members of a room at once how many messages were lost, if the subscription was cut", async () => {
     const [ann, bob] = await openPair();
     await bob.do({ type: "publish", room: "lobby", data: "before" });
     for (const socket of [ann, bob]) await socket.until((frame) => frame.type === "message" && frame.data === "before");

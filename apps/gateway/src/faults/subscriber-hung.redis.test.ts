@@ -14,7 +14,7 @@ const FOUND_WITHIN_MS = 6_000;
 /** Half of the time that an acknowledgement may take. */
 const LATE_AFTER_MS = 1_500;
 
-it("finds a subscriber's connection over which nothing comes any more, replaces it and tells the rooms", async () => {
+it("detects a subscriber's connection that delivers nothing, replaces it and notifies the rooms", async () => {
   const { redis, cluster, crowd, witness } = await gather();
   const hungAt = performance.now();
   await hangSubscriber(redis, cluster.proxies[0], "to-client");

@@ -120,10 +120,7 @@ export class FanOutAccount {
       this.#fill();
       if (this.#tokens <= 0) {
         limits.count("fan-out");
-        throw new CmError(
-          "rate-limited",
-          "This connection's messages exceed the limit of recipients per second.",
-        );
+        throw new CmError("rate-limited", "This connection's messages exceed the limit of recipients per second.");
       }
     }
     if (!this.#budget.takeShare(deliveries)) {

@@ -43,7 +43,7 @@ it("keeps lines for a pipe that is full, in order and whole", async () => {
   expect([text(), output.dropped]).toEqual(["first\nsecond\n", 0]);
 });
 
-it("keeps 1 MiB at most, then drops, counts and tells", async () => {
+it("keeps 1 MiB at most, then drops, counts and reports", async () => {
   const { output, text, told, become } = harness();
   become("EAGAIN");
   const line = `${"x".repeat(1_023)}\n`;
@@ -55,7 +55,7 @@ it("keeps 1 MiB at most, then drops, counts and tells", async () => {
   expect([told, output.dropped]).toEqual([[6], 6]);
 });
 
-it.each(["ENOSPC", "EPIPE", "EIO"])("drops lines at once if the output fails with %s, and tells once", (code) => {
+it.each(["ENOSPC", "EPIPE", "EIO"])("drops lines at once if the output fails with %s, and reports it once", (code) => {
   const { output, text, told, become } = harness();
   become(code);
   for (let i = 0; i < 3; i++) output.write("lost\n");
@@ -76,7 +76,7 @@ it("begins a line of its own after one that was cut off", () => {
   expect([text(), output.dropped]).toEqual(["fir\nsecond\ndropped 1\n", 1]);
 });
 
-it("waits for a reader no longer than it was told to", async () => {
+it("waits for a reader no longer than the given time", async () => {
   const { output, become } = harness();
   become("EAGAIN");
   output.write("line\n");

@@ -267,11 +267,17 @@ function taken(serverId: string, heldUntilMs: number): CmError {
 }
 
 function expired(serverId: string): CmError {
-  return new CmError("server-id-expired", `A dead server held the id ${serverId}, and its data is not cleaned up yet.`, {
-    details: { serverId },
-  });
+  return new CmError(
+    "server-id-expired",
+    `A dead server held the id ${serverId}, and its data is not cleaned up yet.`,
+    {
+      details: { serverId },
+    },
+  );
 }
 
 function lost({ serverId }: Lease): CmError {
-  return new CmError("lease-lost", `The lease of ${serverId} expired or was acquired again.`, { details: { serverId } });
+  return new CmError("lease-lost", `The lease of ${serverId} expired or was acquired again.`, {
+    details: { serverId },
+  });
 }

@@ -39,7 +39,7 @@ describe("the members of a room", () => {
     await expect.poll(here.departures).toMatchObject([{ userId: "cem" }, { type: "user-left", userId: "ann" }]);
   });
 
-  it("are notified of everybody on a server that shuts down", async () => {
+  it("are notified of all members on a server that shuts down", async () => {
     const cluster = new TestCluster();
     const [alpha, beta] = [await cluster.start("alpha"), await cluster.start("beta")];
     const here = await witness(alpha);

@@ -6,7 +6,7 @@ import { createDistributedConnectionManager } from "./socket-manager.js";
 
 const WAIT = { timeout: 15_000, interval: 50 } as const;
 
-describe("a Redis that comes back empty", () => {
+describe("a Redis that restarts empty", () => {
   it("closes no socket and announces no present member as gone; later departures are announced", async () => {
     const redis = await startRedis();
     onTestFinished(() => redis.close());

@@ -42,7 +42,7 @@ async function hearsDepartures(member: Client, room: string, server: ServerProce
 }
 
 describe("three servers of one Redis, each a process of its own", () => {
-  it("bring what a user sends to a room to all members, wherever they are, and to nobody else", async () => {
+  it("deliver a user's message to exactly the members of its room, on all servers", async () => {
     const servers = await startCluster();
     const members: Client[] = [];
     for (const [index, server] of servers.entries()) members.push(await server.connect(`user-${index + 1}`));

@@ -57,7 +57,7 @@ describe("bad input", () => {
     await expectEmpty(alpha);
   });
 
-  it("refuses what is no local manager", async () => {
+  it("refuses values that are not local managers", async () => {
     // Values that an untyped caller may pass.
     for (const local of [undefined, {}, { add: () => undefined }] as unknown as LocalConnectionManager<Socket>[]) {
       expect(await codeOf(createDistributedConnectionManager(local))).toBe("options-invalid");

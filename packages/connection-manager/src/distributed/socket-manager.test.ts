@@ -73,7 +73,7 @@ describe("registering a socket", () => {
 });
 
 describe("rooms", () => {
-  it("span servers: what is sent anywhere reaches every member, and nobody else", async () => {
+  it("span servers: a message sent on any server reaches exactly the members", async () => {
     const cluster = new TestCluster();
     const [alpha, beta] = [await cluster.start("alpha"), await cluster.start("beta")];
     const [ann, bob] = [await alpha.connect("ann", "lobby"), await beta.connect("bob", "lobby")];
@@ -107,7 +107,7 @@ describe("rooms", () => {
     expect(await alpha.store.counts.of("rooms")).toBe(0);
   });
 
-  it("do not keep one who leaves while joining", async () => {
+  it("do not keep a connection that leaves while joining", async () => {
     const alpha = await new TestCluster().start("alpha");
     const { id, socket } = await alpha.connect("ann");
     const joining = codeOf(alpha.manager.joinRoom(id, "lobby"));

@@ -82,7 +82,7 @@ export function describeDocumentedGames(where: string, variables: () => Promise<
   };
 
   describe(`the document about games, ${where}`, () => {
-    it("starts quickly: a user connects, plays, is heard, leaves and disconnects", async () => {
+    it("quick start: a user connects, plays, sends, leaves and disconnects", async () => {
       const [userId, socketId, gameId] = ["user-quick", "socket-quick", "game-quick"];
       const manager = await start();
       expect(SAME_TYPES.manager).toHaveLength(1);
@@ -201,7 +201,7 @@ export function describeDocumentedGames(where: string, variables: () => Promise<
       await eventually(async () => expect(await connectionManager.getOnlinePlayers(gameId)).toEqual([]));
     });
 
-    it("lets a program follow the advice: one start, failures told, events of others only, figures logged", async () => {
+    it("lets a program follow the advice: one start, reported failures, only events of others, logged figures", async () => {
       const logged: unknown[] = [];
       const logger = {
         info: (message: string, details: unknown) => void logged.push([message, details]),

@@ -17,7 +17,7 @@ afterEach(async () => {
     .catch(() => undefined);
 });
 
-it("is there once it was initialized, and the same for everybody who asks meanwhile", async () => {
+it("is available once it is initialized, and the same object for all concurrent callers", async () => {
   expect(await codeOf(getConnectionManager)).toBe("not-initialized");
   const calls = [initializeConnectionManager(), initializeConnectionManager()];
   expect(await codeOf(getConnectionManager)).toBe("not-initialized");
@@ -58,7 +58,7 @@ it("can be tried again after it failed to start", async () => {
   expect(manager.isReady()).toBe(true);
 });
 
-it("finds Redis through the environment, unless it is told where that is", async () => {
+it("finds Redis through the environment, unless an option names it", async () => {
   const prefix = freshPrefix();
   const { hostname, port } = new URL(redisUrl);
   vi.stubEnv("REDIS_HOST", hostname);

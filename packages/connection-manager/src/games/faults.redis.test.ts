@@ -51,7 +51,7 @@ it("restores games that Redis lost, and announces no departure", async () => {
   expect(await b.getSpectators("chess")).toEqual(["eve"]);
 });
 
-it("leaves nothing in Redis after everybody has left, however they came and went", async () => {
+it("leaves nothing in Redis after all have left", async () => {
   const [redisUrl, prefix] = [inject("redisUrl"), freshPrefix()];
   const managers = [
     await start({ redisUrl, prefix, serverInstance: "a" }),

@@ -17,7 +17,7 @@ import type {
   DisconnectOptions,
   HandlerRegistration,
 } from "./connection-manager.js";
-import { encodeGameEvent, STATE_CHANGED, stateIn, carriesState } from "./events/game-event-codec.js";
+import { carriesState, encodeGameEvent, STATE_CHANGED, stateIn } from "./events/game-event-codec.js";
 import type { GameEventHandler } from "./events/game-feed.js";
 import { OpenGameFeeds } from "./events/open-game-feeds.js";
 import { requireGameId } from "./game-names.js";
@@ -303,7 +303,8 @@ class GameConnectionManager implements ConnectionManager {
   }
 
   async #onControl(operation: Parameters<ControlHandler>[0]): Promise<"done" | "not-found"> {
-    if (operation.type !== "leave") throw new CmError("operation-unknown", "A games manager does not support this operation.");
+    if (operation.type !== "leave")
+      throw new CmError("operation-unknown", "A games manager does not support this operation.");
     const socket = this.#players.ofConnection(operation.connectionId);
     if (socket === undefined) return "not-found";
     await this.#places.leaveHere(socket.userId, operation.room);

@@ -158,7 +158,7 @@ export function describeLocalConnections<S>(name: string, start: StartLocalConne
       await vi.waitFor(() => expect(ended).toEqual(["a2"]), WAIT);
     });
 
-    it("are closed with the code of the reason, which is told to the client alone", async () => {
+    it("are closed with the code of the reason, which only the client gets", async () => {
       const { local, connect, add, ended } = await begin();
       const a = await connect();
       add("a", a.socket);

@@ -71,7 +71,7 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       expect(await rooms()).toEqual([]);
     });
 
-    it("tells rooms apart whose names begin with each other's", async ({ store }) => {
+    it("distinguishes rooms whose names are prefixes of each other", async ({ store }) => {
       const server = await bringUp(store, "alpha");
       const names = ["a", "a0", "a00000000000000", `a${"0".repeat(13)}|`, "01a", "|", "||", "{"];
       const record = { ...recordOf(server), rooms: names };
@@ -104,7 +104,7 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       for (const record of records) expect(await store.connections.get(record.connectionId)).toEqual(record);
     });
 
-    it("removes what it is told to and nothing else, any number of times", async ({ store }) => {
+    it("removes exactly the given entries, any number of times", async ({ store }) => {
       const server = await bringUp(store, "alpha");
       const [gone, stays] = [recordOf(server), recordOf(server)];
       await store.connections.put(server.lease, [gone, stays]);

@@ -99,7 +99,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       expect(await store.counts.of("roomRecords")).toBe(0);
     });
 
-    it("has a holder wait that comes back all the same, and says that it was reaped", async (harness) => {
+    it("lets a holder that comes back wait, and reports that it was reaped", async (harness) => {
       const { store } = harness;
       const dead = await bringUp(store, "dead");
       await store.rooms.join(dead.lease, "lobby", membersOf(dead, 1));

@@ -64,7 +64,7 @@ export function describeUpgradeCrowds(createTransport: CreateTransport, crowd: n
       expect(server.stats()).toMatchObject({ connections: total, users: 1, topics: 1, ...quiet });
     });
 
-    it("are told apart when they settle while the library reads another request", async () => {
+    it("are distinguished when they settle while the library reads another request", async () => {
       // One promise for all requests: it is settled inside the last request's handler.
       const gate = deferred<void>();
       let asked = 0;

@@ -145,7 +145,7 @@ export function describeConnections(createTransport: CreateTransport): void {
       await vi.waitFor(() => expect(pongs).toEqual([connection]), WAIT);
     });
 
-    it("refuses to send what is no frame and to close for no reason that there is, and stays open", async () => {
+    it("refuses to send an invalid frame and to close for an unknown reason, and stays open", async () => {
       const { server, join } = await startServer();
       const { connection, texts } = await join("ann");
       connection.enter("room");
@@ -213,7 +213,7 @@ export function describeConnections(createTransport: CreateTransport): void {
       expect(closed).toHaveLength(1);
     });
 
-    it("says so when a binary frame came", async () => {
+    it("reports a binary frame", async () => {
       const { join, binaries, frames } = await startServer();
       const { connection, socket } = await join();
       socket.send(Buffer.from([1, 2, 3]));
@@ -335,7 +335,7 @@ export function describeConnections(createTransport: CreateTransport): void {
       );
     });
 
-    it("lets open connections be after stopAccepting", async () => {
+    it("keeps open connections after stopAccepting", async () => {
       const { server, port, join } = await startServer();
       const { connection, texts } = await join();
       server.stopAccepting();

@@ -156,7 +156,7 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
       expect((await joinRaw()).connection.open).toBe(true);
     });
 
-    it("is told apart from a plain request", async () => {
+    it("is distinguished from a plain request", async () => {
       const { port, server } = await startServer();
       const answer = await fetch(`http://127.0.0.1:${port}/ws`);
       expect(answer.status).toBe(426);

@@ -53,9 +53,7 @@ function requireFreshId(
           ? "belongs to an open connection"
           : undefined;
   if (problem === undefined) return;
-  throw new CmError(
-    "id-invalid",
-    `connectionId must be a new id from nextConnectionId(); this id ${problem}.`,
-    { details: { field: "connectionId" } },
-  );
+  throw new CmError("id-invalid", `connectionId must be a new id from nextConnectionId(); this id ${problem}.`, {
+    details: { field: "connectionId" },
+  });
 }

@@ -186,7 +186,9 @@ export class PendingRemovals {
 
   #reportGivenUp({ connection: { connectionId }, rooms }: Removal, cause: unknown): void {
     const details = { connectionId, rooms };
-    this.#onError(new CmError("internal", "The store refused a removal permanently; the removal was dropped.", { cause, details }));
+    this.#onError(
+      new CmError("internal", "The store refused a removal permanently; the removal was dropped.", { cause, details }),
+    );
   }
 
   #drop(removal: Removal): void {

@@ -129,7 +129,7 @@ describe("Membership and its lease", () => {
     await membership.shutdown();
   });
 
-  it("makes the store whole again that came back older than it was, though it still holds the lease", async () => {
+  it("repairs a store that was restored from an older state, even though it still holds the lease", async () => {
     const made = await server("a");
     const { store } = made;
     let goDown = (): void => undefined;

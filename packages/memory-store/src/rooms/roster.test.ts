@@ -56,7 +56,7 @@ describe("roster", () => {
     );
   });
 
-  it("leaves out who joined after the reading began, so that a reading ends", () => {
+  it("omits members that joined after the reading began, so that a reading ends", () => {
     const roster = new Roster();
     for (let i = 1; i <= 10; i++) roster.add(member(i), alpha, i);
     expect(roster.page(0, 5, 10, everybody)).toMatchObject({ items: { length: 5 }, next: undefined });

@@ -62,7 +62,7 @@ describe("ChangeChain", () => {
     return last;
   }
 
-  it("tells the state, then what came during the reading and is not in it, then what follows", async () => {
+  it("reports the state, then the changes that arrived during the reading and are not in it, then later changes", async () => {
     const read = chain.refresh();
     chain.offer(change(4, 3));
     chain.offer(change(5, 4));
@@ -143,7 +143,7 @@ describe("ChangeChain", () => {
     expect(asked).toHaveLength(4);
   });
 
-  it("answers who asks during a reading with the one after it", async () => {
+  it("answers a request during a reading with the next reading", async () => {
     chain.invalidate();
     let isRead = false;
     const read = chain.refresh().then(() => {
@@ -156,7 +156,7 @@ describe("ChangeChain", () => {
     expect(told).toEqual(["read 5", "read 6"]);
   });
 
-  it("fails who waits when it is closed while a change is on its way", async () => {
+  it("fails waiting calls when it is closed while a change is in transit", async () => {
     const outcome = expect(chain.refresh()).rejects.toMatchObject({ code: "closed" });
     await latest().answer(5, 6);
     chain.close();

@@ -78,7 +78,7 @@ describe("control payloads", () => {
     );
   });
 
-  it("tell what a newer server asks from what nobody asks", () => {
+  it("distinguish a newer server's request from an invalid one", () => {
     const newer = JOIN.slice();
     newer[0] = 99;
     expect(decodeControl(newer)).toMatchObject({ ok: false, error: { code: "operation-unknown" } });

@@ -145,7 +145,7 @@ describe("bus messages", () => {
     expect(sign(bytes)).toEqual(plain);
   });
 
-  it("of another version are told apart from damaged ones", () => {
+  it("of another version are distinguished from damaged ones", () => {
     const bytes = encodeEnvelope(PLAIN);
     for (const version of [0, 2, 255]) {
       bytes[1] = version;

@@ -64,7 +64,7 @@ describe("bus messages as JSON", () => {
     }
   });
 
-  it("are told apart where they are of another version", () => {
+  it("are distinguished if they have another version", () => {
     for (const version of [0, 2, "1", null]) {
       const json = JSON.stringify({ ...PLAIN, payload: "hi", version });
       expect(envelopeFromJson(json)).toMatchObject({ ok: false, error: { code: "envelope-version" } });

@@ -33,7 +33,10 @@ export function envelopeFromJson(json: string): Result<CrossServerMessage> {
   const fields = value as Record<string, unknown>;
   if (!isStringArray(fields.except)) return damaged();
   if (fields.version !== ENVELOPE_VERSION) {
-    return { ok: false, error: new CmError("envelope-version", "This server does not support this version of bus messages.") };
+    return {
+      ok: false,
+      error: new CmError("envelope-version", "This server does not support this version of bus messages."),
+    };
   }
   const payload = typeof fields.payload === "string" ? encodeUtf8(fields.payload) : fromBase64(fields.payloadBase64);
   if (payload === undefined) return damaged();

@@ -6,7 +6,7 @@ import type { EnvelopePosition } from "./envelope-codec.js";
  * The latest position in a server's numbering of one channel. A sequence of 0 means that the server has
  * no numbering for the channel: it never published there, or has dropped the numbering.
  */
-export interface NumberingPosition extends EnvelopePosition {
+export interface SequencerPosition extends EnvelopePosition {
   /**
    * Time since the numbering began, in milliseconds by the clock of the server that reports the position; at
    * most 2^32 - 1.
@@ -19,7 +19,7 @@ const POSITION_BYTES = 14;
 const AGE_MAX_MS = 2 ** 32 - 1;
 
 /** Encodes positions, one after the other, as the body of the answer to a `positions` request. */
-export function encodePositions(positions: readonly NumberingPosition[]): Uint8Array {
+export function encodePositions(positions: readonly SequencerPosition[]): Uint8Array {
   const bytes = new Uint8Array(positions.length * POSITION_BYTES);
   positions.forEach(({ epoch, sequence, ageMs }, i) => {
     const at = i * POSITION_BYTES;
@@ -31,7 +31,7 @@ export function encodePositions(positions: readonly NumberingPosition[]): Uint8A
 }
 
 /** Decodes `count` positions. Returns `envelope-damaged` if the bytes contain another number of positions. */
-export function decodePositions(bytes: Uint8Array, count: number): Result<NumberingPosition[]> {
+export function decodePositions(bytes: Uint8Array, count: number): Result<SequencerPosition[]> {
   if (bytes.length !== count * POSITION_BYTES) {
     return { ok: false, error: new CmError("envelope-damaged", `The bytes do not contain ${count} positions.`) };
   }

@@ -25,7 +25,7 @@ export const MEMBERS_PAGE_DEFAULT = 100;
 const place = readableObject(
   "Place",
   { epoch: required(epoch), offset: required(offset) },
-  "The last place that a client knows of a recoverable room.",
+  "The last position in a recoverable room that a client knows.",
 );
 
 const confirm = optional(
@@ -62,7 +62,7 @@ export const CLIENT_FRAMES = [
       operation: {
         name: "joinRoom",
         title: "Join a room",
-        summary: "Answered when nothing that is published from then on can be missed.",
+        summary: "Answered when the connection receives all messages published from then on.",
       },
       answer: "ack",
       errors: [
@@ -93,14 +93,14 @@ export const CLIENT_FRAMES = [
   clientFrame(
     "publish",
     {
-      room: required(roomName, "The connection must be a member, else `not-a-member`"),
+      room: required(roomName, "The connection must be a member, otherwise `not-a-member`"),
       data: required(data),
       echo: withDefault(
         boolean,
         true,
         "`false` leaves the sending connection out; other connections of the same user still get the message",
       ),
-      key: optional(key, "What the message is about, see [Members that do not read](#members-that-do-not-read)"),
+      key: optional(key, "Conflation key, see [Members that do not read](#members-that-do-not-read)"),
     },
     {
       operation: {
@@ -144,29 +144,33 @@ export const CLIENT_FRAMES = [
   clientFrame(
     "members",
     {
-      room: required(roomName, "Membership is not needed"),
+      room: required(roomName, "The connection need not be a member"),
       limit: withDefault(
         integer(1, MEMBERS_PAGE_MAX),
         MEMBERS_PAGE_DEFAULT,
-        `The most members on one page, 1 to ${MEMBERS_PAGE_MAX}`,
+        `Maximum number of members on one page, 1 to ${MEMBERS_PAGE_MAX}`,
       ),
-      cursor: optional(cursor, "From the page before, unchanged; absent for the first page"),
+      cursor: optional(cursor, "From the previous page, unchanged; absent for the first page"),
     },
     {
       message: "askMembers",
-      operation: { name: "listMembers", title: "Ask who is in a room", summary: "In pages, over all servers." },
+      operation: {
+        name: "listMembers",
+        title: "List the members of a room",
+        summary: "Lists the members on all servers, in pages.",
+      },
       answer: "members",
       errors: ["unavailable", "timeout", "options-invalid", "internal"],
     },
   ),
   clientFrame(
     "refresh",
-    { token: required(token, "Of the same user. Its rights take the place of the former ones") },
+    { token: required(token, "A token of the same user. Its rights replace the previous ones") },
     {
       operation: {
         name: "refreshCredentials",
-        title: "Hand in another token",
-        summary: "Before the token of the connection expires, or with another set of rights.",
+        title: "Replace the token",
+        summary: "Sent before the connection's token expires, or to change the rights.",
       },
       answer: "ack",
       answerNote: "with `expiresInMs`",
@@ -176,6 +180,6 @@ export const CLIENT_FRAMES = [
   clientFrame(
     "ping",
     {},
-    { operation: { name: "probe", title: "Ask whether the server answers" }, answer: "pong", errors: [] },
+    { operation: { name: "probe", title: "Check whether the server responds" }, answer: "pong", errors: [] },
   ),
 ] as const;

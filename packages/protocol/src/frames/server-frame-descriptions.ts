@@ -39,28 +39,28 @@ const memberFields = {
   /** The user that the connection belongs to. */
   user: required(userName),
   /** Id of the server that holds the connection. Present if servers are configured to show their ids. */
-  server: optional(serverId, "Id of the server that holds the connection, where servers show their ids"),
+  server: optional(serverId, "Id of the server that holds the connection, if servers expose their ids"),
 };
 
 const limitFields = {
   /** The maximum size of a frame from the client, in bytes of UTF-8. */
-  maxFrameBytes: required(integer(1), "The largest frame that a client may send, in bytes of UTF-8"),
+  maxFrameBytes: required(integer(1), "Maximum size of a client's frame, in bytes of UTF-8"),
   /** The maximum number of rooms that the connection may be in at a time. */
-  maxRooms: required(integer(1), "The most rooms that the connection may be in at a time"),
+  maxRooms: required(integer(1), "Maximum number of rooms that the connection may be in at a time"),
   /** Sustained rate of requests per second; a burst of twice as many is allowed. */
-  maxRequestsPerSecond: required(positiveNumber, "Sustained requests a second; a burst of twice as many is allowed"),
+  maxRequestsPerSecond: required(positiveNumber, "Sustained requests per second; a burst of twice as many is allowed"),
   /** The connection is closed after this time without a frame or pong from the client, in milliseconds. */
   idleTimeoutMs: required(
     integer(0),
-    "The connection is closed after so long without a frame or pong from the client, in milliseconds",
+    "Time without a frame or pong from the client after which the connection is closed, in milliseconds",
   ),
   /** The maximum number of messages that follow the answer to a join with `since`. */
   maxRecoveredMessages: required(
     integer(0),
-    "The most messages of a recoverable room that follow the answer to a join with `since`; where more are missing none does",
+    "Maximum number of a recoverable room's messages that follow the answer to a join with `since`; if more are missing, none follows",
   ),
   /** The maximum total size of these messages, in bytes, as frames. */
-  maxRecoveredBytes: required(integer(0), "The most bytes that these messages may have together, as frames"),
+  maxRecoveredBytes: required(integer(0), "Maximum total size of these messages as frames, in bytes"),
 };
 
 /** The sender of a message. A message from the application itself has no sender. */
@@ -94,7 +94,7 @@ export type GapReason = "slow-reader" | "conflated";
 const sender: Kind<Sender> = object(
   "Sender",
   senderFields,
-  "Who sent a message. Absent where the application itself sent it.",
+  "The sender of a message. Absent if the application itself sent it.",
 );
 const memberEntry: Kind<MemberEntry> = object("MemberEntry", memberFields);
 const connectionLimits: Kind<ConnectionLimits> = object("ConnectionLimits", limitFields);
@@ -106,14 +106,14 @@ const outcome: Kind<DirectOutcome> = oneOf(
 const gapReason: Kind<GapReason> = oneOf(
   "GapReason",
   ["slow-reader", "conflated"],
-  "The connection did not read fast enough, and this server left messages of the room out for it alone. `conflated`: the latest message of each sender follows.",
+  "The connection did not read fast enough, so this server skipped messages of the room for this connection only. `conflated`: the latest message of each sender follows.",
 );
 const errorCode: Kind<ClientErrorCode> = {
   label: "string",
   schemaName: "ErrorCode",
   schema: {
     description:
-      "One of the codes of `x-error-codes`. Later servers may know more: treat an unknown code as an error like any other, and look at `retryable`.",
+      "One of the codes of `x-error-codes`. Later servers may use more codes: treat an unknown code like any other error, and check `retryable`.",
     type: "string",
     pattern: "^[a-z]+(-[a-z]+)*$",
   },
@@ -125,29 +125,29 @@ export const SERVER_FRAMES = [
     version: required(constant(CLIENT_PROTOCOL_VERSION), `\`${CLIENT_PROTOCOL_VERSION}\``),
     connection: required(connectionId, "This connection"),
     user: required(userName, "As the server understood it"),
-    server: optional(serverId, "Only where servers show their ids"),
+    server: optional(serverId, "Only if servers expose their ids"),
     limits: required(connectionLimits, "See [Limits](#limits)"),
     ref: optional(ref),
   }),
   serverFrame("ack", {
     ref: required(ref),
     outcome: optional(outcome, "Only in the answer to `send`"),
-    epoch: optional(epoch, "Only in the answer to `join`, where the room is recoverable: where the room is"),
+    epoch: optional(epoch, "Only in the answer to `join` of a recoverable room: the room's position"),
     offset: optional(offset, "With `epoch`"),
     expiresInMs: optional(
       integer(0),
-      "Only in the answer to `refresh`: how long the token is valid, in milliseconds. Absent where it does not expire",
+      "Only in the answer to `refresh`: how long the token is valid, in milliseconds. Absent if it does not expire",
     ),
     recovered: optional(
       boolean,
-      "Only in the answer to a `join` with `since` of a room that the connection was not in. `true`: all messages after that place follow right behind, in order. `false`: none of them does",
+      "Only in the answer to a `join` with `since` of a room that the connection was not in. `true`: all messages after that position follow at once, in order. `false`: none of them follows",
     ),
   }),
   serverFrame(
     "error",
     {
       code: required(errorCode, "See [Errors](#errors)"),
-      message: required(string, "For people; it may change at any time. Programs match on the code"),
+      message: required(string, "Text for people, which may change at any time. Programs match on the code"),
       retryable: required(boolean, "Whether the same request may succeed later, unchanged"),
       ref: optional(ref),
     },
@@ -157,7 +157,7 @@ export const SERVER_FRAMES = [
     "message",
     {
       room: required(roomName),
-      epoch: optional(epoch, "The message's place, where the room is recoverable"),
+      epoch: optional(epoch, "The message's position, if the room is recoverable"),
       offset: optional(offset, "With `epoch`"),
       from: optional(
         sender,
@@ -177,10 +177,10 @@ export const SERVER_FRAMES = [
     room: required(roomName),
     members: required(
       arrayOf(memberEntry, MEMBERS_PAGE_MAX),
-      "Objects with `connection` (connection id), `user` (name) and, where servers show their ids, `server` (server id, the connection's owner)",
+      "Objects with `connection` (connection id), `user` (name) and, if servers expose their ids, `server` (server id, the connection's owner)",
     ),
-    total: required(integer(0), "Living members of the room, on all pages"),
-    cursor: optional(cursor, "Ask with it for the next page; absent on the last one"),
+    total: required(integer(0), "Number of live members of the room, on all pages"),
+    cursor: optional(cursor, "Requests the next page; absent on the last one"),
     ref: optional(ref),
   }),
   serverFrame(
@@ -189,23 +189,23 @@ export const SERVER_FRAMES = [
       room: required(roomName),
       missed: optional(
         integer(1),
-        "At least 1: how many messages are missing; absent where only that some may be missing is known",
+        "Number of missing messages, at least 1; absent if the number is unknown and possibly 0",
       ),
       reason: optional(
         gapReason,
-        "Present where this connection alone misses them because it did not read fast enough; see [Members that do not read](#members-that-do-not-read)",
+        "Present if only this connection misses them because it did not read fast enough; see [Members that do not read](#members-that-do-not-read)",
       ),
     },
     { name: "reportGap", title: "Messages of a room were lost" },
   ),
   serverFrame(
     "removed",
-    { room: required(roomName), code: required(errorCode, "Why: `forbidden` where its rights no longer allow it") },
-    { name: "reportRemoval", title: "The server put the connection out of a room" },
+    { room: required(roomName), code: required(errorCode, "The reason: `forbidden` if the rights no longer allow it") },
+    { name: "reportRemoval", title: "The server removed the connection from a room" },
   ),
   serverFrame(
     "token-expiring",
-    { expiresInMs: required(integer(0), "How long the token of the connection is still valid, in milliseconds") },
+    { expiresInMs: required(integer(0), "Remaining time that the connection's token is valid, in milliseconds") },
     { name: "reportExpiry", title: "The token of the connection is about to expire" },
   ),
   serverFrame("pong", { ref: optional(ref) }),

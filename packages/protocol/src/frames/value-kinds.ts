@@ -13,7 +13,7 @@ export const ref: ReadableKind<Ref> = {
   label: "ref",
   schemaName: "Ref",
   schema: {
-    description: `The client's own mark on a request. A string of at most ${REF_MAX_LENGTH} UTF-16 code units, or a number that an IEEE 754 double holds, which comes back as that double.`,
+    description: `The client's identifier of a request. A string of at most ${REF_MAX_LENGTH} UTF-16 code units, or a number, which is returned as an IEEE 754 double.`,
     type: ["string", "number"],
     "x-max-utf16-units": REF_MAX_LENGTH,
   },
@@ -58,7 +58,7 @@ export const connectionId: ReadableKind<string> = {
   label: "connection id",
   schemaName: "ConnectionId",
   schema: {
-    description: "Opaque: compare it and send it back. One string for one connection, never given twice.",
+    description: "Opaque: compare it and send it back. Each connection has one id, which is never reused.",
     type: "string",
     pattern: "^[A-Za-z0-9_-]{1,64}\\.[a-z0-9]{4}[a-g0-9](0|[1-9a-z][a-z0-9]{0,10})$",
   },
@@ -82,7 +82,7 @@ export const key: ReadableKind<string> = {
   label: "key",
   schemaName: "Key",
   schema: {
-    description: `What a message is about: for a member that does not read, a later message of the same sender with the same key takes its place where the room keeps the latest. A string of 1 to ${KEY_MAX_LENGTH} UTF-16 code units.`,
+    description: `Conflation key: for a member that does not read, a later message of the same sender with the same key replaces this one if the room keeps the latest. A string of 1 to ${KEY_MAX_LENGTH} UTF-16 code units.`,
     type: "string",
     minLength: 1,
     "x-max-utf16-units": KEY_MAX_LENGTH,
@@ -231,7 +231,7 @@ export const epoch: ReadableKind<number> = {
   ...integer(1, Number.MAX_SAFE_INTEGER),
   schemaName: "Epoch",
   schema: {
-    description: "Which history of a recoverable room an offset belongs to.",
+    description: "The history of a recoverable room that an offset belongs to.",
     type: "integer",
     minimum: 1,
     maximum: Number.MAX_SAFE_INTEGER,

@@ -33,7 +33,7 @@ it("a part without a mark fits: it is the application's own", () => {
   for (const own of [{}, undefined, null, 1]) expect(() => requireFittingVersion("store", own)).not.toThrow();
 });
 
-it("a store is marked with its parts, and stays as it is to those who list it", () => {
+it("a store and its parts are marked, without a change to their enumerable properties", () => {
   const store = stampVersion({ users: {}, partitions: 16 });
   expect([store, store.users].map((each) => Reflect.get(each, MADE_BY))).toEqual([VERSION, VERSION]);
   expect(JSON.stringify(store)).toBe('{"users":{},"partitions":16}');

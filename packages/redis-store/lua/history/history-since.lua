@@ -8,7 +8,7 @@
 --          reached, or two empty strings, messages...}
 -- Cost:    O(messages returned and those before the first)
 -- Cluster: all keys carry the tag of the room's partition
--- Uses:    history-place
+-- Uses:    history-position
 local historyKey, placeKey = KEYS[1], KEYS[2]
 local fromEpoch, fromOffset, limit, maxBytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local newEpoch, placeTtlMs = ARGV[5], tonumber(ARGV[6])

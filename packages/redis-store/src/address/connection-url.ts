@@ -100,9 +100,7 @@ export function parseConnectionUrl(url: string): ConnectionUrl {
   if (first === undefined) throw invalid("it must name a host");
   if (kind === "node" && others.length > 0) throw invalid("redis:// takes exactly one host");
   if (!/^\d*$/.test(db) || Number(db) > DATABASE_MAX) {
-    throw invalid(
-      `the database, which follows the host and a /, must be a whole number from 0 to ${DATABASE_MAX}`,
-    );
+    throw invalid(`the database, which follows the host and a /, must be a whole number from 0 to ${DATABASE_MAX}`);
   }
   if (kind === "cluster" && Number(db) !== 0) throw invalid("a Cluster has database 0 only");
   const parameters = parseParameters(query, [

@@ -36,7 +36,7 @@ it("refuses a message that is no bytes, and a page that is missing", async () =>
   await expect(store.rooms.members("lobby", undefined as unknown as PageRequest)).rejects.toMatchObject(page);
 });
 
-it("replaces a subscriber that went deaf while publishing works, and tells its channels", async () => {
+it("replaces a subscriber that receives nothing while publishing works, and notifies its channels", async () => {
   const relay = await startFaultRelay((await ownRedis()).port);
   const store = await startStore({ url: relay.url, ...QUICK });
   const got: string[] = [];

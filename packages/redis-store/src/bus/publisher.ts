@@ -1,8 +1,8 @@
 import { CmError } from "@cm/protocol";
 import type { Redis } from "ioredis";
 import type { ClusterMasters } from "../client/cluster-masters.js";
-import type { CommandGate } from "../commands/command-gate.js";
-import type { Commands } from "../commands/commands.js";
+import type { PendingCommands } from "../commands/pending-commands.js";
+import type { Commands } from "../commands/redis-commands.js";
 import { shareWrite } from "../commands/write-coalescing.js";
 import { replyCode, toStoreError } from "../errors/store-error.js";
 import { runInOrder } from "../scripts/ordered-script.js";
@@ -39,7 +39,7 @@ export interface ScriptRun<Input> {
 }
 
 /** Publishes over one connection, which preserves the order. */
-export function createSinglePublisher(commands: Commands, client: Redis, gate: CommandGate): Publisher {
+export function createSinglePublisher(commands: Commands, client: Redis, gate: PendingCommands): Publisher {
   let patternsListen = false;
   const publish = (target: PublishTarget, message: Buffer): Promise<number> =>
     commands.publish(new PublishCommand(target, message));
@@ -94,7 +94,7 @@ export function createSinglePublisher(commands: Commands, client: Redis, gate: C
  * that a node could not take at once, after a delay and behind later messages. This publisher fails with
  * `unavailable` instead, so that the order is preserved.
  */
-export function createClusterPublisher(nodes: ClusterMasters, gate: CommandGate): Publisher {
+export function createClusterPublisher(nodes: ClusterMasters, gate: PendingCommands): Publisher {
   const now = async (channel: string, bytes: number, send: (redis: Redis) => unknown): Promise<unknown> => {
     const redis = masterOf(nodes, channel);
     return gate.now(() => {

@@ -37,9 +37,13 @@ it("reaches Redis over TLS with an authority, a client certificate and a server 
     "options-invalid: The Redis URL can't be used: the file that ca names can't be read: ENOENT.",
   );
   expect(await refusalOf(`redis://127.0.0.1:${tlsPort}`)).toMatch(/^options-invalid: Redis uses TLS at this address/);
-  expect(await refusalOf(`rediss://127.0.0.1:${redis.port}`)).toMatch(/^options-invalid: Redis does not use TLS at this/);
+  expect(await refusalOf(`rediss://127.0.0.1:${redis.port}`)).toMatch(
+    /^options-invalid: Redis does not use TLS at this/,
+  );
   await redis.ask("CONFIG", "SET", "requirepass", "secret");
-  expect(await refusalOf(`rediss://127.0.0.1:${redis.port}`)).toMatch(/^options-invalid: Redis does not use TLS at this/);
+  expect(await refusalOf(`rediss://127.0.0.1:${redis.port}`)).toMatch(
+    /^options-invalid: Redis does not use TLS at this/,
+  );
   expect(await refusalOf(`redis://127.0.0.1:${await freePort()}`)).toMatch(/^unavailable: .*ECONNREFUSED/);
 });
 

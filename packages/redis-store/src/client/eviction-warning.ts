@@ -1,5 +1,5 @@
 import { CmError } from "@cm/protocol";
-import type { Commands } from "../commands/commands.js";
+import type { Commands } from "../commands/redis-commands.js";
 
 /**
  * Checks whether Redis evicts keys when its memory is full. Nearly all of the store's keys have a time to

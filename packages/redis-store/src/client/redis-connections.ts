@@ -3,8 +3,8 @@ import { Cluster, type ClusterNode, type ClusterOptions, Redis, type RedisOption
 import { reasonAtAddress } from "../address/tls-diagnosis.js";
 import { withTlsFiles } from "../address/tls-files.js";
 import { createClusterPublisher, createSinglePublisher, type Publisher } from "../bus/publisher.js";
-import { CommandGate } from "../commands/command-gate.js";
-import { Commands } from "../commands/commands.js";
+import { PendingCommands } from "../commands/pending-commands.js";
+import { Commands } from "../commands/redis-commands.js";
 import { shareWrite } from "../commands/write-coalescing.js";
 import { replyCode } from "../errors/store-error.js";
 import { createClusterSubscribers } from "../link/cluster-subscribers.js";
@@ -198,13 +198,13 @@ function gateOf(
   client: Redis | Cluster,
   { commandTimeoutMs, maxPendingCommands }: ResolvedRedisStoreOptions,
   { counters }: RedisConnectionParts,
-): CommandGate {
+): PendingCommands {
   // A client of one node reports that it is ready until its broken connection is closed, but writes nothing.
   const isOpen =
     client instanceof Cluster
       ? () => client.status === "ready"
       : () => client.status === "ready" && client.stream.writable;
-  return new CommandGate({ commandTimeoutMs, maxPendingCommands, isOpen, counters });
+  return new PendingCommands({ commandTimeoutMs, maxPendingCommands, isOpen, counters });
 }
 
 function probeOf(
@@ -233,7 +233,7 @@ function createCluster(nodes: ClusterNode[], { redisOptions, ...options }: Clust
 /** Forwards a client's events. Returns a function that stops this. */
 function watch(
   client: Redis | Cluster,
-  gate: CommandGate,
+  gate: PendingCommands,
   subscribers: Subscribers,
   { counters, events }: RedisConnectionParts,
 ): () => void {

@@ -9,9 +9,9 @@ import {
   type RenewedParts,
 } from "@cm/protocol";
 import { groupBy, inChunks, numbered } from "../commands/argument-batches.js";
-import type { Commands } from "../commands/commands.js";
+import type { Commands } from "../commands/redis-commands.js";
 import type { Keys } from "../keys/key-names.js";
-import { allWritten, holderOf, ownParts, requireOwn } from "../servers/lease-fence.js";
+import { allWritten, holderOf, ownParts, requireOwn } from "../servers/lease-holders.js";
 import type { LiveServers } from "../servers/live-servers.js";
 import {
   connectionIdOf,

@@ -51,7 +51,7 @@ const NAMED_MAX = 3;
 /**
  * Converts every error of Redis or of its client to an error of this project. Connections that cannot be made
  * are `unavailable`, and so are transient error replies: nothing was carried out. If a connection breaks
- * while a command is pending, the result is `timeout`; see `CommandGate`. A key of a wrong type is
+ * while a command is pending, the result is `timeout`; see `PendingCommands`. A key of a wrong type is
  * `store-corrupt`: Redis does not report which key it was, so the error names the keys of the command. Any
  * other error reply is a bug in this package.
  */

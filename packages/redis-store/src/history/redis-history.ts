@@ -9,7 +9,7 @@ import {
 } from "@cm/protocol";
 import { MESSAGE_BYTES_MAX, tooLarge } from "../bus/message-limit.js";
 import type { Publisher } from "../bus/publisher.js";
-import type { Commands } from "../commands/commands.js";
+import type { Commands } from "../commands/redis-commands.js";
 import { placeTtlMs } from "../keys/key-lifetimes.js";
 import type { Keys } from "../keys/key-names.js";
 import { type HistoryKeys, historyAppend, historyRestart, historySince } from "./history-scripts.js";

@@ -69,31 +69,28 @@ it("keeps leases working if the key of the reaped servers holds foreign data", a
   expect(seen).toMatchObject([{ code: "store-corrupt", message: expect.stringContaining(key) }]);
 });
 
-it.each(["recently-gone", "remains"])(
-  "keeps leases working if the key of the %s holds foreign data",
-  async (name) => {
-    const prefix = freshPrefix();
-    const seen: CmError[] = [];
-    const store = await startStore({ url, prefix, onError: (error) => seen.push(error) });
-    const key = `${prefix}:{servers}.${name}`;
-    await askRedis(port, "SET", key, "foreign");
-    const server = await bringUp(store, "gw-1");
-    await unregister(store, "dead");
-    for (const done of [
-      bringUp(store, "dead"),
-      store.servers.acquire(server.registration, 60_000),
-      store.servers.snapshot(),
-    ]) {
-      expect(await outcomeOf(done)).toBe("done");
-    }
-    const { lease } = await bringUp(store, "gw-2");
-    expect(await outcomeOf(store.servers.release(lease))).toBe("done");
-    expect(await askRedis(port, "GET", key)).toBe("foreign");
-    if (name === "remains") return;
-    expect(await store.servers.snapshot()).toMatchObject({ recentlyGone: [], knownForMs: 0 });
-    expect(seen).toMatchObject([{ code: "store-corrupt", message: expect.stringContaining(key) }]);
-  },
-);
+it.each(["recently-gone", "remains"])("keeps leases working if the key of the %s holds foreign data", async (name) => {
+  const prefix = freshPrefix();
+  const seen: CmError[] = [];
+  const store = await startStore({ url, prefix, onError: (error) => seen.push(error) });
+  const key = `${prefix}:{servers}.${name}`;
+  await askRedis(port, "SET", key, "foreign");
+  const server = await bringUp(store, "gw-1");
+  await unregister(store, "dead");
+  for (const done of [
+    bringUp(store, "dead"),
+    store.servers.acquire(server.registration, 60_000),
+    store.servers.snapshot(),
+  ]) {
+    expect(await outcomeOf(done)).toBe("done");
+  }
+  const { lease } = await bringUp(store, "gw-2");
+  expect(await outcomeOf(store.servers.release(lease))).toBe("done");
+  expect(await askRedis(port, "GET", key)).toBe("foreign");
+  if (name === "remains") return;
+  expect(await store.servers.snapshot()).toMatchObject({ recentlyGone: [], knownForMs: 0 });
+  expect(seen).toMatchObject([{ code: "store-corrupt", message: expect.stringContaining(key) }]);
+});
 
 it.each([
   ["no hash", ["SET", "", "foreign"]],

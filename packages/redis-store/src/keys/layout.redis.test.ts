@@ -26,7 +26,7 @@ async function shapeOf(prefix: string): Promise<string[]> {
   return shape.sort();
 }
 
-it("writes the documented keys and types for those who say nothing about themselves", async () => {
+it("writes the documented keys and types for connections without metadata", async () => {
   const prefix = freshPrefix();
   const store = await startStore({ url, prefix });
   const server = await bringUp(store, "gw-1");

@@ -144,7 +144,7 @@ it("skips rooms with foreign data, and names no owner because of them", async ()
   expect(await outcomeOf(store.upkeep.projection.reconcile("rooms", 0))).toBe("store-corrupt");
 });
 
-it("forgets after the time that connections live whose remains were removed", async () => {
+it("forgets the removed incarnations after connectionTtlMs", async () => {
   const prefix = freshPrefix();
   const store = await startStore({ url, prefix });
   const remains = `${prefix}:{servers}.remains`;

@@ -8,7 +8,7 @@ import type {
   RenewedParts,
   RoomMember,
 } from "@cm/protocol";
-import { allOf } from "../commands/commands.js";
+import { allOf } from "../commands/redis-commands.js";
 import type { RedisConnectionRegistry } from "../connections/redis-connection-registry.js";
 import type { RedisRoomDirectory } from "../rooms/redis-room-directory.js";
 import type { RedisUserDirectory } from "../users/redis-user-directory.js";

@@ -9,9 +9,9 @@ import {
   requireRoomRecordValue,
 } from "@cm/protocol";
 import { groupBy, inChunks } from "../commands/argument-batches.js";
-import type { Commands } from "../commands/commands.js";
+import type { Commands } from "../commands/redis-commands.js";
 import type { Keys } from "../keys/key-names.js";
-import { allWritten } from "../servers/lease-fence.js";
+import { allWritten } from "../servers/lease-holders.js";
 import { fieldsOf, RECORD_FIELDS, recordRestore, recordSet, recordTouch } from "./room-record-scripts.js";
 
 /** Dependencies and settings of the records. */

@@ -1,5 +1,5 @@
 import { BATCH_MAX, inChunks } from "../commands/argument-batches.js";
-import type { Commands } from "../commands/commands.js";
+import type { Commands } from "../commands/redis-commands.js";
 import type { Keys } from "../keys/key-names.js";
 import { toList, toStrings } from "../scripts/script-definition.js";
 

@@ -14,12 +14,12 @@ import {
 } from "@cm/protocol";
 import { requirePage } from "@cm/protocol/options";
 import { groupBy, inChunks } from "../commands/argument-batches.js";
-import type { Commands } from "../commands/commands.js";
 import { requireDuration } from "../commands/duration-check.js";
+import type { Commands } from "../commands/redis-commands.js";
 import type { Keys } from "../keys/key-names.js";
 import { reconcileRooms } from "../projection/partition-reconciliation.js";
 import { toStrings } from "../scripts/script-definition.js";
-import { allWritten, holderOf, holderOfConnection, isOwn, requireOwn } from "../servers/lease-fence.js";
+import { allWritten, holderOf, holderOfConnection, isOwn, requireOwn } from "../servers/lease-holders.js";
 import type { LiveServers } from "../servers/live-servers.js";
 import { memberOf, roomEntryOf } from "./room-entry.js";
 import { RoomEvictions } from "./room-evictions.js";

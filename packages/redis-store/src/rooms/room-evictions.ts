@@ -1,9 +1,9 @@
 import type { ReapClaim, RoomMember } from "@cm/protocol";
 import { inChunks } from "../commands/argument-batches.js";
-import type { Commands } from "../commands/commands.js";
+import type { Commands } from "../commands/redis-commands.js";
 import { toStoreError } from "../errors/store-error.js";
 import type { Keys } from "../keys/key-names.js";
-import { holderOf } from "../servers/lease-fence.js";
+import { holderOf } from "../servers/lease-holders.js";
 import { memberOf } from "./room-entry.js";
 import { type RoomKeys, roomEvict, roomKeys } from "./room-scripts.js";
 

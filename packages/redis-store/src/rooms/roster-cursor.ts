@@ -32,5 +32,7 @@ export function decodeCursor(cursor: unknown): RoomPlace {
       if (HOLDER.test(text)) return { afterHolder: text };
     }
   }
-  throw new CmError("options-invalid", "This is not the cursor of a page of members.", { details: { field: "cursor" } });
+  throw new CmError("options-invalid", "This is not the cursor of a page of members.", {
+    details: { field: "cursor" },
+  });
 }

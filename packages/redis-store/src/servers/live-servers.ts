@@ -1,4 +1,4 @@
-import type { Commands } from "../commands/commands.js";
+import type { Commands } from "../commands/redis-commands.js";
 import type { Keys } from "../keys/key-names.js";
 import { serversLiving } from "./server-scripts.js";
 

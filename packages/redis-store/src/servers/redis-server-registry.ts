@@ -18,13 +18,13 @@ import {
   type SnapshotOptions,
   type WatchReport,
 } from "@cm/protocol";
-import { allOf, type Commands } from "../commands/commands.js";
 import { requireDuration } from "../commands/duration-check.js";
+import { allOf, type Commands } from "../commands/redis-commands.js";
 import { corrupt, FOREIGN } from "../errors/store-error.js";
 import { SIGNS_TTL_MS, serverTtlMs } from "../keys/key-lifetimes.js";
 import type { Keys } from "../keys/key-names.js";
 import { toStrings } from "../scripts/script-definition.js";
-import { holderOf, leaseLost, readHolder } from "./lease-fence.js";
+import { holderOf, leaseLost, readHolder } from "./lease-holders.js";
 import {
   channelListeners,
   type ServerKeys,

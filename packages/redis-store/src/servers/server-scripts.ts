@@ -1,6 +1,6 @@
 import type { Departure, ServerCounters, ServerRegistration, SilenceVerdict } from "@cm/protocol";
 import { defineScript, toList, toNumber, toStrings } from "../scripts/script-definition.js";
-import { readHolder } from "./lease-fence.js";
+import { readHolder } from "./lease-holders.js";
 
 /** The keys of one server. */
 export interface ServerKeys {

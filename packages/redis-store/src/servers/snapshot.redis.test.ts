@@ -56,7 +56,7 @@ it("contains data of servers that came since the last snapshot, and since the st
   expect(await told()).toEqual([first, ["gw-2", first?.[1]]]);
 });
 
-it("tells a server whose registration was lost from one that is to be cleaned up after", async () => {
+it("distinguishes a server whose registration was lost from a dead one", async () => {
   const prefix = freshPrefix();
   const store = await startStore({ url, prefix });
   const { registration } = await bringUp(store, "gw-1");

@@ -148,7 +148,7 @@ it("remembers nothing of offline users if the option is 0", async () => {
   expect((await keysUnder(url, `${prefix}:`)).filter((key) => key.endsWith(":seen"))).toEqual([]);
 });
 
-it("forgets when it has told it that a server was reaped, and after the time that connections live", async () => {
+it("drops the mark of a reaped server once it was reported, and after connectionTtlMs", async () => {
   const { prefix, store } = await setUp();
   const reaped = `${prefix}:{servers}.reaped`;
   await askRedis(port, "ZADD", reaped, "1", "old.aaaa");
@@ -215,7 +215,7 @@ async function crowded(): Promise<{ store: RedisStore; server: TestServer; ownPo
   return { store, server, ownPort: redis.port, all };
 }
 
-it("reads a user with 10,000 connections once in pages of users, and jumps over him afterwards", async () => {
+it("reads a user with 10,000 connections once in pages of users, and skips that user afterwards", async () => {
   const { store, ownPort } = await crowded();
   const sizes: number[] = [];
   const users: string[] = [];

@@ -13,12 +13,12 @@ import type {
 } from "@cm/protocol";
 import { CmError } from "@cm/protocol";
 import { groupBy, inChunks } from "../commands/argument-batches.js";
-import { allOf, type Commands } from "../commands/commands.js";
 import { requireDurationOrNone } from "../commands/duration-check.js";
+import { allOf, type Commands } from "../commands/redis-commands.js";
 import { versionTtlMs } from "../keys/key-lifetimes.js";
 import type { Keys } from "../keys/key-names.js";
 import { reconcileUsers } from "../projection/partition-reconciliation.js";
-import { allWritten, holderOf, isOwn, requireOwn } from "../servers/lease-fence.js";
+import { allWritten, holderOf, isOwn, requireOwn } from "../servers/lease-holders.js";
 import type { LiveServers } from "../servers/live-servers.js";
 import { userEntryHead } from "./user-entry.js";
 import { UserReader } from "./user-reader.js";

@@ -8,10 +8,10 @@ import {
 } from "@cm/protocol";
 import { requirePage } from "@cm/protocol/options";
 import { groupBy } from "../commands/argument-batches.js";
-import { allOf, type Commands } from "../commands/commands.js";
+import { allOf, type Commands } from "../commands/redis-commands.js";
 import type { Keys } from "../keys/key-names.js";
 import { toStrings } from "../scripts/script-definition.js";
-import { holderOfConnection } from "../servers/lease-fence.js";
+import { holderOfConnection } from "../servers/lease-holders.js";
 import type { LiveServers } from "../servers/live-servers.js";
 import { decodeUserCursor, encodeUserCursor, type UserPlace } from "./user-cursor.js";
 import { AFTER_CONNECTION_IDS, readUserEntry, userEntryHead, userOfHead } from "./user-entry.js";

@@ -62,7 +62,7 @@ describe("ChannelTracker", () => {
     expect(arrivals.judge("a", at(3, 4))).toEqual({ kind: "after-gap", missed: 3 });
   });
 
-  it("lets what is not numbered pass", () => {
+  it("accepts unnumbered messages", () => {
     const arrivals = new ChannelTracker();
     expect([0, 0].map((sequence) => arrivals.judge("a", at(0, sequence)).kind)).toEqual(["fresh", "fresh"]);
   });
@@ -98,7 +98,7 @@ describe("ChannelTracker", () => {
       return inbound;
     }
 
-    it("miss what it numbered beyond the last that came", () => {
+    it("miss the messages numbered after the last one that arrived", () => {
       expect(heard([[7, 3]]).missing(told(7, 3))).toBe(0);
       expect(heard([[7, 3]]).missing(told(7, 8))).toBe(5);
       expect(heard([[7, 3]], [[7, 9]]).missing(told(7, 8))).toBe(0);
@@ -173,14 +173,14 @@ describe("what a stranger on the bus sends", () => {
     expect(inbound.judge({ epoch: 8, sequence: HUGE + 3 })).toEqual({ kind: "after-gap", missed: 1 });
   });
 
-  it("never comes to a number of missing messages that can't be true, told by an origin", () => {
+  it("never computes an impossible number of missing messages from an origin's report", () => {
     const inbound = new SequenceTracker({ kind: "room", origin: "gw-a", target: "lobby" });
     expect(inbound.missing({ epoch: 7, sequence: HUGE, isWhole: true })).toBeUndefined();
     inbound.judge({ epoch: 7, sequence: 1 });
     expect(inbound.missing({ epoch: 7, sequence: HUGE, isWhole: true })).toBeUndefined();
   });
 
-  it("under 30,000 names does not make a channel forget the servers that it hears", () => {
+  it("under 30,000 names do not make a channel forget its known servers", () => {
     const channel = new Origins();
     const of = (origin: string) => channel.of({ kind: "room", origin, target: "lobby" });
     of("gw-a").judge({ epoch: 7, sequence: 1 });

@@ -4,10 +4,10 @@ import {
   type EnvelopePosition,
   type EnvelopeRoute,
   type HistoryDraft,
-  type NumberingPosition,
+  type SequencerPosition,
 } from "@cm/protocol";
 
-const NO_NUMBERING: NumberingPosition = { epoch: 0, sequence: 0, ageMs: 0 };
+const NO_NUMBERING: SequencerPosition = { epoch: 0, sequence: 0, ageMs: 0 };
 
 /** Numbers the messages that this server publishes on one channel, and writes the header they share. */
 export class Sequencer<Channel> {
@@ -47,7 +47,7 @@ export class Sequencer<Channel> {
   }
 
   /** The sequencer's epoch, and the number of its latest message. */
-  get position(): NumberingPosition {
+  get position(): SequencerPosition {
     return { epoch: this.#epoch, sequence: this.#last, ageMs: performance.now() - this.#beganAt };
   }
 
@@ -106,7 +106,7 @@ export class Sequencers<Row extends Sequencer<unknown>> {
   }
 
   /** The position of a channel's sequencer; sequence 0 if there is none. */
-  position(name: string): NumberingPosition {
+  position(name: string): SequencerPosition {
     return this.#rows.get(name)?.position ?? NO_NUMBERING;
   }
 

@@ -2,8 +2,8 @@ import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   decodePositions,
-  type NumberingPosition,
   type RegistrySnapshot,
+  type SequencerPosition,
   type ServerOperation,
   type ServerRegistry,
   utf8ByteLength,
@@ -29,7 +29,7 @@ export interface GapDetectionOptions {
   readonly servers: Pick<ServerRegistry, "snapshot">;
   readonly ask: (serverId: string, operation: ServerOperation, timeoutMs: number) => Promise<Answer>;
   /** The position of this server's own sequencer for a room. */
-  readonly roomPosition: (room: string) => NumberingPosition;
+  readonly roomPosition: (room: string) => SequencerPosition;
   readonly isOpen: (channel: ResumedChannel) => boolean;
   readonly onMissed: (channel: ResumedChannel, origin: string, missed: number) => void;
   /** Called if messages of any origin may be missing. */
@@ -90,8 +90,8 @@ interface Counted {
 /** The positions of a server's sequencers, and the time when they were requested. */
 interface ReportedPositions {
   readonly askedAtMs: number;
-  readonly own: NumberingPosition;
-  readonly rooms: ReadonlyMap<string, NumberingPosition>;
+  readonly own: SequencerPosition;
+  readonly rooms: ReadonlyMap<string, SequencerPosition>;
 }
 
 /** The other servers that may have published during the interruptions. */
@@ -192,7 +192,11 @@ export class GapDetection {
     const mayHaveLost = (channel: ResumedChannel): boolean =>
       publishers.mayHaveLost(interruptedAt.get(channel) ?? Number.NEGATIVE_INFINITY);
     const uncertain = new Set<ResumedChannel>(isComplete ? channels.filter(mayHaveLost) : channels);
-    const conclude = async (origin: string, positions: ReportedPositions, of: readonly ResumedChannel[]): Promise<void> => {
+    const conclude = async (
+      origin: string,
+      positions: ReportedPositions,
+      of: readonly ResumedChannel[],
+    ): Promise<void> => {
       await this.#grace(origin, positions, of);
       for (const channel of of) {
         const missed = this.#conclude(channel, origin, positions);
@@ -304,9 +308,9 @@ export class GapDetection {
     isPresent: boolean,
     giveUpAtMs: number,
   ): Promise<ReportedPositions | undefined> {
-    const rooms = new Map<string, NumberingPosition>();
+    const rooms = new Map<string, SequencerPosition>();
     let askedAtMs = Number.POSITIVE_INFINITY;
-    let own: NumberingPosition | undefined;
+    let own: SequencerPosition | undefined;
     for (const batch of batches(names)) {
       const answer = await this.#askUntil(serverId, batch, isPresent, giveUpAtMs);
       if (answer === undefined) return undefined;
@@ -350,7 +354,7 @@ export class GapDetection {
   }
 }
 
-function positionOn({ name }: ResumedChannel, told: ReportedPositions): NumberingPosition {
+function positionOn({ name }: ResumedChannel, told: ReportedPositions): SequencerPosition {
   return (name === undefined ? told.own : told.rooms.get(name)) ?? { epoch: 0, sequence: 0, ageMs: 0 };
 }
 

@@ -95,7 +95,7 @@ describe("a recoverable room", () => {
     ["its messages", /:history:/],
     ["what came of its publishers", /:sender:/],
     ["all of them", /:(history|place|sender):/],
-  ])("delivers every live message, with few reads, while Redis evicts %s again and again", async (_, evicted) => {
+  ])("delivers every live message, with few reads, while Redis evicts %s repeatedly", async (_, evicted) => {
     const place = await startPlace();
     const [a, b] = [await place.start("a"), await place.start("b")];
     await a.router.enter("lobby");

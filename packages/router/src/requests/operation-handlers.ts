@@ -3,8 +3,8 @@ import {
   CmError,
   encodePositions,
   type LocalDelivery,
-  type NumberingPosition,
   type OperationOutcome,
+  type SequencerPosition,
   type ServerOperation,
 } from "@cm/protocol";
 import type { ControlHandler, QuestionHandler, ServerMessageHandler } from "../options.js";
@@ -17,9 +17,9 @@ export interface OperationsOptions {
   readonly onControl: ControlHandler;
   readonly onQuestion: QuestionHandler;
   /** The position of this server's sequencer for a room. */
-  readonly roomPosition: (room: string) => NumberingPosition;
+  readonly roomPosition: (room: string) => SequencerPosition;
   /** The position of this server's sequencer for another server's channel. */
-  readonly serverPosition: (serverId: string) => NumberingPosition;
+  readonly serverPosition: (serverId: string) => SequencerPosition;
 }
 
 const NOTHING = new Uint8Array(0);

@@ -268,7 +268,7 @@ describe("requests to other servers", () => {
       expect(await a.router.control("a", { type: "ping" }, IN_TIME)).toBe("done");
     });
 
-    it("carry the handler's refusal over under its code, and hide what is no coded error", async () => {
+    it("transfer the handler's refusal with its code, and hide errors without a code", async () => {
       const onControl: ControlHandler = async ({ type }) => {
         if (type === "join") throw new CmError("rooms-limit", "Full.");
         throw new Error("a secret");
@@ -334,7 +334,7 @@ describe("requests to other servers", () => {
       ]);
     });
 
-    it("name who is silent, who is gone, who fails and who answers too much", async () => {
+    it("name the servers that are silent, gone, failing or exceed the answer size", async () => {
       const a = await start("a", echo("a"));
       await start("fails", { onQuestion: () => Promise.reject(new Error("no")) });
       await start("stuck", { onQuestion: stuck });

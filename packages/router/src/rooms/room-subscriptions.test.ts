@@ -77,7 +77,7 @@ describe("RoomSubscriptions", () => {
     expect(await fateOf(entry)).toBe("live");
   });
 
-  it("opens one channel for all who enter while it opens", async () => {
+  it("opens one channel for all members that enter while it opens", async () => {
     const bus = new SlowBus();
     const rooms = subscriptionsOn(bus);
     const entries = Promise.all([rooms.enter("lobby"), rooms.enter("lobby"), rooms.enter("lobby")]);
@@ -87,7 +87,7 @@ describe("RoomSubscriptions", () => {
     expect(rooms.roomCount).toBe(1);
   });
 
-  it("fails everybody who waits when the channel can't be opened, and leaves nothing behind", async () => {
+  it("fails all waiting calls when the channel can't be opened, and leaves nothing behind", async () => {
     const bus = new SlowBus();
     const rooms = subscriptionsOn(bus);
     const entries = [rooms.enter("lobby"), rooms.enter("lobby")].map((entry) =>

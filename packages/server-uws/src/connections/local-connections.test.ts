@@ -114,7 +114,7 @@ describe("the sockets of an App of one's own", () => {
     await vi.waitFor(() => expect(heard).toEqual(["to the App's own handler"]), WAIT);
   });
 
-  it("are told apart from topics that the App has itself", async () => {
+  it("are distinguished from the App's own topics", async () => {
     const { local, app, connect, add } = await startApp();
     const a = await connect();
     add("a", a.socket);
@@ -177,7 +177,7 @@ describe("the sockets of an App of one's own", () => {
     expect(local.size).toBe(2);
   });
 
-  it("say when something came last: a message, a ping or a pong", async () => {
+  it("report the time of the last message, ping or pong", async () => {
     const { local, connect, add, heard } = await startApp();
     const a = await connect();
     add("a", a.socket);

@@ -1,6 +1,6 @@
 import type { WebSocket } from "uWebSockets.js";
-import { type Authentication, LiveConnection } from "@cm/transport";
-import type { RoomLanes, LanesByRoom } from "../rooms/room-lanes.js";
+import { type Authentication, BaseConnection } from "@cm/transport";
+import type { LanesByRoom, RoomLanes } from "../rooms/room-lanes.js";
 import { type AnySocket, roomOf, topicOf } from "../rooms/room-topics.js";
 import type { NativeLimit, OwnFrames, TurnFrames } from "./turn-frames.js";
 
@@ -13,7 +13,7 @@ export interface SocketData<U> {
 export type NativeSocket<U> = WebSocket<SocketData<U>>;
 
 /** A connection on a native socket. */
-export class NativeConnection<U> extends LiveConnection<U> {
+export class NativeConnection<U> extends BaseConnection<U> {
   /**
    * The native socket; `undefined` before the open event and from the close event on, when it must not be used.
    */

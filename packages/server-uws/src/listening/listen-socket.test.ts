@@ -95,12 +95,12 @@ describe("listening", () => {
     ["EMFILE", "unavailable", /too many open files/],
     ["EADDRINUSE", "port-in-use", /Another process/],
     ["EOTHER", "options-invalid", /can't listen on h:80 \(EOTHER\)/],
-  ])("tells %s apart", (cause, code, message) => {
+  ])("distinguishes %s", (cause, code, message) => {
     const error = listenFailure({ host: "h", port: 80 }, cause);
     expect(error).toMatchObject({ code, message: expect.stringMatching(message), details: { cause } });
   });
 
-  it("serves IPv6 and tells addresses in their usual spelling", async () => {
+  it("serves IPv6 and reports addresses in their usual spelling", async () => {
     const { port, opened } = await startServer({ host: "::" });
     for (const host of ["[::1]", "127.0.0.1"]) {
       const socket = new WebSocket(`ws://${host}:${port}/ws`, ["test.v1"]);

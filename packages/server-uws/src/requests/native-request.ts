@@ -2,10 +2,10 @@ import type { HttpRequest, HttpResponse } from "uWebSockets.js";
 import { STATUS_CODES } from "node:http";
 import {
   copyRequestHead,
+  type HttpExchange,
   type HttpReply,
   headersOf,
   peerAddress,
-  type HttpExchange,
   type RequestHead,
   type TrustedProxies,
   type WriteOptions,

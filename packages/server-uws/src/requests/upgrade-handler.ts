@@ -1,5 +1,5 @@
 import type { HttpRequest, HttpResponse, us_socket_context_t } from "uWebSockets.js";
-import type { UpgradeAdmission, PendingUpgrade, TrustedProxies } from "@cm/transport";
+import type { PendingUpgrade, TrustedProxies, UpgradeAdmission } from "@cm/transport";
 import { NativeConnection, type NativeSocket, type SocketData } from "../connections/native-connection.js";
 import type { NativeLimit } from "../connections/turn-frames.js";
 import type { RoomLanes } from "../rooms/room-lanes.js";

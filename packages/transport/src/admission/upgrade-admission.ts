@@ -133,7 +133,10 @@ export class UpgradeAdmission<U> {
       return new CmError("origin-refused", "This origin is not allowed to connect.");
     }
     if (subprotocol === undefined) {
-      return new CmError("version-unsupported", `The client must offer one of these subprotocols: ${subprotocols.join(", ")}.`);
+      return new CmError(
+        "version-unsupported",
+        `The client must offer one of these subprotocols: ${subprotocols.join(", ")}.`,
+      );
     }
     if (this.#isFull()) return new CmError("capacity-reached", "The server is full.");
     if (this.#waiting.size >= maxPendingUpgrades) {

@@ -4,13 +4,13 @@ import type { AddressLimits } from "../admission/address-limits.js";
 import { KeyedCounter } from "../counters/keyed-counter.js";
 import type { ResolvedTransportOptions } from "../options/resolved-options.js";
 import type { TransportStats } from "../transport-server.js";
+import type { BaseConnection } from "./base-connection.js";
 import { type CloseKind, closeKindOf } from "./close-kinds.js";
 import { closeInWaves } from "./close-waves.js";
 import { Drain, type DrainOptions } from "./drain.js";
-import type { LiveConnection } from "./live-connection.js";
 import { Liveness } from "./liveness.js";
 import type { SlowConsumers } from "./slow-consumers.js";
-import { TurnSlices } from "./turn-slices.js";
+import { TimeSlicedCalls } from "./time-sliced-calls.js";
 import { UserIndex } from "./user-index.js";
 
 /** Time between two waves of close frames when the server closes, in milliseconds, and minimum size of a wave. */
@@ -32,7 +32,7 @@ type OwnStats = Pick<
  * The open connections of one server. The transport reports connection events to this class, which then calls
  * the handler, counts, sends pings, and runs the drain and the close.
  */
-export class ConnectionTable<U, C extends LiveConnection<U>> {
+export class ConnectionTable<U, C extends BaseConnection<U>> {
   /** Open connections by id. */
   readonly byId: ReadonlyMap<string, C>;
   readonly #byId: Map<string, C>;
@@ -46,7 +46,7 @@ export class ConnectionTable<U, C extends LiveConnection<U>> {
    * Runs the work after each close, spread over turns: the native layer can report more than 1,024 closes in
    * one turn.
    */
-  readonly #endings = new TurnSlices();
+  readonly #endings = new TimeSlicedCalls();
   readonly #closed = new AbortController();
   #framesTooLarge = 0;
   #lastClosedAt = Number.NEGATIVE_INFINITY;

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { LiveConnection } from "./live-connection.js";
+import { BaseConnection } from "./base-connection.js";
 import { Liveness, type LivenessOptions } from "./liveness.js";
 
 /** A connection without a socket. It records its pings, and removes itself when it is cut. */
-class TestConnection extends LiveConnection<undefined> {
+class TestConnection extends BaseConnection<undefined> {
   open = true;
   readonly bufferedBytes = 0;
   readonly #onPing: () => void;

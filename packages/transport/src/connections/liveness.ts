@@ -1,4 +1,4 @@
-import type { LiveConnection } from "./live-connection.js";
+import type { BaseConnection } from "./base-connection.js";
 
 /** Options of {@link Liveness}, in milliseconds. */
 export interface LivenessOptions {
@@ -25,7 +25,7 @@ const SLOTS = 256;
 
 /** A connection and its place in the wheel. */
 interface Entry<U> {
-  readonly connection: LiveConnection<U>;
+  readonly connection: BaseConnection<U>;
   slot: Set<Entry<U>> | undefined;
   pingAt: number;
 }
@@ -43,7 +43,7 @@ interface Entry<U> {
 export class Liveness<U> {
   readonly #options: LivenessOptions;
   readonly #slots: readonly Set<Entry<U>>[] = Array.from({ length: SLOTS }, () => new Set());
-  readonly #entries = new Map<LiveConnection<U>, Entry<U>>();
+  readonly #entries = new Map<BaseConnection<U>, Entry<U>>();
   #tick = 0;
   #now = 0;
   #measuredAt = 0;
@@ -54,7 +54,7 @@ export class Liveness<U> {
   }
 
   /**
-   * Milliseconds on the clock that {@link LiveConnection.heardAt} is taken from; at most `ADVANCE_MAX_MS`
+   * Milliseconds on the clock that {@link BaseConnection.heardAt} is taken from; at most `ADVANCE_MAX_MS`
    * behind.
    */
   get now(): number {
@@ -74,7 +74,7 @@ export class Liveness<U> {
     this.#timer = undefined;
   }
 
-  add(connection: LiveConnection<U>): void {
+  add(connection: BaseConnection<U>): void {
     const { pingIntervalMs } = this.#options;
     connection.heardAt = this.#now;
     const pingAt = pingIntervalMs === 0 ? Number.POSITIVE_INFINITY : this.#now + Math.random() * pingIntervalMs;
@@ -83,7 +83,7 @@ export class Liveness<U> {
     this.#place(entry);
   }
 
-  remove(connection: LiveConnection<U>): void {
+  remove(connection: BaseConnection<U>): void {
     const entry = this.#entries.get(connection);
     entry?.slot?.delete(entry);
     this.#entries.delete(connection);
@@ -125,7 +125,7 @@ export class Liveness<U> {
    * The time at which a connection is cut if nothing more arrives from it. `heardAt` may be up to
    * ADVANCE_MAX_MS too early, so ADVANCE_MAX_MS is added: no connection is cut early.
    */
-  #idleAt(connection: LiveConnection<U>): number {
+  #idleAt(connection: BaseConnection<U>): number {
     return connection.heardAt + this.#options.idleTimeoutMs + ADVANCE_MAX_MS;
   }
 

@@ -1,6 +1,6 @@
 import { Traffic } from "../counters/traffic-counts.js";
 import type { LaggingMembers } from "../rooms/lagging-members.js";
-import type { WaitingLimit } from "./live-connection.js";
+import type { WaitingLimit } from "./base-connection.js";
 
 /** The part of a connection that the limits need. */
 export interface WaitingConnection {

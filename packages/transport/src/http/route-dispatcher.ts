@@ -80,7 +80,12 @@ export class RouteDispatcher {
 }
 
 /** Reads the whole body, or refuses it if its declared or actual length is too large. */
-function readBody(exchange: HttpExchange, declaredBytes: number, maxBytes: number, whole: (body: Uint8Array) => void): void {
+function readBody(
+  exchange: HttpExchange,
+  declaredBytes: number,
+  maxBytes: number,
+  whole: (body: Uint8Array) => void,
+): void {
   const refuse = (): void => {
     const error = new CmError("payload-too-large", `The body is larger than ${maxBytes} bytes.`);
     exchange.write(problemOf(error), { closeConnection: true });

@@ -23,9 +23,13 @@ export function listenFailure({ host, port }: ListeningAddress, code: string | u
       return new CmError("options-invalid", `The host name ${host} can't be resolved (${code}).`, { details });
     case "EMFILE":
     case "ENFILE":
-      return new CmError("unavailable", `The server can't listen on ${where}: too many open files (${code}).`, { details });
+      return new CmError("unavailable", `The server can't listen on ${where}: too many open files (${code}).`, {
+        details,
+      });
     case undefined:
-      return new CmError("unavailable", `The server could not listen on ${where}, although the address is free now.`, { details });
+      return new CmError("unavailable", `The server could not listen on ${where}, although the address is free now.`, {
+        details,
+      });
     default:
       return new CmError("options-invalid", `The server can't listen on ${where} (${code}).`, { details });
   }

@@ -6,7 +6,7 @@ import { createFaultCounter, type FaultCounter } from "../counters/fault-counter
 import { type RouteTable, routeTableOf } from "../http/route-table.js";
 import { TrustedProxies } from "../http/trusted-proxies.js";
 import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "../rooms/room-window.js";
-import { type ResolvedSlowReaderOptions, resolveSlowReaders } from "../rooms/slow-readers.js";
+import { type ResolvedSlowReaderOptions, resolveSlowReaders } from "../rooms/slow-reader-options.js";
 import { callable, fixedPath, invalid, whole } from "./option-checks.js";
 import type { TransportOptions } from "./transport-options.js";
 

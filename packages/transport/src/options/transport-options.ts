@@ -4,7 +4,7 @@ import type { ConnectionHandler } from "../connections/connection-handler.js";
 import type { FaultCounter } from "../counters/fault-counter.js";
 import type { Route, RouteHandler } from "../http/route-table.js";
 import type { RoomWindow } from "../rooms/room-window.js";
-import type { SlowReaderOptions } from "../rooms/slow-readers.js";
+import type { SlowReaderOptions } from "../rooms/slow-reader-options.js";
 
 /** Options of every transport. */
 export interface TransportOptions<U> {

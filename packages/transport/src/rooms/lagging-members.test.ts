@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { LaggingMembers, type RoomMember } from "./lagging-members.js";
-import type { SlowReaderPolicy } from "./slow-readers.js";
+import type { SlowReaderPolicy } from "./slow-reader-options.js";
 
 const MAX_BYTES = 2_000;
 /** One of these and its header make the members be checked. */
@@ -134,7 +134,7 @@ describe("members that do not read", () => {
     expect(slow.frames).toMatchObject([{ missed: 1 }]);
   });
 
-  it("are told at most once a second", async () => {
+  it("are notified at most once a second", async () => {
     fallBehind();
     sendTo("chat", "1");
     await catchUp();
@@ -147,7 +147,7 @@ describe("members that do not read", () => {
     expect(slow.frames).toHaveLength(2);
   });
 
-  it("are told what they missed when they leave, and count no longer", () => {
+  it("are notified of the missed messages when they leave, and no longer count", () => {
     fallBehind();
     sendTo("chat", "1", "2");
     members.leave(slow, "chat");

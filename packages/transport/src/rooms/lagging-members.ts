@@ -1,6 +1,6 @@
 import { encodeServerFrame, type OnError, toCmError } from "@cm/protocol";
 import { type KeptBudget, type Lag, LaggingRoom } from "./lagging-room.js";
-import { type ResolvedSlowReaderOptions, requirePolicy, type SlowReaderPolicy } from "./slow-readers.js";
+import { type ResolvedSlowReaderOptions, requirePolicy, type SlowReaderPolicy } from "./slow-reader-options.js";
 
 /** A connection as a member of rooms. */
 export interface RoomMember {
@@ -191,7 +191,8 @@ export class LaggingMembers {
   #roomsBehind(): Iterable<LaggingRoom> {
     const rooms = new Set<LaggingRoom>();
     for (const connection of this.#behind) {
-      for (const { room, lag } of this.#memberships.get(connection)?.values() ?? []) if (lag !== undefined) rooms.add(room);
+      for (const { room, lag } of this.#memberships.get(connection)?.values() ?? [])
+        if (lag !== undefined) rooms.add(room);
     }
     return rooms;
   }
@@ -241,7 +242,8 @@ export class LaggingMembers {
       // Messages sent before this call are written now; messages sent from now on count as missed.
       connection.leaveRoom(membership.room.name);
       if (!connection.open) return;
-      if (memberships.get(membership.room.name) === membership) membership.lag = membership.room.fallBehind(connection.id);
+      if (memberships.get(membership.room.name) === membership)
+        membership.lag = membership.room.fallBehind(connection.id);
     }
     if (hasLag(memberships)) this.#behind.add(connection);
     this.#lookLater();

@@ -1,4 +1,4 @@
-import type { SlowReaderPolicy } from "./slow-readers.js";
+import type { SlowReaderPolicy } from "./slow-reader-options.js";
 
 /** Approximate memory of a kept frame in addition to its bytes. */
 const FRAME_OVERHEAD_BYTES = 128;

@@ -66,7 +66,7 @@ describe("the ledger of a chaos run", () => {
     expect(ledger.silentLosses()).toEqual([`ann in lobby was told of 1 messages, and never got ${lost.join(", ")}`]);
   });
 
-  it("asks nothing of those who came later or have gone, nor of what was not acknowledged", () => {
+  it("requires nothing for members that joined later or have left, nor for unacknowledged messages", () => {
     const ledger = new ChaosLedger();
     const gone = ledger.open("ann", "lobby");
     ledger.publish("lobby");
@@ -77,7 +77,7 @@ describe("the ledger of a chaos run", () => {
     expect(ledger.violations).toEqual([]);
   });
 
-  it("sees what comes twice, and what one publisher's messages come in another order", () => {
+  it("detects duplicates, and messages of one publisher in another order", () => {
     const ledger = new ChaosLedger();
     const book = ledger.open("ann", "lobby");
     const [first, second] = [publish(ledger), publish(ledger)];
@@ -100,7 +100,7 @@ describe("the ledger of a chaos run", () => {
     expect(ledger.counts.recoveries).toBe(1);
   });
 
-  it("sees what comes twice also after its accounts were closed", () => {
+  it("detects duplicates even after its accounts were closed", () => {
     const ledger = new ChaosLedger();
     const book = ledger.open("ann", "lobby");
     const n = publish(ledger);

@@ -137,7 +137,7 @@ test("Whatever is lost, streams that agree on one order show no violation, howev
   );
 });
 
-test("What came so late that its place is forgotten is said to be unchecked", () => {
+test("A message that arrives after its index was dropped is reported as unchecked", () => {
   const checker = new DeliveryChecker({ rooms: 1, members: 2, publishers: 1 });
   for (let sequence = 0; sequence <= 65_536; sequence++) {
     checker.published(0, sequence, 2);

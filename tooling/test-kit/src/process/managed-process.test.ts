@@ -23,7 +23,7 @@ function isThere(pid: number): boolean {
   }
 }
 
-it("stands still while it is paused, continues afterwards, and can be killed while it is paused", async () => {
+it("does nothing while it is paused, continues afterwards, and can be killed while it is paused", async () => {
   let lines = 0;
   const ticking = start(`setInterval(() => console.log("tick"), 5)`, () => lines++);
   await eventually(() => expect(lines).toBeGreaterThan(2));

@@ -60,9 +60,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
       });
     });
 
-    it("returns a first message that alone exceeds a page, and leaves the next for another call", async ({
-      store,
-    }) => {
+    it("returns a first message that alone exceeds a page, and leaves the next for another call", async ({ store }) => {
       const history = historyOf(store);
       const begin = (await history.since("lobby")).top;
       const large = "x".repeat(1_200_000);
@@ -113,7 +111,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
       expect(await historyOf(store).since("lobby", { ...begin, offset: 19 }, 1)).toMatchObject({ complete: false });
     });
 
-    it("takes what is sent a second time for what it is, and what comes late too", async ({ store, peer }) => {
+    it("detects repeated and late messages", async ({ store, peer }) => {
       const other = historyOf(await peer());
       const seen: string[] = [];
       await store.bus.subscribe(ROOM, (message) => seen.push(textOf(message)));

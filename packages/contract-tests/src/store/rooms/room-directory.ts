@@ -32,7 +32,7 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       expect(await store.counts.of("rooms")).toBe(0);
     });
 
-    it("counts one who joins twice once", async ({ store }) => {
+    it("counts a member that joins twice once", async ({ store }) => {
       const alpha = await bringUp(store, "alpha");
       const members = membersOf(alpha, 2);
       await store.rooms.join(alpha.lease, "lobby", members);
@@ -192,7 +192,7 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       }
     });
 
-    it("removes exactly the dead server's members from a room and says who they were", async (harness) => {
+    it("removes exactly the dead server's members from a room, and returns them", async (harness) => {
       const { store, storedThings } = harness;
       const [dead, living] = [await bringUp(store, "dead"), await bringUp(store, "living")];
       const before = await storedThings();

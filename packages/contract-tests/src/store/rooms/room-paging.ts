@@ -16,7 +16,7 @@ export function describeRoomPaging(name: string, createHarness: HarnessFactory):
 
   describe(`${name}: reading a room in pages`, () => {
     for (const limit of [1, 7, 1000]) {
-      it(`returns everybody once in pages of ${limit}`, async ({ store }) => {
+      it(`returns every member once in pages of ${limit}`, async ({ store }) => {
         const alpha = await bringUp(store, "alpha");
         const beta = await bringUp(store, "beta");
         const members = [...membersOf(alpha, 130), ...membersOf(beta, 131)];

@@ -142,7 +142,7 @@ export function describeRoomRecords(name: string, createHarness: HarnessFactory)
       expect(again.record.version).toBeGreaterThan(record.version);
     });
 
-    it("lets one of many win that set a value at once", async ({ store, peer }) => {
+    it("lets exactly one of many concurrent writers win", async ({ store, peer }) => {
       const alpha = await bringUp(store, "alpha");
       await store.rooms.join(alpha.lease, "game", membersOf(alpha, 1), FIRST);
       const { version } = await recordOf(store);

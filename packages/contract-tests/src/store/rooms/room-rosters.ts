@@ -1,6 +1,6 @@
 import type { AnnouncedMember, RosterChange } from "@cm/protocol";
 import { describe, expect } from "vitest";
-import { hearRooms } from "../announcements.js";
+import { hearRooms } from "../announcement-recorder.js";
 import { AWKWARD_NAMES } from "../awkward-names.js";
 import { ODD_METADATA, textOf } from "../odd-metadata.js";
 import type { HarnessFactory } from "../store-harness.js";

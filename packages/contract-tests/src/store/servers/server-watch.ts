@@ -9,7 +9,7 @@ export function describeServerWatch(name: string, createHarness: HarnessFactory)
   const it = scenarios(createHarness);
 
   describe(`${name}: server watch`, () => {
-    it("names servers that gave no sign of life for a while, while their leases live", async (harness) => {
+    it("names servers that sent no sign of life for a while although their leases are valid", async (harness) => {
       const { upkeep } = harness.store;
       const [silent, speaking] = [await bringUp(harness.store, "silent"), await bringUp(harness.store, "speaking")];
       expect(await upkeep.servers.watch(silent.lease, SHORT_MS)).toEqual({ isHeld: true, silent: [] });
@@ -68,7 +68,7 @@ export function describeServerWatch(name: string, createHarness: HarnessFactory)
       expect(await upkeep.servers.watch(late.lease, SHORT_MS)).toEqual({ isHeld: false, silent: [] });
     });
 
-    it("says until when a live server holds its id", async ({ store }) => {
+    it("reports until when a live server holds its id", async ({ store }) => {
       const holder = await bringUp(store, "taken");
       const refusal = await store.servers.acquire({ ...holder.registration, incarnation: "zzzz" }, LONG_MS).then(
         () => undefined,

@@ -1,5 +1,5 @@
 import { describe, expect } from "vitest";
-import { hearUsers } from "../announcements.js";
+import { hearUsers } from "../announcement-recorder.js";
 import { AWKWARD_NAMES } from "../awkward-names.js";
 import { ODD_METADATA, textOf } from "../odd-metadata.js";
 import type { HarnessFactory } from "../store-harness.js";

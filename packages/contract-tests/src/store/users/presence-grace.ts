@@ -1,6 +1,6 @@
 import { connectionIdsOf } from "@cm/protocol";
 import { describe, expect } from "vitest";
-import { hearUsers } from "../announcements.js";
+import { hearUsers } from "../announcement-recorder.js";
 import type { HarnessFactory, StoreHarness } from "../store-harness.js";
 import { bringUp, claimDead, LONG_MS, letDie, passUntil, SHORT_MS, scenarios, times } from "../store-scenarios.js";
 import { AT_ONCE, connectionOf, connectionsOf, inShort } from "./sample-users.js";
@@ -34,7 +34,10 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       expect(await feed.heard()).toMatchObject([{}, { metadata: "here" }]);
     });
 
-    it("ends when the user comes back on any server, and the user was never announced as offline", async ({ store, peer }) => {
+    it("ends when the user comes back on any server, and the user was never announced as offline", async ({
+      store,
+      peer,
+    }) => {
       const other = await peer();
       const [alpha, beta] = [await bringUp(store, "alpha"), await bringUp(other, "beta")];
       const feed = await hearUsers(store, ["ann"]);
@@ -52,10 +55,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       ]);
     });
 
-    it("ends for a user that comes back late, before it was announced as offline", async ({
-      store,
-      letTimePass,
-    }) => {
+    it("ends for a user that comes back late, before it was announced as offline", async ({ store, letTimePass }) => {
       const alpha = await bringUp(store, "alpha");
       const [before, after] = [connectionOf(alpha, "ann"), connectionOf(alpha, "ann")];
       await store.users.add(alpha.lease, [before]);

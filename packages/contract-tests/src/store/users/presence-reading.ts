@@ -1,6 +1,6 @@
 import type { PageRequest, PresenceChange, Store, UserState } from "@cm/protocol";
 import { describe, expect } from "vitest";
-import { hearUsers } from "../announcements.js";
+import { hearUsers } from "../announcement-recorder.js";
 import type { HarnessFactory } from "../store-harness.js";
 import { bringUp, LONG_MS, letDie, outcomeOf, passUntil, SHORT_MS, scenarios, times } from "../store-scenarios.js";
 import { AT_ONCE, byConnection, connectionOf, connectionsOf, idsOf, usersOfOneFeed } from "./sample-users.js";
@@ -42,7 +42,7 @@ export function describePresenceReading(name: string, createHarness: HarnessFact
       expect(await outcomeOf(store.users.states(userIds))).toBe("options-invalid");
     });
 
-    it("remembers when a user was last online, until he is again", async (harness) => {
+    it("remembers when a user was last online, until the user is online again", async (harness) => {
       const { store } = harness;
       const alpha = await bringUp(store, "alpha");
       const feed = await hearUsers(store, ["ann", "bob"]);

@@ -81,7 +81,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       expect(await store.counts.of("users")).toBe(1);
     });
 
-    it("leaves nothing of a user behind who has no connection", async ({ store, storedThings }) => {
+    it("leaves nothing behind of a user without connections", async ({ store, storedThings }) => {
       const [alpha, beta] = [await bringUp(store, "alpha"), await bringUp(store, "beta")];
       const before = await storedThings();
       const [mine, theirs] = [connectionsOf(alpha, "ann", 1), connectionsOf(beta, "ann", 1)];

@@ -6,7 +6,7 @@ import {
   type ReapClaim,
   type ServerIncarnation,
 } from "@cm/protocol";
-import { allOf } from "../commands/commands.js";
+import { allOf } from "../commands/redis-commands.js";
 
 /** The name of a lease's holder: `<server id>.<incarnation>`, the beginning of its connection ids. */
 export function holderOf({ serverId, incarnation }: ServerIncarnation): string {

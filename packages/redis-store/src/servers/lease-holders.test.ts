@@ -1,7 +1,7 @@
 import { CmError, type Lease } from "@cm/protocol";
 import { describe, expect, it } from "vitest";
-import { allOf } from "../commands/commands.js";
-import { allWritten } from "./lease-fence.js";
+import { allOf } from "../commands/redis-commands.js";
+import { allWritten } from "./lease-holders.js";
 
 const lease: Lease = { serverId: "a", incarnation: "aaaa", token: 1, expiresAtMs: 1, ttlMs: 1, wasReaped: false };
 const fails = (code: "store-corrupt" | "timeout"): Promise<never> => Promise.reject(new CmError(code, code));

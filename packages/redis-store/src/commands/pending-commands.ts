@@ -6,8 +6,8 @@ import { type Deadline, Deadlines } from "./call-deadlines.js";
 /** Sends one command and returns the promise of its reply. */
 export type Ask = () => unknown;
 
-/** Options of a {@link CommandGate}. */
-export interface CommandGateOptions {
+/** Options of a {@link PendingCommands}. */
+export interface PendingCommandsOptions {
   readonly commandTimeoutMs: number;
   /** Maximum number of commands that wait for the connection or for a reply. */
   readonly maxPendingCommands: number;
@@ -44,15 +44,15 @@ interface Call {
  * `maxPendingCommands` are pending, and while there is no connection a command waits in line or fails. The
  * client's own queues have neither a limit nor a deadline, so they are not used.
  */
-export class CommandGate {
-  readonly #options: CommandGateOptions;
+export class PendingCommands {
+  readonly #options: PendingCommandsOptions;
   readonly #deadlines: Deadlines;
   readonly #line = new Set<Call>();
   #pending = 0;
   #pendingBytes = 0;
   #closed = false;
 
-  constructor(options: CommandGateOptions) {
+  constructor(options: PendingCommandsOptions) {
     this.#options = options;
     this.#deadlines = new Deadlines(options.commandTimeoutMs);
   }

@@ -8,7 +8,7 @@ const KINDS_MAX = 1_000;
  * Reports each kind of failure once per outage. Clients retry repeatedly, and each attempt fails like the
  * last one, so further reports would add nothing.
  */
-export class FailureReports {
+export class FailureReporter {
   readonly #onError: OnError;
   readonly #told = new Set<string>();
 

@@ -1,12 +1,12 @@
 import { expect, it } from "vitest";
-import { TurnSlices } from "./turn-slices.js";
+import { TimeSlicedCalls } from "./time-sliced-calls.js";
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Slices with a clock that advances only by the calls; each call takes 1 ms. */
 function slices() {
   let now = 0;
-  const paced = new TurnSlices(() => now);
+  const paced = new TimeSlicedCalls(() => now);
   const done: number[] = [];
   const call = (number: number) => () => {
     now += 1;

@@ -1,7 +1,7 @@
 import { loadEnvFile } from "../config/env-file.js";
 import { EXIT } from "../exit-codes.js";
-import { printError } from "../terminal-output.js";
 import type { StopRequest } from "../stop-request.js";
+import { printError } from "../terminal-output.js";
 import { runCommandLine } from "./command-line.js";
 
 /** Runs the command that the arguments name, by default a gateway. Resolves with the exit code. */

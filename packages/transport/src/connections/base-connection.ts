@@ -40,7 +40,7 @@ export interface Ending {
 }
 
 /** The server's side of a connection: the rules for closing it, whichever library the socket belongs to. */
-export abstract class LiveConnection<U> implements TransportConnection<U>, RoomMember {
+export abstract class BaseConnection<U> implements TransportConnection<U>, RoomMember {
   readonly id: string;
   readonly userId: string;
   readonly data: U;

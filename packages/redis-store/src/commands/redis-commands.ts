@@ -3,7 +3,7 @@ import type { Cluster, Redis } from "ioredis";
 import type { PublishCommand } from "../bus/publish-command.js";
 import { replyCode, toStoreError } from "../errors/store-error.js";
 import { type Script, scriptArguments } from "../scripts/script-definition.js";
-import type { CommandGate } from "./command-gate.js";
+import type { PendingCommands } from "./pending-commands.js";
 
 /** An argument of a command. */
 export type CommandArg = string | number | Buffer;
@@ -11,7 +11,7 @@ export type CommandArg = string | number | Buffer;
 /** Dependencies of {@link Commands}. */
 export interface CommandOptions {
   readonly client: Redis | Cluster;
-  readonly gate: CommandGate;
+  readonly gate: PendingCommands;
   /** Called before each command, so that the command can share a write with others. */
   readonly beforeSend: () => void;
   /**
@@ -28,7 +28,7 @@ export interface CommandOptions {
  */
 export class Commands {
   readonly #client: Redis | Cluster;
-  readonly #gate: CommandGate;
+  readonly #gate: PendingCommands;
   readonly #beforeSend: () => void;
   readonly #onCorrupt: (error: CmError) => void;
 

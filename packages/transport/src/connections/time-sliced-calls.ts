@@ -16,7 +16,7 @@ const WAITING_MAX = 16_384;
  * runs at once. Further calls run in the following turns, each turn after the data that has arrived over the
  * network in the meantime. At most {@link WAITING_MAX} calls wait; beyond that, the oldest ones run at once.
  */
-export class TurnSlices {
+export class TimeSlicedCalls {
   readonly #nowMs: () => number;
   #waiting: (() => void)[] = [];
   /** Index of the first waiting call, so that the array need not be shifted for each call. */
