@@ -60,7 +60,7 @@ it("refuses messages to more receivers a second than a connection may have, one 
 });
 
 it("refuses requests of more bytes a second than a connection may send, one beyond the rate", async () => {
-  const { open, reached } = await serve({ maxBytesPerSecond: 1_000, clock: AT_REST });
+  const { open, reached } = await serve({ maxBytesPerSecond: 500, clock: AT_REST });
   const [ann, bob] = [await open("ann"), await open("bob")];
   const send = (socket: CmSocket) => socket.ask({ type: "send", user: "carl", data: "é".repeat(500) });
   expect((await send(ann)).code).toBe("not-found");
