@@ -1,7 +1,7 @@
 import { createTokenVerifier, type Identity, type Rights, type TokenVerifierOptions } from "@cm/auth";
 import { CmError, isCmError, type Store } from "@cm/protocol";
 import type { Route, RouteHandler, SlowReaderPolicy, UpgradeRequest } from "@cm/transport";
-import { readGatewayConfig } from "./config/config-reader.js";
+import { bytesPerSecondOf, readGatewayConfig } from "./config/config-reader.js";
 import { type GatewayConfig, TRANSPORTS } from "./config/gateway-config.js";
 import { isHost } from "./config/host-names.js";
 import { requireKnownName } from "./known-option-names.js";
@@ -236,6 +236,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   const idleTimeoutMs = options.idleTimeoutMs ?? defaults.idleTimeoutMs;
   const pingIntervalMs = Math.min(defaults.pingIntervalMs, Math.floor(idleTimeoutMs / 2));
   const config = { ...defaults, drainMs, pingIntervalMs, ...given };
+  config.maxBytesPerSecond = options.maxBytesPerSecond ?? bytesPerSecondOf(config);
   if (options.store !== undefined) {
     const ineffective = OF_OWN_STORE.find((field) => options[field] !== undefined);
     if (ineffective !== undefined) throw invalid(ineffective, "left out where a store is given");
@@ -243,6 +244,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   wholeNumber("drainMs", config.drainMs, 0, 3_600_000);
   wholeNumber("maxRooms", config.maxRooms, 1, 10_000);
   wholeNumber("maxRequestsPerSecond", config.maxRequestsPerSecond, 1, 100_000);
+  wholeNumber("maxBytesPerSecond", config.maxBytesPerSecond, 0, 1_000_000_000);
   const { connectionsPerUserPolicy: policy } = config;
   if (policy !== "refuse" && policy !== "replace") throw invalid("connectionsPerUserPolicy", '"refuse" or "replace"');
   wholeNumber("maxFanoutPerSecond", config.maxFanoutPerSecond, 0, 1_000_000_000);

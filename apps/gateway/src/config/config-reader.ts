@@ -61,6 +61,8 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
   const admin = readAdmin(reader, { port, workers, worker });
   const idleTimeoutMs = reader.wholeNumber("IDLE_TIMEOUT_MS", 120_000, 8_000, 900_000);
   const maxBackpressureBytes = reader.wholeNumber("MAX_BACKPRESSURE_BYTES", 1_048_576, 65_536, 67_108_864);
+  const maxFrameBytes = reader.wholeNumber("MAX_FRAME_BYTES", 16_384, 1_024, 1_048_576);
+  const maxRequestsPerSecond = reader.wholeNumber("MAX_REQUESTS_PER_SECOND", 100, 1, 100_000);
   const config: GatewayConfig = {
     port,
     transport,
@@ -86,7 +88,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     connectionsPerUserPolicy: reader.oneOf("CONNECTIONS_PER_USER_POLICY", "refuse", USER_LIMIT_POLICIES),
     trustedProxies: readTrustedProxies(reader),
     maxHeadBytes: reader.wholeNumber("MAX_HEAD_BYTES", 16_384, 1_024, 65_536),
-    maxFrameBytes: reader.wholeNumber("MAX_FRAME_BYTES", 16_384, 1_024, 1_048_576),
+    maxFrameBytes,
     maxBackpressureBytes,
     maxTotalBackpressureBytes: reader.wholeNumber("MAX_TOTAL_BACKPRESSURE_BYTES", 268_435_456, 0, 2 ** 40),
     maxSequencers: reader.wholeNumber("MAX_SEQUENCERS", 100_000, 1, 10_000_000),
@@ -94,7 +96,13 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     maxServerRooms: reader.wholeNumber("MAX_SERVER_ROOMS", roomsThatFit(), 0, 1_000_000_000),
     roomWindowMs: readRoomWindow(reader),
     maxRooms: reader.wholeNumber("MAX_ROOMS_PER_CONNECTION", 100, 1, 10_000),
-    maxRequestsPerSecond: reader.wholeNumber("MAX_REQUESTS_PER_SECOND", 100, 1, 100_000),
+    maxRequestsPerSecond,
+    maxBytesPerSecond: reader.wholeNumber(
+      "MAX_BYTES_PER_SECOND",
+      bytesPerSecondOf({ maxRequestsPerSecond, maxFrameBytes }),
+      0,
+      1_000_000_000,
+    ),
     maxFanoutPerSecond: reader.wholeNumber("MAX_FANOUT_PER_SECOND", 100_000, 0, 1_000_000_000),
     maxFanoutPercent: reader.wholeNumber("MAX_FANOUT_PERCENT", 50, 0, 100),
     idleTimeoutMs,
@@ -157,6 +165,14 @@ function readAuthentication(reader: EnvReader, listenHost: string): TokenVerifie
 
 function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** The default of `maxBytesPerSecond`: a quarter of what the limits of requests and of their size allow together. */
+export function bytesPerSecondOf({
+  maxRequestsPerSecond,
+  maxFrameBytes,
+}: Pick<GatewayConfig, "maxRequestsPerSecond" | "maxFrameBytes">): number {
+  return Math.min(1_000_000_000, Math.floor((maxRequestsPerSecond * maxFrameBytes) / 4));
 }
 
 function readDeadAfter(reader: EnvReader): number {

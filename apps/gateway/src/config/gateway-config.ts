@@ -169,6 +169,12 @@ export interface GatewayConfig {
    */
   readonly maxRequestsPerSecond: number;
   /**
+   * `MAX_BYTES_PER_SECOND`: maximum number of bytes per second that one connection may send in frames, with
+   * bursts of twice as many; further requests are refused with `rate-limited`; 0: no limit. Default: a quarter of
+   * `MAX_REQUESTS_PER_SECOND` frames of `MAX_FRAME_BYTES`, which is 409,600.
+   */
+  readonly maxBytesPerSecond: number;
+  /**
    * `MAX_FANOUT_PER_SECOND`: maximum number of receivers per second of one connection's messages; a message
    * counts once for each of its receivers. Beyond it messages are refused with `rate-limited` until the excess
    * has been worked off; 0: no limit. Default 100,000.

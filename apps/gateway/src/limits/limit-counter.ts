@@ -2,6 +2,7 @@
 export type LimitName = (typeof LIMITS)[number];
 
 const LIMITS = [
+  "bytes",
   "fan-out",
   "server-fan-out",
   "unread-answers",

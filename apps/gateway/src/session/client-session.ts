@@ -13,6 +13,7 @@ import type { FaultCounter, TransportConnection } from "@cm/transport";
 import type { GatewayUser } from "../gateway-options.js";
 import type { FanOutBudget } from "../limits/fan-out-budget.js";
 import type { LimitCounter } from "../limits/limit-counter.js";
+import { ByteRate } from "./byte-rate.js";
 import { ClientResponses } from "./client-responses.js";
 import { CredentialExpiry, type CredentialTimes } from "./credential-expiry.js";
 import { DirectMessages } from "./direct-messages.js";
@@ -26,6 +27,8 @@ import type { UserConnectionLimit } from "./user-connection-limit.js";
 /** Context shared by all sessions of a gateway. */
 export interface SessionContext extends PermissionContext, RoomContext {
   readonly limits: ConnectionLimits;
+  /** Maximum number of bytes per second that one connection may send in frames; 0: no limit. */
+  readonly maxBytesPerSecond: number;
   readonly fanOut: FanOutBudget;
   readonly userPlaces: UserConnectionLimit;
   readonly closes: PacedRemovals;
@@ -94,6 +97,7 @@ export class ClientSession {
   readonly #rooms: RoomRequests;
   readonly #direct: DirectMessages;
   readonly #requests: TokenBucket;
+  readonly #bytes: ByteRate;
   readonly #faults: TokenBucket;
   readonly #helloTimer: NodeJS.Timeout;
   readonly #asked: HookConnection;
@@ -143,6 +147,7 @@ export class ClientSession {
     });
     const now = context.monotonicMs();
     this.#requests = new TokenBucket(context.limits.maxRequestsPerSecond, now);
+    this.#bytes = new ByteRate(context.maxBytesPerSecond, now);
     this.#faults = new TokenBucket(FAULTS_PER_SECOND, now);
     this.#helloTimer = setTimeout(() => socket.close("hello-timeout"), HELLO_TIMEOUT_MS);
     this.#helloTimer.unref();
@@ -151,12 +156,15 @@ export class ClientSession {
   /** Handles one text frame. Never throws. */
   onText(text: string): void {
     if (this.#state === "closed") return;
-    const rate = this.#requests.take(this.#context.monotonicMs());
+    const now = this.#context.monotonicMs();
+    const rate = this.#requests.take(now);
     if (rate !== "allowed") this.#context.faults.count("rate-limited");
     if (rate === "abusive") {
       this.#socket.close("overloaded", "too many requests");
       return;
     }
+    const fits = this.#bytes.take(text, now);
+    if (!fits) this.#context.reached.count("bytes");
     const parsed = parseClientFrame(text);
     if (!parsed.ok) {
       // Do not count an invalid name as a fault of the client's program, because a user may have typed it.
@@ -167,6 +175,10 @@ export class ClientSession {
     const frame = parsed.value;
     if (rate === "limited") {
       this.#answers.refuse(new CmError("rate-limited", "Too many requests; this request was not executed."), frame.ref);
+      return;
+    }
+    if (!fits) {
+      this.#answers.refuse(new CmError("rate-limited", "Too many bytes; this request was not executed."), frame.ref);
       return;
     }
     this.#onFrame(frame);

@@ -73,6 +73,7 @@ export function createSessionTransport(
       maxRecoveredMessages: recovery.maxMessages,
       maxRecoveredBytes: recovery.maxBytes,
     },
+    maxBytesPerSecond: config.maxBytesPerSecond,
     maxUnreadBytes: Math.floor(config.maxBackpressureBytes / 4),
     userPlaces: new UserConnectionLimit({
       policy: config.connectionsPerUserPolicy,
