@@ -93,6 +93,8 @@ const OUTPUTS = {
   "16-rooms-and-presence-for-ws": [
     "bob heard ann: hello from the other process",
     '{"members":["ann","bob"],"online":["ann","bob"]}',
+    "in the lobby: 2\nann is online\n",
+    "bob heard the worker: hello",
     '{"members":["bob"],"online":["bob"]}, ',
   ],
 };
