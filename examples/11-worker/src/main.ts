@@ -25,13 +25,11 @@ const connectionId = server.membership.nextConnectionId();
 await server.membership.open({ connectionId, userId: "ann" });
 await server.membership.join(connectionId, "lobby");
 
-// #region worker
 const worker = createNode({ store: workerStore });
 await worker.start();
 console.log(`ann is ${(await worker.presence.get("ann")).status}, bob is ${(await worker.presence.get("bob")).status}`);
 console.log(`in the lobby: ${await worker.presence.countMembers("lobby")}`);
 await worker.router.toRoom("lobby", JSON.stringify({ type: "news", text: "hello" }));
-// #endregion
 // #region pages
 let cursor: string | undefined;
 do {

@@ -1,6 +1,6 @@
 /*
  * Two processes of `server.ts` with a client each: a message from one to the other, who is in the
- * room and who is online, and what is left of a process that was killed.
+ * room and who is online, a line from `worker.ts`, and what is left of a process that was killed.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import WebSocket from "ws";
 
 const SERVER = fileURLToPath(new URL("./server.js", import.meta.url));
+const WORKER = fileURLToPath(new URL("./worker.js", import.meta.url));
 
 async function startProcess(): Promise<{ readonly child: ChildProcess; readonly url: string }> {
   const child = spawn(process.execPath, [SERVER], {
@@ -46,6 +47,11 @@ const heard = bob.next();
 ann.socket.send("hello from the other process");
 console.log(`bob heard ${await heard}`);
 console.log(await bob.ask("/who"));
+
+const news = bob.next();
+const worker = spawn(process.execPath, [WORKER], { stdio: "inherit" });
+await once(worker, "exit");
+console.log(`bob heard ${await news}`);
 
 one.child.kill("SIGKILL");
 const killedAt = Date.now();

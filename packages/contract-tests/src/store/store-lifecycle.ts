@@ -34,11 +34,14 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
       const off: LinkState[] = [];
       const listener = (state: LinkState) => off.push(state);
       store.link.onState((state) => kept.push(state));
+      const ofHistory: LinkState[] = [];
+      store.history?.link.onState((state) => ofHistory.push(state));
       const takeOff = [store.link.onState(listener), store.link.onState(listener)];
       for (const take of takeOff) take();
       takeOff[0]?.();
       await store.close();
       expect(kept).toEqual(["closed"]);
+      expect(ofHistory).toEqual(store.history === undefined ? [] : ["closed"]);
       expect(off).toEqual([]);
       expect(store.link.state).toBe("closed");
     });

@@ -47,6 +47,28 @@ it("reaches Redis over TLS with an authority, a client certificate and a server 
   expect(await refusalOf(`redis://127.0.0.1:${await freePort()}`)).toMatch(/^unavailable: .*ECONNREFUSED/);
 });
 
+it("names the nodes or Sentinels that it tried, and says where a Redis is no Cluster", async () => {
+  const [one, two, redis] = [await freePort(), await freePort(), await startRedis()];
+  onTestFinished(() => redis.close());
+  const nodes = `127.0.0.1:${one},127.0.0.1:${two}`;
+  const alone = `redis+cluster://127.0.0.1:${redis.port}`;
+  // Again where a busy machine gave no node the time to fail.
+  await eventually(async () => {
+    const refusals = [`redis+cluster://${nodes}`, `redis+sentinel://${nodes}?master=main`, alone].map(refusalOf);
+    const [ofCluster, ofSentinels, ofOne] = await Promise.all(refusals);
+    expect(ofCluster).toMatch(/^unavailable: .* none of these nodes of the Cluster .* Check that .*redis\+cluster/);
+    for (const port of [one, two]) expect(ofCluster).toContain(`127.0.0.1:${port} (`);
+    expect(ofSentinels).toMatch(new RegExp(`^unavailable: .* Sentinels ${nodes.replace(",", ", ")} .* master "main"`));
+    expect(ofOne).toBe(
+      "options-invalid: Redis is no Cluster at this address; write redis in the place of redis+cluster.",
+    );
+  });
+  await redis.ask("CONFIG", "SET", "requirepass", "secret");
+  await eventually(async () => {
+    expect(await refusalOf(alone)).toBe("unavailable: Redis refuses this client: NOAUTH.");
+  });
+});
+
 // Protected mode and maxclients reject a client before its first command. Protected mode does not apply to the loopback
 // address, so a stand-in server sends the error of Redis and closes the connection.
 it.each([

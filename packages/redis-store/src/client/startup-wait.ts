@@ -6,6 +6,9 @@ import type { SubscriberEvents } from "../link/verified-subscriber.js";
 /** Events that report a failure: a Cluster client reports a failing node with a separate event. */
 const FAILURES = ["error", "node error"] as const;
 
+/** Maximum number of addresses that an error names. */
+const NAMED_MAX = 3;
+
 /**
  * Resolves once the client is ready, however many attempts it takes. Rejects with `unavailable` after the
  * timeout.
@@ -14,8 +17,11 @@ export function untilReady(client: Redis | Cluster, timeoutMs: number, signal: A
   if (client.status === "ready") return Promise.resolve();
   return new Promise((resolve, reject) => {
     let last: unknown;
-    const keep = (error: unknown): void => {
-      last = error;
+    /** The latest failure of each node of a Cluster, by `host:port`. */
+    const byNode = new Map<string, unknown>();
+    const keep = (error: unknown, node?: string): void => {
+      if (node === undefined) last = error;
+      else byNode.set(node, error);
     };
     const settle = (): void => {
       clearTimeout(timer);
@@ -33,7 +39,8 @@ export function untilReady(client: Redis | Cluster, timeoutMs: number, signal: A
     };
     const timer = setTimeout(() => {
       settle();
-      reject(startFailed(`Redis could not be reached within ${timeoutMs} ms.`, last));
+      const message = `Redis could not be reached within ${timeoutMs} ms.`;
+      reject(nodesFailed(message, byNode) ?? sentinelsFailed(message, client, last) ?? startFailed(message, last));
     }, timeoutMs);
     client.on("ready", onReady);
     for (const event of FAILURES) client.on(event, keep);
@@ -89,11 +96,54 @@ export class Changes {
 }
 
 /**
+ * Creates the error of a failed start for a Cluster of which no node gave its slots. The Cluster client's own
+ * error names no node and no reason.
+ */
+function nodesFailed(message: string, byNode: ReadonlyMap<string, unknown>): CmError | undefined {
+  const causes = [...byNode.values()];
+  const [cause] = causes;
+  const reply = causes.find((each) => replyCode(each) !== undefined);
+  if (reply instanceof Error && reply.message.includes("cluster support disabled")) return notACluster();
+  if (reply !== undefined) return toStoreError(reply);
+  if (byNode.size === 0) return undefined;
+  const named = [...byNode].slice(0, NAMED_MAX).map(([node, error]) => `${node} (${textOf(error)})`);
+  const others = byNode.size > NAMED_MAX ? ` and ${byNode.size - NAMED_MAX} more` : "";
+  const advice = "Check that they run, that this process can reach them, and that redis+cluster is meant.";
+  const what = `none of these nodes of the Cluster gave its slots: ${named.join(", ")}${others}. ${advice}`;
+  return new CmError("unavailable", `${withoutDot(message)}: ${what}`, { cause });
+}
+
+/** Creates the error of a failed start for a master that no Sentinel named. */
+function sentinelsFailed(message: string, client: Redis | Cluster, cause: unknown): CmError | undefined {
+  if (!("sentinels" in client.options) || replyCode(cause) !== undefined) return undefined;
+  const { sentinels, name } = client.options;
+  if (!sentinels) return undefined;
+  const addresses = sentinels.slice(0, NAMED_MAX).map(({ host, port }) => `${host ?? "localhost"}:${port ?? 26_379}`);
+  const others = sentinels.length > NAMED_MAX ? ` and ${sentinels.length - NAMED_MAX} more` : "";
+  const reason = cause instanceof Error ? ` (${textOf(cause)})` : "";
+  const what = `the Sentinels ${addresses.join(", ")}${others} led to no reachable master "${name}"${reason}`;
+  return new CmError("unavailable", `${withoutDot(message)}: ${what}.`, { cause });
+}
+
+function notACluster(): CmError {
+  const message = "Redis is no Cluster at this address; write redis in the place of redis+cluster.";
+  return new CmError("options-invalid", message, { details: { field: "url", problem: message } });
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? withoutDot(error.message) : "no answer";
+}
+
+function withoutDot(text: string): string {
+  return text.replace(/\.$/, "");
+}
+
+/**
  * Creates the error of a failed start. If Redis replied with an error, that error is used, because it says
  * more than the timeout.
  */
 function startFailed(message: string, cause: unknown): CmError {
   if (replyCode(cause) !== undefined) return toStoreError(cause);
   if (!(cause instanceof Error)) return new CmError("unavailable", message);
-  return new CmError("unavailable", `${message.replace(/\.$/, "")}: ${cause.message.replace(/\.$/, "")}.`, { cause });
+  return new CmError("unavailable", `${withoutDot(message)}: ${textOf(cause)}.`, { cause });
 }
