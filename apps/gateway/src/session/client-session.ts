@@ -14,7 +14,7 @@ import type { GatewayUser } from "../gateway-options.js";
 import type { FanOutBudget } from "../limits/fan-out-budget.js";
 import type { LimitCounter } from "../limits/limit-counter.js";
 import { Answers } from "./answers.js";
-import { CredentialLife, type CredentialTimes } from "./credential-life.js";
+import { CredentialLife, type CredentialTimes, remainingMs } from "./credential-life.js";
 import { DirectMessages } from "./direct-messages.js";
 import type { HookConnection } from "./hooks.js";
 import type { PacedCloses } from "./paced-closes.js";
@@ -340,7 +340,7 @@ export class ClientSession {
       this.#refreshTurn = taken.catch(() => undefined);
       await taken;
       const { expiresAtMs } = this.#user;
-      this.#answers.ack(ref, expiresAtMs === undefined ? {} : { expiresInMs: Math.max(0, expiresAtMs - now()) });
+      this.#answers.ack(ref, expiresAtMs === undefined ? {} : { expiresInMs: remainingMs(expiresAtMs, now()) });
     });
   }
 
