@@ -94,6 +94,7 @@ class LeasedMembership implements Membership {
       },
       ttlMs: options.leaseTtlMs,
       intervalMs: options.heartbeatIntervalMs,
+      returnWithinMs: options.deadAfterMs,
       counters: () => ({ connections: this.#local.size, rooms: this.#local.roomCount }),
       onRegained: async (lease) => {
         this.#reprojections++;
@@ -116,6 +117,7 @@ class LeasedMembership implements Membership {
             link: store.link,
             lease: () => this.#keeper.current(),
             deadAfterMs: options.deadAfterMs,
+            onKnown: (count) => this.#keeper.noteKnown(count),
             onLost: () => this.#keeper.hurry(),
             onDead: ({ serverId }) => this.#onDead(serverId),
             onError: (cause) => this.#tell(cause),

@@ -66,7 +66,8 @@ export interface Membership {
   /**
    * Asks the store whether it holds this server's lease. A store that lost its data, or whose clock passed
    * the lease's expiry, responds to other queries as if there were no other server. If the lease is not held,
-   * the server acquires it again at once. Never rejects; resolves with `false` if the store does not respond.
+   * the server acquires it again at once; then resolves with `false` until the other servers have done so too,
+   * but at most for `deadAfterMs`. Never rejects; resolves with `false` if the store does not respond.
    */
   checkLease(): Promise<boolean>;
   /**

@@ -182,6 +182,15 @@ describe("a token of a live connection", () => {
     expect(await ada.outcome({ type: "ping" })).toBe("pong");
   });
 
+  it("expires in a whole number of milliseconds, whatever the fraction of its expiry", async () => {
+    const user = (inMs: number) => ({ userId: "ada", expiresAtMs: Math.floor(Date.now()) + inMs + 0.5 });
+    const { port } = await serve({ tokens: undefined, authenticate: () => user(30_000), refresh: () => user(60_000) });
+    const ada = await connect(port, "ada");
+    await eventually(() => expect(ada.of("token-expiring")).toHaveLength(1));
+    const answers = [...ada.of("token-expiring"), await ada.ask({ type: "refresh", token: "x" })];
+    for (const { expiresInMs } of answers) expect(expiresInMs).toSatisfy(Number.isInteger);
+  });
+
   it("that is not replaced ends the connection with 4001 after its grace, not before", async () => {
     const { port } = await serve({ tokenGraceMs: 500 });
     const expiresAt = Date.now() + 1_000;

@@ -105,6 +105,42 @@ it("a roster that is asked for finds out that Redis was emptied, and is never sh
   expect(performance.now() - emptiedAt).toBeLessThan(2_000);
 });
 
+it("a roster is not shown without the members of a gateway that has not written them again after Redis was emptied", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  // Signs of life come every 2 s, and others are waited for at most 10 s.
+  const cluster = await startFaultCluster({ redis, size: 2, ...LONG_LEASES, env: { DEAD_AFTER_MS: "10000" } });
+  const [member, outsider] = [await cluster.connect(0, "ada"), await cluster.connect(1, "eve")];
+  await member.do({ type: "join", room: "lobby" });
+  const roster = async () => {
+    const answer = await outsider.ask({ type: "members", room: "lobby" });
+    return answer.type === "members" ? answer.total : answer.type === "error" && answer.code;
+  };
+  // Both gateways have sent a sign of life since both were registered: each knows of the other one.
+  const signs = async (): Promise<readonly unknown[]> => {
+    const rows = await redis.ask("ZRANGE", `${cluster.prefix}:{servers}.signs`, 0, -1, "WITHSCORES");
+    return Array.isArray(rows) ? rows.filter((_, index) => index % 2 === 1) : [];
+  };
+  await eventually(async () => expect(await signs()).toHaveLength(2));
+  const before = new Set(await signs());
+  await eventually(async () => expect((await signs()).filter((sign) => before.has(sign))).toEqual([]));
+  expect(await roster()).toBe(1);
+
+  cluster.gateways[0]?.pause();
+  await redis.ask("FLUSHALL");
+  expect(await roster()).toBe("unavailable");
+  // The gateway that was asked holds its lease again; the paused one has not noticed the loss.
+  await eventually(async () => expect((await fetch(`${cluster.gateways[1]?.url}/readyz`)).status).toBe(200));
+  expect(await roster()).toBe("unavailable");
+  cluster.gateways[0]?.resume();
+  const totals: unknown[] = [];
+  while (totals.at(-1) !== 1) {
+    totals.push(await roster());
+    await passing(20);
+  }
+  expect(new Set(totals)).toEqual(new Set(["unavailable", 1]));
+});
+
 it("gateways whose leases expired by Redis's clock report it at once, and no member is announced as gone", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());

@@ -15,7 +15,7 @@ import type { FanOutBudget } from "../limits/fan-out-budget.js";
 import type { LimitCounter } from "../limits/limit-counter.js";
 import { ByteRate } from "./byte-rate.js";
 import { ClientResponses } from "./client-responses.js";
-import { CredentialExpiry, type CredentialTimes } from "./credential-expiry.js";
+import { CredentialExpiry, type CredentialTimes, remainingMs } from "./credential-expiry.js";
 import { DirectMessages } from "./direct-messages.js";
 import type { HookConnection } from "./hooks.js";
 import type { PacedRemovals } from "./paced-removals.js";
@@ -352,7 +352,7 @@ export class ClientSession {
       this.#refreshTurn = taken.catch(() => undefined);
       await taken;
       const { expiresAtMs } = this.#user;
-      this.#answers.ack(ref, expiresAtMs === undefined ? {} : { expiresInMs: Math.max(0, expiresAtMs - now()) });
+      this.#answers.ack(ref, expiresAtMs === undefined ? {} : { expiresInMs: remainingMs(expiresAtMs, now()) });
     });
   }
 

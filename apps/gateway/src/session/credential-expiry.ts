@@ -17,6 +17,14 @@ export interface CredentialTimes {
 /** Maximum delay of a timer; a timer with a longer delay would fire at once. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
+/**
+ * Returns the whole milliseconds until a credential expires, at least 0. The expiry may have a fraction, since
+ * the `exp` of a token may have one.
+ */
+export function remainingMs(expiresAtMs: number, now: number): number {
+  return Math.max(0, Math.floor(expiresAtMs - now));
+}
+
 /** Watches the expiry of one connection's credential. */
 export class CredentialExpiry {
   readonly #events: CredentialExpiryEvents;
@@ -40,7 +48,7 @@ export class CredentialExpiry {
     if (expiresAtMs === undefined) return;
     const warnAt = expiresAtMs - this.#times.warningMs;
     this.#at(warnAt, () => {
-      this.#events.expiring(Math.max(0, expiresAtMs - this.#now()));
+      this.#events.expiring(remainingMs(expiresAtMs, this.#now()));
       this.#at(expiresAtMs + this.#times.graceMs, () => this.#events.expired());
     });
   }

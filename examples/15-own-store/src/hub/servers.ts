@@ -164,11 +164,15 @@ export class Servers {
 
   watch(lease: Lease, silentForMs: number): WatchReport {
     const row = this.#held(lease);
-    if (row === undefined) return { isHeld: false, silent: [] };
+    if (row === undefined) return { isHeld: false, known: 0, silent: [] };
     const now = this.#now();
     row.signAt = now;
     const silent = this.#living().filter(({ signAt }) => signAt !== undefined && signAt <= now - silentForMs);
-    return { isHeld: true, silent: silent.slice(0, NAMED_MAX).map(({ registration }) => incarnationOf(registration)) };
+    return {
+      isHeld: true,
+      known: this.#rows.size,
+      silent: silent.slice(0, NAMED_MAX).map(({ registration }) => incarnationOf(registration)),
+    };
   }
 
   /** Of a server whose channel has no listener. */

@@ -7,6 +7,8 @@ export interface DeadServerWatchOptions {
   readonly lease: () => Lease;
   /** How long a server must have sent no sign of life to be presumed dead, in milliseconds. */
   readonly deadAfterMs: number;
+  /** Called after each sign of life with the number of servers that the registry knows. */
+  readonly onKnown: (count: number) => void;
   /** Called if the registry no longer holds this server's lease. */
   readonly onLost: () => void;
   /** Called for a server that is dead and whose lease was ended. */
@@ -67,14 +69,15 @@ export class DeadServerWatch {
   }
 
   async #look(): Promise<void> {
-    const { servers, lease, deadAfterMs, onLost } = this.#options;
+    const { servers, lease, deadAfterMs, onKnown, onLost } = this.#options;
     try {
-      const { isHeld, silent } = await servers.watch(lease(), deadAfterMs);
+      const { isHeld, known, silent } = await servers.watch(lease(), deadAfterMs);
       if (!isHeld) {
         this.#steadySince = undefined;
         if (!this.#isStopped) onLost();
         return;
       }
+      onKnown(known);
       if (this.#isSteady()) await this.#judge(silent);
     } catch {
       // The error is not reported here: if the store is unreachable, the heartbeat reports it.

@@ -8,6 +8,7 @@ import {
   type ServerRegistry,
   toCmError,
 } from "@cm/protocol";
+import { ReturningPeers } from "./returning-peers.js";
 
 /** Options of {@link LeaseKeeper}. */
 export interface LeaseKeeperOptions {
@@ -15,6 +16,8 @@ export interface LeaseKeeperOptions {
   readonly registration: ServerRegistration;
   readonly ttlMs: number;
   readonly intervalMs: number;
+  /** Time within which every living server notices that the store lost its lease; 0 if this is not bounded. */
+  readonly returnWithinMs: number;
   readonly counters: () => ServerCounters;
   /**
    * Called after the lease was acquired again, before any caller can write under it, and after a heartbeat
@@ -62,6 +65,8 @@ export class LeaseKeeper {
   /** Consecutive failures to project everything, and the monotonic time at which the next attempt is due. */
   #failures = 0;
   #resumeAt = 0;
+  /** The servers that were known before the lease was lost, and may not have registered again yet. */
+  readonly #peers: ReturningPeers;
   #fault: CmError | undefined;
   #isTaken = false;
   #timer: NodeJS.Timeout | undefined;
@@ -73,6 +78,7 @@ export class LeaseKeeper {
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
+    this.#peers = new ReturningPeers(options.returnWithinMs);
   }
 
   /** Whether the lease was held according to the store's latest response. */
@@ -150,8 +156,8 @@ export class LeaseKeeper {
   }
 
   /**
-   * Resolves with whether the store holds the lease and all data written under it. Concurrent calls share one
-   * renewal. If the lease is lost, the next heartbeat is sent at once. Also resolves with `false` if the
+   * Resolves with whether the store holds the lease, all data written under it, and the servers that it held
+   * before the lease was lost. Concurrent calls share one renewal. If the lease is lost, the next heartbeat is sent at once. Also resolves with `false` if the
    * store does not respond.
    */
   check(): Promise<boolean> {
@@ -172,7 +178,7 @@ export class LeaseKeeper {
     }
     // Return the current value: the lease may have been lost since the check began, and its data may have
     // to be written again.
-    return this.#held;
+    return this.#held && !this.#peers.areMissing;
   }
 
   /**
@@ -191,6 +197,11 @@ export class LeaseKeeper {
     if (!this.#unfinished || this.#isBeating || this.#stopped || this.#lease === undefined) return;
     clearTimeout(this.#timer);
     this.#schedule(Math.random() * Math.min(RECOVERY_SPREAD_MS, this.#options.intervalMs));
+  }
+
+  /** Records the number of servers that the registry knows, while it holds this lease. */
+  noteKnown(count: number): void {
+    this.#peers.noteKnown(count);
   }
 
   /** Called when the lease may be lost: sends a heartbeat now, unless one is in progress. */
@@ -284,6 +295,7 @@ export class LeaseKeeper {
 
   async #acquireAnew(): Promise<Lease> {
     this.#held = false;
+    this.#peers.noteLoss();
     const { servers, registration, ttlMs } = this.#options;
     const lease = await servers.acquire(registration, ttlMs).catch((error: unknown) => {
       if (isCmError(error) && error.code === "server-id-taken") this.#onTaken(error);

@@ -146,13 +146,13 @@ export class ServerTable {
 
   watch(lease: Lease, silentForMs: number): WatchReport {
     const row = this.#held(lease);
-    if (row === undefined) return { isHeld: false, silent: [] };
+    if (row === undefined) return { isHeld: false, known: 0, silent: [] };
     const now = this.#now();
     row.lastSign = now;
     const silent = [...this.#rows.values()].filter(
       (each) => this.lives(each) && each.lastSign !== undefined && each.lastSign <= now - silentForMs,
     );
-    return { isHeld: true, silent: silent.slice(0, SILENT_MAX).map(holderOf) };
+    return { isHeld: true, known: this.#rows.size, silent: silent.slice(0, SILENT_MAX).map(holderOf) };
   }
 
   /**

@@ -243,7 +243,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
   }
 
   async watch(lease: Lease, silentForMs: number): Promise<WatchReport> {
-    const { isHeld, silent } = await this.#parts.commands.runOfLease(serverWatch, {
+    const { silent, ...report } = await this.#parts.commands.runOfLease(serverWatch, {
       ...this.#keysOf(lease.serverId),
       holder: holderOf(lease),
       token: lease.token,
@@ -251,7 +251,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
       silentMax: SILENT_MAX,
       keepMs: SIGNS_TTL_MS,
     });
-    return { isHeld, silent: silent.map(readHolder) };
+    return { ...report, silent: silent.map(readHolder) };
   }
 
   async expire(server: ServerIncarnation, silentForMs: number): Promise<SilenceVerdict> {

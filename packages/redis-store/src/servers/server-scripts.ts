@@ -164,8 +164,8 @@ export const serverWatch = defineScript(
     args: [input.holder, input.token, input.silentForMs, input.silentMax, input.keepMs],
   }),
   (reply) => {
-    const [isHeld, ...silent] = toStrings(reply);
-    return { isHeld: isHeld === "1", silent };
+    const [isHeld, known = "0", ...silent] = toStrings(reply);
+    return { isHeld: isHeld === "1", known: Number(known), silent };
   },
 );
 

@@ -104,6 +104,7 @@ describe("the head of a request", () => {
   it.each([
     ["without Host", "GET /x HTTP/1.1\r\nA: b\r\n\r\n", 400],
     ["of HTTP/1.0", "GET /x HTTP/1.0\r\nHost: x\r\n\r\n", 505],
+    ["with a whole URL", "GET http://x/x HTTP/1.1\r\nHost: x\r\n\r\n", 505],
     [
       "with a length and chunks",
       "GET /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
