@@ -2,6 +2,23 @@
 const RECEIVERS = [1, 10, 100, 1_000, 10_000];
 const HOOK_SECONDS = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5];
 
+/**
+ * Why tokens are refused: the reasons of `@cm/auth` and of revocations; `other` is a token that is missing, or an
+ * application's own reason.
+ */
+const TOKEN_REASONS = [
+  "malformed",
+  "too-long",
+  "signature",
+  "algorithm",
+  "key-unknown",
+  "expired",
+  "not-yet-valid",
+  "claim",
+  "revoked",
+  "other",
+] as const;
+
 /** How many values were at most as large as each of a few bounds. Recording a value takes a few comparisons. */
 export class Distribution {
   readonly #bounds: readonly number[];
@@ -42,6 +59,15 @@ export class Measurements {
   readonly receivers = { room: new Distribution(RECEIVERS), user: new Distribution(RECEIVERS) } as const;
   /** Seconds that hooks took to decide, by hook; a hook that misses its deadline counts with the deadline. */
   readonly hooks = new Map<string, Distribution>();
+
+  /** Number of refused tokens, by reason. */
+  readonly tokensRefused = new Map<string, number>(TOKEN_REASONS.map((reason) => [reason, 0]));
+
+  /** Counts a refused token under its reason, or under `other`, so that the number of reasons is bounded. */
+  tokenRefused(reason: unknown): void {
+    const known = TOKEN_REASONS.find((each) => each === reason) ?? "other";
+    this.tokensRefused.set(known, (this.tokensRefused.get(known) ?? 0) + 1);
+  }
 
   /** Records how long a hook took. `name` is one of the few names of the gateway's hooks. */
   hookTook(name: string, ms: number): void {

@@ -153,6 +153,12 @@ const LABELLED: readonly (readonly [name: string, help: string, label: string, v
       "kind",
       ({ membership: { drift } }) => repairsOf(drift),
     ],
+    [
+      "cm_tokens_refused_total",
+      "Tokens refused when clients connected or sent another one, by reason.",
+      "reason",
+      ({ tokensRefused }) => Object.fromEntries(tokensRefused),
+    ],
     ["cm_upgrades_refused_total", "Upgrades refused, by code.", "code", ({ transport }) => transport?.refused ?? {}],
     [
       "cm_frame_faults_total",
@@ -281,9 +287,10 @@ function repairsOf({ missing, stray, wrong }: MembershipStats["drift"]): ByLabel
 }
 
 /** Reads all values that need no request to the store. */
-function snapshotOf({ node, transport, limits, droppedLogLines, most }: MetricSources) {
+function snapshotOf({ node, transport, limits, measurements, droppedLogLines, most }: MetricSources) {
   return {
     limits: limits(),
+    tokensRefused: measurements.tokensRefused,
     transport: transport(),
     router: node.router.stats(),
     membership: node.membership.stats(),

@@ -84,12 +84,27 @@ async function open(port: number, userId: string, more: Partial<Token>) {
 }
 
 describe("an upgrade with a token", () => {
-  it("is refused with a code if the token is bad, and says nothing of it", async () => {
-    const { port, gateway } = await serve();
+  it("is refused with a code if the token is bad, says nothing of it, and is counted by the reason", async () => {
+    let adminPort: unknown;
+    const { port, gateway } = await serve({
+      admin: { port: 0 },
+      logger: {
+        info: (fields) => {
+          adminPort ??= fields.adminPort;
+        },
+        warn: () => undefined,
+        error: () => undefined,
+      },
+    });
     for (const bad of ["x", "a.b.c", `${await tokenFor("ada")}x`]) {
       expect(await refusal(port, bad)).toEqual([401, "unauthorized", false]);
     }
     expect(gateway.node.membership.stats().connections).toBe(0);
+    const ada = await connect(port, "ada");
+    expect(await ada.outcome({ type: "refresh", token: `${await tokenFor("ada")}x` })).toBe("unauthorized");
+    const metrics = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
+    const refused = [...metrics.matchAll(/^cm_tokens_refused_total\{reason="(\S+)"\} ([1-9]\d*)$/gm)];
+    expect(refused.map(([, reason, count]) => `${count} ${reason}`)).toEqual(["2 malformed", "2 signature"]);
   });
 
   it("is refused for now if the keys can't be had, which is logged with the cause", async () => {

@@ -43,8 +43,9 @@ export function createSessionTransport(
   const { refresh } = config;
   const took = (name: string, ms: number): void => measurements.hookTook(name, ms);
   const hookRunner = new HookRunner("hook", config.hookTimeoutMs, config.maxPendingHooks, onFault, took);
-  // A client is only told to come back later; the operator needs the cause, such as a key server that is down.
-  const reportingOutage = (error: unknown): never => {
+  const noteRefusal = (error: unknown): never => {
+    if (isCmError(error) && error.code === "unauthorized") measurements.tokenRefused(error.details?.reason);
+    // The client is only told to come back later; the operator needs the cause, such as a key server that is down.
     if (isCmError(error) && error.code === "unavailable" && error.cause !== undefined) onFault(error);
     throw error;
   };
@@ -91,7 +92,11 @@ export function createSessionTransport(
     hookRunner,
     refresh:
       refresh &&
-      (async (token) => unlessRevoked(await hookRunner.run("refresh", () => refresh(token)).catch(reportingOutage))),
+      ((token) =>
+        hookRunner
+          .run("refresh", () => refresh(token))
+          .then(unlessRevoked)
+          .catch(noteRefusal)),
     credentialTimes: { warningMs: config.tokenWarningMs, graceMs: config.tokenGraceMs },
     now: () => config.clock.now(),
     monotonicMs: () => config.clock.monotonicMs(),
@@ -121,7 +126,8 @@ export function createSessionTransport(
       const beganAt = performance.now();
       return user
         .finally(() => took("authenticate", performance.now() - beganAt))
-        .then((late) => holderOf(unlessRevoked(late)), reportingOutage);
+        .then((late) => holderOf(unlessRevoked(late)))
+        .catch(noteRefusal);
     },
     nextConnectionId: () => membership.nextConnectionId(),
     handler: {
