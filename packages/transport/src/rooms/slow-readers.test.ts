@@ -1,7 +1,7 @@
 import { encodeUtf8 } from "@cm/protocol";
 import { expect, it, onTestFinished } from "vitest";
 import { LaggingMembers, type RoomMember } from "./lagging-members.js";
-import type { SlowReaderPolicy } from "./slow-readers.js";
+import type { SlowReaderPolicy } from "./slow-reader-options.js";
 
 const MEMBERS = 200;
 const MESSAGES = 1_000;
