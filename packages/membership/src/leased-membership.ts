@@ -115,9 +115,10 @@ class LeasedMembership implements Membership {
         : new DeadServerWatch({
             servers: store.upkeep.servers,
             link: store.link,
-            lease: () => this.#keeper.current(),
+            lease: () => (this.#keeper.held ? this.#keeper.current() : undefined),
+            areMissing: () => this.#keeper.areMissing,
             deadAfterMs: options.deadAfterMs,
-            onKnown: (count) => this.#keeper.noteKnown(count),
+            onCounted: (speaking) => this.#keeper.noteSpeaking(speaking),
             onLost: () => this.#keeper.hurry(),
             onDead: ({ serverId }) => this.#onDead(serverId),
             onError: (cause) => this.#tell(cause),

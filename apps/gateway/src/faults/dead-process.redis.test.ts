@@ -6,7 +6,7 @@ import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
 import { ownerOf } from "@cm/protocol";
 import { askRedis, eventually, freshPrefix, startRedis } from "@cm/test-kit";
-import { expect, inject, it, onTestFinished } from "vitest";
+import { expect, inject, it, onTestFinished, vi } from "vitest";
 
 const DEAD_AFTER_MS = 1_000;
 
@@ -23,6 +23,16 @@ const LONG_LEASES = {
   env: { DEAD_AFTER_MS: String(DEAD_AFTER_MS) },
 };
 
+/**
+ * Half a heartbeat interval: nothing that happens within this time is due to a heartbeat, or to the end of a
+ * lease, which is later still. How much earlier it happens depends on the machine:
+ * `killed-by-default.redis.test.ts` and the page of failures measure that.
+ */
+const BEFORE_HEARTBEAT_MS = LONG_LEASES.heartbeatIntervalMs / 2;
+
+// Processes start slowly on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
+
 const passing = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 it("a killed gateway's members leave every roster long before its lease expires, each offline once", async () => {
@@ -37,12 +47,13 @@ it("a killed gateway's members leave every roster long before its lease expires,
   const observer = crowd.on(1)[0];
   const killedAt = performance.now();
   await cluster.gateways[0]?.kill();
-  await eventually(async () => {
+  const rosterIsRight = async () => {
     const roster = await observer?.socket.do({ type: "members", room: observer.room });
     const servers = roster?.type === "members" ? roster.members.map(({ connection }) => ownerOf(connection)) : [];
     expect(new Set(servers)).toEqual(new Set(["gw2", "gw3"]));
-  });
-  expect(performance.now() - killedAt).toBeLessThan(DEAD_AFTER_MS + 2_000);
+  };
+  await eventually(rosterIsRight, { timeoutMs: BEFORE_HEARTBEAT_MS });
+  expect(performance.now() - killedAt).toBeLessThan(BEFORE_HEARTBEAT_MS);
   await eventually(async () => expect((await cluster.keys()).filter((key) => key.includes("gw1"))).toEqual([]));
   const survivors = await Promise.all([1, 2].map((index) => cluster.stats(index)));
   expect(survivors.reduce((sum, { reapedServers = 0 }) => sum + reapedServers, 0)).toBe(1);
@@ -81,7 +92,7 @@ it("gateways find out that Redis was emptied within a second or two, long before
   const emptiedAt = performance.now();
   await askRedis(redis.port, "FLUSHALL");
   await expectProjected(cluster, crowd);
-  expect(performance.now() - emptiedAt).toBeLessThan(DEAD_AFTER_MS + 2_000);
+  expect(performance.now() - emptiedAt).toBeLessThan(BEFORE_HEARTBEAT_MS);
   expect(crowd.present).toEqual(crowd.members);
 });
 
@@ -102,7 +113,7 @@ it("a roster that is asked for finds out that Redis was emptied, and is never sh
   }
   expect(totals[0]).toBe("unavailable");
   expect(new Set(totals)).toEqual(new Set(["unavailable", 1]));
-  expect(performance.now() - emptiedAt).toBeLessThan(2_000);
+  expect(performance.now() - emptiedAt).toBeLessThan(BEFORE_HEARTBEAT_MS);
 });
 
 it("a roster is not shown without the members of a gateway that has not written them again after Redis was emptied", async () => {
@@ -193,7 +204,7 @@ it("a start with a dead process's id takes its place, and with a living one's fa
   await first.kill();
   const killedAt = performance.now();
   const second = await startGatewayProcess({ env });
-  expect(performance.now() - killedAt).toBeLessThan(DEAD_AFTER_MS + 5_000);
+  expect(performance.now() - killedAt).toBeLessThan(BEFORE_HEARTBEAT_MS);
   expect((await fetch(`${second.url}/readyz`)).status).toBe(200);
   await second.stop();
 });

@@ -164,13 +164,14 @@ export class Servers {
 
   watch(lease: Lease, silentForMs: number): WatchReport {
     const row = this.#held(lease);
-    if (row === undefined) return { isHeld: false, known: 0, silent: [] };
+    if (row === undefined) return { isHeld: false, speaking: 0, silent: [] };
     const now = this.#now();
     row.signAt = now;
-    const silent = this.#living().filter(({ signAt }) => signAt !== undefined && signAt <= now - silentForMs);
+    const signed = this.#living().filter(({ signAt }) => signAt !== undefined);
+    const silent = signed.filter(({ signAt = now }) => signAt <= now - silentForMs);
     return {
       isHeld: true,
-      known: this.#rows.size,
+      speaking: signed.length - silent.length,
       silent: silent.slice(0, NAMED_MAX).map(({ registration }) => incarnationOf(registration)),
     };
   }

@@ -4,11 +4,14 @@ import type { Lease, Link, ServerIncarnation, ServerUpkeep } from "@cm/protocol"
 export interface DeadServerWatchOptions {
   readonly servers: Pick<ServerUpkeep, "watch" | "expire">;
   readonly link: Pick<Link, "state">;
-  readonly lease: () => Lease;
+  /** Returns the lease, or `undefined` while it is not held or not everything is written under it. */
+  readonly lease: () => Lease | undefined;
+  /** Whether servers are waited for that have not returned since the store lost its data. */
+  readonly areMissing: () => boolean;
   /** How long a server must have sent no sign of life to be presumed dead, in milliseconds. */
   readonly deadAfterMs: number;
-  /** Called after each sign of life with the number of servers that the registry knows. */
-  readonly onKnown: (count: number) => void;
+  /** Called after each sign of life with the number of servers that send them. */
+  readonly onCounted: (speaking: number) => void;
   /** Called if the registry no longer holds this server's lease. */
   readonly onLost: () => void;
   /** Called for a server that is dead and whose lease was ended. */
@@ -63,21 +66,30 @@ export class DeadServerWatch {
   #schedule(delayMs: number): void {
     if (this.#isStopped) return;
     this.#timer = setTimeout(() => {
-      this.#looking = this.#look().finally(() => this.#schedule(this.#intervalMs));
+      this.#looking = this.#look().finally(() => this.#schedule(this.#delayMs));
     }, delayMs);
     this.#timer.unref();
   }
 
+  /** Shorter while this server or others have yet to return: requests for rosters fail meanwhile. */
+  get #delayMs(): number {
+    const { lease, areMissing } = this.#options;
+    return lease() === undefined || areMissing() ? Math.ceil(this.#intervalMs / LOOKS) : this.#intervalMs;
+  }
+
   async #look(): Promise<void> {
-    const { servers, lease, deadAfterMs, onKnown, onLost } = this.#options;
+    const { servers, lease, deadAfterMs, onCounted, onLost } = this.#options;
     try {
-      const { isHeld, known, silent } = await servers.watch(lease(), deadAfterMs);
+      const held = lease();
+      // A sign of life also says that everything of this server is in the store.
+      if (held === undefined) return;
+      const { isHeld, speaking, silent } = await servers.watch(held, deadAfterMs);
       if (!isHeld) {
         this.#steadySince = undefined;
         if (!this.#isStopped) onLost();
         return;
       }
-      onKnown(known);
+      onCounted(speaking);
       if (this.#isSteady()) await this.#judge(silent);
     } catch {
       // The error is not reported here: if the store is unreachable, the heartbeat reports it.

@@ -65,7 +65,7 @@ export class LeaseKeeper {
   /** Consecutive failures to project everything, and the monotonic time at which the next attempt is due. */
   #failures = 0;
   #resumeAt = 0;
-  /** The servers that were known before the lease was lost, and may not have registered again yet. */
+  /** The servers that sent signs of life before the lease was lost, and may have to return. */
   readonly #peers: ReturningPeers;
   #fault: CmError | undefined;
   #isTaken = false;
@@ -199,9 +199,14 @@ export class LeaseKeeper {
     this.#schedule(Math.random() * Math.min(RECOVERY_SPREAD_MS, this.#options.intervalMs));
   }
 
-  /** Records the number of servers that the registry knows, while it holds this lease. */
-  noteKnown(count: number): void {
-    this.#peers.noteKnown(count);
+  /** Whether servers have yet to write their data again after the store lost it. */
+  get areMissing(): boolean {
+    return this.#peers.areMissing;
+  }
+
+  /** Records the number of servers that send signs of life, while the registry holds this lease. */
+  noteSpeaking(count: number): void {
+    this.#peers.noteSpeaking(count);
   }
 
   /** Called when the lease may be lost: sends a heartbeat now, unless one is in progress. */

@@ -154,7 +154,8 @@ describe("Membership and its lease", () => {
       },
       interest: made.interest,
       heartbeatIntervalMs: 100,
-      leaseTtlMs: 1_000,
+      // No pause of this process may let the lease expire, which would count as another reprojection.
+      leaseTtlMs: 60_000,
     });
     await membership.start();
     if (lease === undefined) throw new Error("The membership took no lease.");

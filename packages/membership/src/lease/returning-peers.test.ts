@@ -7,39 +7,39 @@ function peers() {
   return { clock, returning: new ReturningPeers(5_000, () => clock.now) };
 }
 
-it("servers are missing after a loss until as many are known as before it", () => {
+it("servers are missing after a loss until as many speak as before it", () => {
   const { returning } = peers();
   expect(returning.areMissing).toBe(false);
-  returning.noteKnown(3);
+  returning.noteSpeaking(3);
   returning.noteLoss();
   for (const count of [1, 2]) {
-    returning.noteKnown(count);
+    returning.noteSpeaking(count);
     expect(returning.areMissing, String(count)).toBe(true);
   }
-  returning.noteKnown(3);
+  returning.noteSpeaking(3);
   expect(returning.areMissing).toBe(false);
 });
 
 it("servers that do not return are waited for once, for a bounded time", () => {
   const { clock, returning } = peers();
-  returning.noteKnown(3);
+  returning.noteSpeaking(3);
   returning.noteLoss();
   clock.now = 4_999;
   returning.noteLoss();
-  returning.noteKnown(2);
+  returning.noteSpeaking(2);
   expect(returning.areMissing).toBe(true);
   clock.now = 5_000;
   expect(returning.areMissing).toBe(false);
-  // From now on the registry with two servers is the complete one.
-  returning.noteKnown(2);
+  // From now on two servers are all.
+  returning.noteSpeaking(2);
   returning.noteLoss();
-  returning.noteKnown(2);
+  returning.noteSpeaking(2);
   expect(returning.areMissing).toBe(false);
 });
 
 it("a server that was alone waits for no other one", () => {
   const { returning } = peers();
-  returning.noteKnown(1);
+  returning.noteSpeaking(1);
   returning.noteLoss();
   expect(returning.areMissing).toBe(false);
 });

@@ -1,12 +1,12 @@
 /**
  * Tells whether servers are still missing from the store after it lost its data. A store that lost all data
- * holds only the servers that have noticed this and registered again: it would show the rooms of the others as
- * empty.
+ * holds only what servers have written that have noticed this: it would show the rooms of the others as empty.
+ * A server sends signs of life only while everything of it is in the store.
  */
 export class ReturningPeers {
   readonly #withinMs: number;
   readonly #now: () => number;
-  /** Number of servers that the registry knew when it was complete, this server included. */
+  /** Number of servers that sent signs of life when none was missing, this server included. */
   #complete = 0;
   /** Monotonic time until which servers may be missing. */
   #missingUntil = Number.NEGATIVE_INFINITY;
@@ -20,7 +20,7 @@ export class ReturningPeers {
     this.#now = now;
   }
 
-  /** Whether servers that the registry knew before the loss may be missing. */
+  /** Whether servers that sent signs of life before the loss have yet to send one. */
   get areMissing(): boolean {
     return this.#now() < this.#missingUntil;
   }
@@ -30,8 +30,8 @@ export class ReturningPeers {
     if (!this.areMissing && this.#complete > 1) this.#missingUntil = this.#now() + this.#withinMs;
   }
 
-  /** Records the number of servers that the registry knows. */
-  noteKnown(count: number): void {
+  /** Records the number of servers that send signs of life. */
+  noteSpeaking(count: number): void {
     if (this.areMissing && count < this.#complete) return;
     this.#missingUntil = Number.NEGATIVE_INFINITY;
     this.#complete = count;

@@ -146,13 +146,13 @@ export class ServerTable {
 
   watch(lease: Lease, silentForMs: number): WatchReport {
     const row = this.#held(lease);
-    if (row === undefined) return { isHeld: false, known: 0, silent: [] };
+    if (row === undefined) return { isHeld: false, speaking: 0, silent: [] };
     const now = this.#now();
     row.lastSign = now;
-    const silent = [...this.#rows.values()].filter(
-      (each) => this.lives(each) && each.lastSign !== undefined && each.lastSign <= now - silentForMs,
-    );
-    return { isHeld: true, known: this.#rows.size, silent: silent.slice(0, SILENT_MAX).map(holderOf) };
+    const signed = [...this.#rows.values()].filter((each) => this.lives(each) && each.lastSign !== undefined);
+    const silent = signed.filter(({ lastSign = now }) => lastSign <= now - silentForMs);
+    const speaking = signed.length - silent.length;
+    return { isHeld: true, speaking, silent: silent.slice(0, SILENT_MAX).map(holderOf) };
   }
 
   /**

@@ -37,10 +37,10 @@ export interface WatchReport {
   /** Whether the registry holds the server's lease. */
   readonly isHeld: boolean;
   /**
-   * Number of servers that the registry knows, which are the `living` and `lapsed` ones of a snapshot; 0 if
-   * the lease is not held. After the store lost its data, it grows as servers register again.
+   * Number of servers, this one included, that sent a sign of life within `silentForMs`; 0 if the lease is not
+   * held. After the store lost its data, it grows as servers write theirs again.
    */
-  readonly known: number;
+  readonly speaking: number;
   /** Servers that hold a lease and whose last sign of life is older than `silentForMs`; at most 100. */
   readonly silent: readonly ServerIncarnation[];
 }

@@ -164,8 +164,8 @@ export const serverWatch = defineScript(
     args: [input.holder, input.token, input.silentForMs, input.silentMax, input.keepMs],
   }),
   (reply) => {
-    const [isHeld, known = "0", ...silent] = toStrings(reply);
-    return { isHeld: isHeld === "1", known: Number(known), silent };
+    const [isHeld, speaking = "0", ...silent] = toStrings(reply);
+    return { isHeld: isHeld === "1", speaking: Number(speaking), silent };
   },
 );
 

@@ -62,6 +62,7 @@ export class SequenceTracker {
   readonly isStamped: boolean;
   #epoch: number | undefined;
   #sequence = 0;
+  #judged = 0;
   /** The latest implausible number, with its epoch. It is accepted once the next number follows it. */
   #unbelieved: EnvelopePosition | undefined;
   /** Number of the first message that arrived. */
@@ -81,13 +82,14 @@ export class SequenceTracker {
     return this.#epoch !== undefined;
   }
 
-  /** Whether at most one message was judged. */
-  get isSingle(): boolean {
-    return this.#epoch === undefined || this.#sequence === this.#first;
+  /** How many messages were judged. */
+  get judged(): number {
+    return this.#judged;
   }
 
   judge({ epoch, sequence }: EnvelopePosition): Verdict {
     if (sequence === 0) return FRESH;
+    this.#judged++;
     const before = this.#epoch === epoch ? this.#sequence : 0;
     // The first message after subscribing: earlier messages are unknown.
     const isFirst = this.#epoch === undefined;
@@ -223,12 +225,13 @@ export class ChannelTracker {
   }
 
   /**
-   * Drops the origins of which only one message was judged, such as those of an unknown publisher that keeps
-   * changing its name. If that does not free an entry, drops the older half of the origins.
+   * Drops half of the origins: those of which the fewest messages were judged, and among equal ones the newest.
+   * An unknown publisher that keeps changing its name has few messages under each name, and comes later than
+   * the servers.
    */
   #makeRoom(): void {
-    for (const [origin, inbound] of this.#origins) if (inbound.isSingle) this.#origins.delete(origin);
-    if (this.#origins.size < MAX_ORIGINS) return;
-    for (const origin of [...this.#origins.keys()].slice(0, MAX_ORIGINS / 2)) this.#origins.delete(origin);
+    const newestFirst = [...this.#origins.values()].reverse();
+    const dropped = newestFirst.toSorted((a, b) => a.judged - b.judged).slice(0, MAX_ORIGINS / 2);
+    for (const { origin } of dropped) this.#origins.delete(origin);
   }
 }

@@ -12,17 +12,17 @@ export function describeServerWatch(name: string, createHarness: HarnessFactory)
     it("names servers that sent no sign of life for a while although their leases are valid", async (harness) => {
       const { upkeep } = harness.store;
       const [silent, speaking] = [await bringUp(harness.store, "silent"), await bringUp(harness.store, "speaking")];
-      expect(await upkeep.servers.watch(silent.lease, SHORT_MS)).toEqual({ isHeld: true, known: 2, silent: [] });
+      expect(await upkeep.servers.watch(silent.lease, SHORT_MS)).toEqual({ isHeld: true, speaking: 1, silent: [] });
       await harness.letTimePass(2 * SHORT_MS);
       const { serverId, incarnation } = silent.registration;
       expect(await upkeep.servers.watch(speaking.lease, SHORT_MS)).toEqual({
         isHeld: true,
-        known: 2,
+        speaking: 1,
         silent: [{ serverId, incarnation }],
       });
-      expect(await upkeep.servers.watch(speaking.lease, LONG_MS)).toEqual({ isHeld: true, known: 2, silent: [] });
+      expect(await upkeep.servers.watch(speaking.lease, LONG_MS)).toEqual({ isHeld: true, speaking: 2, silent: [] });
       await upkeep.servers.watch(silent.lease, SHORT_MS);
-      expect((await upkeep.servers.watch(speaking.lease, SHORT_MS)).silent).toEqual([]);
+      expect(await upkeep.servers.watch(speaking.lease, SHORT_MS)).toEqual({ isHeld: true, speaking: 2, silent: [] });
     });
 
     it("ends the lease of a silent server to which nothing listens, so that it can be claimed", async (harness) => {
@@ -61,12 +61,12 @@ export function describeServerWatch(name: string, createHarness: HarnessFactory)
       const [lost, observer] = [await bringUp(harness.store, "lost"), await bringUp(harness.store, "observer")];
       await upkeep.servers.watch(lost.lease, SHORT_MS);
       await servers.release(lost.lease);
-      expect(await upkeep.servers.watch(lost.lease, SHORT_MS)).toEqual({ isHeld: false, known: 0, silent: [] });
+      expect(await upkeep.servers.watch(lost.lease, SHORT_MS)).toEqual({ isHeld: false, speaking: 0, silent: [] });
       await harness.letTimePass(2 * SHORT_MS);
       expect((await upkeep.servers.watch(observer.lease, SHORT_MS)).silent).toEqual([]);
       const late = await bringUp(harness.store, "late");
       await letDie(harness, late);
-      expect(await upkeep.servers.watch(late.lease, SHORT_MS)).toEqual({ isHeld: false, known: 0, silent: [] });
+      expect(await upkeep.servers.watch(late.lease, SHORT_MS)).toEqual({ isHeld: false, speaking: 0, silent: [] });
     });
 
     it("reports until when a live server holds its id", async ({ store }) => {
