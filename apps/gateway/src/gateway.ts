@@ -100,7 +100,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const local: LocalDelivery = {
     toRoom: (room, frame, except) => {
       if (server === undefined) return;
-      fanOut.delivering(server.membersOf(room));
+      if (fanOut.isLimited) fanOut.delivering(server.membersOf(room));
       server.toRoom(room, frame, except);
     },
     // Deliver through the session, which keeps direct messages until the connection is registered: the socket
@@ -206,8 +206,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     revocations,
     fanOut,
     reached: limits,
-    audienceOfRoom: (room) => roomSizes.of(room, server?.membersOf(room) ?? 0),
-    audienceOfUser: (userId) => userSizes.of(userId, server?.countOf(userId) ?? 0),
+    audienceOfRoom: (room) => (fanOut.isLimited ? roomSizes.of(room, server?.membersOf(room) ?? 0) : 0),
+    audienceOfUser: (userId) => (fanOut.isLimited ? userSizes.of(userId, server?.countOf(userId) ?? 0) : 0),
   });
 
   const admin = createAdminListener(config, node, {

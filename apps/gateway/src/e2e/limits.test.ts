@@ -1,7 +1,8 @@
 import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
+import { createMemoryStore } from "@cm/memory-store";
 import { SUBPROTOCOL } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
 import type { GatewayOptions } from "../gateway-options.js";
 import { createGateway } from "../index.js";
@@ -57,6 +58,21 @@ it("refuses messages to more receivers a second than a connection may have, one 
   expect((await bob.ask({ type: "publish", room: "hall", data: 1 })).type).toBe("ack");
   expect(await bob.ask({ type: "publish", room: "hall", data: 2 })).toMatchObject({ code: "rate-limited" });
   expect(await reached("fan-out")).toBe(2);
+});
+
+it.each([
+  ["reads the size of a busy room where messages are limited by their receivers", { maxFanoutPerSecond: 1_000 }, 1],
+  ["does not read the size of a busy room where nothing is limited by it", { maxFanoutPerSecond: 0 }, 0],
+])("%s", async (_, limits, expected) => {
+  const store = createMemoryStore();
+  await store.start();
+  onTestFinished(() => store.close());
+  const reads = vi.spyOn(store.rooms, "count");
+  const { open } = await serve({ ...limits, maxFanoutPercent: 0, clock: AT_REST, store });
+  const ann = await open("ann");
+  await ann.do({ type: "join", room: "hall" });
+  for (let i = 0; i < 12; i++) await ann.do({ type: "publish", room: "hall", data: i });
+  expect(reads).toHaveBeenCalledTimes(expected);
 });
 
 it("gives messages to many receivers a share of the server's time, whoever sends them, and small ones theirs", async () => {
