@@ -104,7 +104,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       if (server === undefined) return;
       const members = server.membersOf(room);
       measurements.receivers.room.record(members);
-      fanOut.delivering(members);
+      if (fanOut.isLimited) fanOut.delivering(members);
       server.toRoom(room, frame, except);
     },
     // Deliver through the session, which keeps direct messages until the connection is registered: the socket
@@ -213,8 +213,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     measurements,
     fanOut,
     reached: limits,
-    audienceOfRoom: (room) => roomSizes.of(room, server?.membersOf(room) ?? 0),
-    audienceOfUser: (userId) => userSizes.of(userId, server?.countOf(userId) ?? 0),
+    audienceOfRoom: (room) => (fanOut.isLimited ? roomSizes.of(room, server?.membersOf(room) ?? 0) : 0),
+    audienceOfUser: (userId) => (fanOut.isLimited ? userSizes.of(userId, server?.countOf(userId) ?? 0) : 0),
   });
 
   const admin = createAdminListener(config, node, {

@@ -1,7 +1,8 @@
 import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
+import { createMemoryStore } from "@cm/memory-store";
 import { SUBPROTOCOL } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
 import type { GatewayOptions } from "../gateway-options.js";
 import { createGateway } from "../index.js";
@@ -71,6 +72,21 @@ it("refuses requests of more bytes a second than a connection may send, one beyo
   expect(await reached("bytes")).toBe(2);
   const free = await (await serve({ maxBytesPerSecond: 0, clock: AT_REST })).open("ann");
   for (let sent = 0; sent < 60; sent++) expect(await send(free)).toMatchObject({ code: "not-found" });
+});
+
+it.each([
+  ["reads the size of a busy room where messages are limited by their receivers", { maxFanoutPerSecond: 1_000 }, 1],
+  ["does not read the size of a busy room where nothing is limited by it", { maxFanoutPerSecond: 0 }, 0],
+])("%s", async (_, limits, expected) => {
+  const store = createMemoryStore();
+  await store.start();
+  onTestFinished(() => store.close());
+  const reads = vi.spyOn(store.rooms, "count");
+  const { open } = await serve({ ...limits, maxFanoutPercent: 0, clock: AT_REST, store });
+  const ann = await open("ann");
+  await ann.do({ type: "join", room: "hall" });
+  for (let i = 0; i < 12; i++) await ann.do({ type: "publish", room: "hall", data: i });
+  expect(reads).toHaveBeenCalledTimes(expected);
 });
 
 it("limits the server's time for messages to many receivers, regardless of the sender, and leaves time for small ones", async () => {

@@ -55,6 +55,11 @@ export class FanOutBudget {
     this.#filledAt = options.monotonicMs();
   }
 
+  /** Whether there is any limit, so that the number of a message's receivers matters. */
+  get isLimited(): boolean {
+    return this.#options.perSecond > 0 || this.#options.serverPercent > 0;
+  }
+
   /** Creates the account of one connection. */
   account(): FanOutAccount {
     return new FanOutAccount(this.#options, this);
