@@ -6,8 +6,11 @@ import { CmError, type Result } from "./errors.js";
  */
 const SERVER_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** `<server>.`, four characters of incarnation, one of shelf bits, and a counter in base 36. */
-const CONNECTION_ID = /^([A-Za-z0-9_-]{1,64})\.([a-z0-9]{4})([a-g0-9])([a-z0-9]{1,11})$/;
+/**
+ * `<server>.`, four characters of incarnation, one of shelf bits, and a counter in base 36 without leading zeros:
+ * otherwise two strings would mean the same connection.
+ */
+const CONNECTION_ID = /^([A-Za-z0-9_-]{1,64})\.([a-z0-9]{4})([a-g0-9])(0|[a-z1-9][a-z0-9]{0,10})$/;
 
 const INCARNATION = /^[a-z0-9]{4}$/;
 
@@ -54,9 +57,8 @@ export function parseConnectionId(value: unknown): Result<ConnectionIdParts> {
     const [, serverId = "", incarnation = "", bits = "", count = ""] = match;
     const counter = Number.parseInt(count, 36);
     const shelfBits = Number.parseInt(bits, 36);
-    // Accept only one spelling of each id: otherwise, with a leading zero or an unsafe counter, two
-    // strings would mean the same connection.
-    if (Number.isSafeInteger(counter) && counter.toString(36) === count) {
+    // Beyond the safe integers, two strings would have the same counter.
+    if (Number.isSafeInteger(counter)) {
       return { ok: true, value: { serverId, incarnation, shelfBits, shelf: counter % 2 ** shelfBits, counter } };
     }
   }

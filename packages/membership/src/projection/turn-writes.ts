@@ -11,6 +11,8 @@ interface Batch<Item> {
   readonly lease: Lease;
   readonly items: Item[];
   readonly written: Promise<void>;
+  /** Starts the call, which settles `written`. */
+  readonly send: () => void;
 }
 
 /**
@@ -20,6 +22,7 @@ interface Batch<Item> {
 export class TurnWrites<Item> {
   readonly #write: (lease: Lease, target: string, items: readonly Item[]) => Promise<void>;
   readonly #open = new Map<string, Batch<Item>>();
+  #waiting: Batch<Item>[] = [];
 
   constructor(write: (lease: Lease, target: string, items: readonly Item[]) => Promise<void>) {
     this.#write = write;
@@ -44,17 +47,25 @@ export class TurnWrites<Item> {
 
   #begin(lease: Lease, target: string): Batch<Item> {
     const items: Item[] = [];
+    let send = (): void => undefined;
     const written = new Promise<void>((resolve, reject) => {
-      setImmediate(() => {
-        if (this.#open.get(target) === batch) this.#open.delete(target);
-        // The async function also turns a synchronous throw of the store into a rejection; otherwise it would
-        // be uncaught here.
-        const write = async (): Promise<void> => this.#write(lease, target, items);
-        write().then(resolve, reject);
-      });
+      // The async function also turns a synchronous throw of the store into a rejection; otherwise it would
+      // be uncaught here.
+      const write = async (): Promise<void> => this.#write(lease, target, items);
+      send = () => void write().then(resolve, reject);
     });
-    const batch = { lease, items, written };
+    const batch = { lease, items, written, send };
     this.#open.set(target, batch);
+    if (this.#waiting.length === 0) setImmediate(() => this.#sendAll());
+    this.#waiting.push(batch);
     return batch;
+  }
+
+  /** Starts the calls for all targets at once, so that the store can combine them further. */
+  #sendAll(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#open.clear();
+    for (const { send } of waiting) send();
   }
 }

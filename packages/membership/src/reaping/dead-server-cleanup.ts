@@ -1,4 +1,4 @@
-import type { ConnectionRecord, ReapClaim, UserConnection } from "@cm/protocol";
+import { CmError, type ConnectionRecord, type ReapClaim, type UserConnection } from "@cm/protocol";
 import type { MembershipStore } from "../options.js";
 import { type PermanentErrors, together } from "../projection/permanent-errors.js";
 import type { HeldClaim } from "./held-claim.js";
@@ -10,16 +10,20 @@ const SHELVES_AT_ONCE = 8;
  * Number of records, plus rooms named in them, at which reading pauses until they are cleaned up. Large
  * groups save calls: a store keeps users and rooms in hundreds of partitions and writes to each separately.
  */
-const GROUP_SIZE = 8_000;
+const GROUP_SIZE = 16_000;
 
-/** Maximum number of connections of users that one step removes: 2 to 3 ms of the store's time. */
-const USERS_AT_ONCE = 250;
+/**
+ * Maximum cost of one step, in entries: about a millisecond of the store's time. Only one step is in flight, and a
+ * store may carry out the calls of a step without a pause, so this is also how long other callers wait.
+ */
+const STEP_COST = 250;
 
-/** Maximum number of rooms that one step clears. */
-const ROOMS_AT_ONCE = 100;
+/** Cost of the call for a partition, and of a room, in entries: connections of users, or members of a room. */
+const CALL_COST = 10;
+const ROOM_COST = 2;
 
-/** Number of concurrent steps: keeps both the store and this server busy, and both can do other work in between. */
-const STEPS_AT_ONCE = 2;
+/** How often a step is repeated because its claim ended while it ran. */
+const REPEATS_MAX = 3;
 
 /** Maximum number of rooms remembered as cleared. Any other room is cleared again if a later record names it. */
 const CLEARED_MAX = 100_000;
@@ -42,10 +46,18 @@ interface Shelf {
 /** Starts the writes of one step under the claim. */
 type Step = (claim: ReapClaim) => readonly Promise<unknown>[];
 
+/** Shelves that were read, with their users and rooms by partition. */
+interface Group {
+  readonly shelves: Shelf[];
+  readonly users: Map<number, UserConnection[]>;
+  /** The number of members that the records name, by room. */
+  readonly rooms: Map<number, Map<string, number>>;
+}
+
 /**
  * Removes a dead server's entries from the store, a group of shelves at a time: first the connections of
- * users and the members of rooms, then the records that name them. Users and rooms are sorted by
- * partition, so that those of one partition share a call.
+ * users and the members of rooms, then the records that name them. Those of one partition share a call, and
+ * one small step follows the other, so that other callers of the store have their turn in between.
  */
 export class DeadServerCleanup {
   readonly #options: DeadServerCleanupOptions;
@@ -63,20 +75,20 @@ export class DeadServerCleanup {
     for (let from = 0; from < shelves; ) {
       const group = await this.#read(from);
       if (group === undefined || !(await this.#clear(group))) return undefined;
-      for (const { records } of group) connections += records?.length ?? 0;
-      from += group.length;
+      for (const { records } of group.shelves) connections += records?.length ?? 0;
+      from += group.shelves.length;
     }
     return connections;
   }
 
-  async #read(from: number): Promise<Shelf[] | undefined> {
+  async #read(from: number): Promise<Group | undefined> {
     const { store, claim, refusals, signal } = this.#options;
-    const group: Shelf[] = [];
-    for (let size = 0; size < GROUP_SIZE && from + group.length < claim.shelves; ) {
+    const group: Group = { shelves: [], users: new Map(), rooms: new Map() };
+    for (let size = 0; size < GROUP_SIZE && from + group.shelves.length < claim.shelves; ) {
       signal.throwIfAborted();
       const given = await claim.current();
       if (given === undefined) return undefined;
-      const first = from + group.length;
+      const first = from + group.shelves.length;
       const count = Math.min(SHELVES_AT_ONCE, claim.shelves - first);
       const read = Array.from({ length: count }, async (_, i): Promise<Shelf> => {
         const shelf = first + i;
@@ -85,87 +97,108 @@ export class DeadServerCleanup {
         const [records] = await refusals.together([store.upkeep.projection.held(given.claim, "records", shelf)]);
         return { shelf, records };
       });
-      group.push(...(await together(read)));
-      for (const { records = [] } of group.slice(-count)) {
-        for (const { rooms } of records) size += 1 + rooms.length;
+      for (const shelf of await together(read)) {
+        group.shelves.push(shelf);
+        for (const record of shelf.records ?? []) {
+          this.#sort(group, record);
+          size += 1 + record.rooms.length;
+        }
       }
     }
     return group;
   }
 
+  /** Sorts a record's user and rooms by partition; here, so that the work is spread over the reads. */
+  #sort({ users, rooms }: Group, record: ConnectionRecord): void {
+    const { partitioning } = this.#options.store;
+    const { userId, connectionId } = record;
+    entryOf(users, partitioning.partitionOf(userId), () => []).push({ userId, connectionId });
+    for (const room of record.rooms) {
+      if (this.#cleared.has(room)) continue;
+      const members = entryOf(rooms, partitioning.partitionOf(room), () => new Map<string, number>());
+      members.set(room, (members.get(room) ?? 0) + 1);
+    }
+  }
+
   /** Cleans up after one group. Resolves with `false` if the claim was lost. */
-  async #clear(group: readonly Shelf[]): Promise<boolean> {
+  async #clear({ shelves, users, rooms }: Group): Promise<boolean> {
     const { projection } = this.#options.store.upkeep;
-    const records = group.flatMap((shelf) => shelf.records ?? []);
-    const users = this.#byPartition(
-      records.map(({ userId, connectionId }): UserConnection => ({ userId, connectionId })),
-      ({ userId }) => userId,
+    const usersDone = await this.#write(
+      steps(users, () => 1),
+      (some) => (claim) => [projection.evict(claim, { users: some })],
     );
-    const named = new Set(records.flatMap(({ rooms }) => rooms.filter((room) => !this.#cleared.has(room))));
-    const rooms = this.#byPartition([...named], (room) => room);
-    const isDone = await this.#write([
-      ...chunks(users, USERS_AT_ONCE).map(
-        (some): Step =>
-          (claim) => [projection.evict(claim, { users: some })],
-      ),
-      ...chunks(rooms, ROOMS_AT_ONCE).map(
-        (some): Step =>
-          (claim) =>
-            some.map((room) => projection.evict(claim, { room })),
-      ),
-    ]);
-    if (!isDone) return false;
-    if (this.#cleared.size + rooms.length <= CLEARED_MAX) for (const room of rooms) this.#cleared.add(room);
+    if (!usersDone) return false;
+    const named = new Map([...rooms].map(([partition, members]) => [partition, [...members]] as const));
+    const roomsDone = await this.#write(
+      steps(named, ([, members]) => ROOM_COST + members),
+      (some) => (claim) => some.map(([room]) => projection.evict(claim, { room })),
+    );
+    if (!roomsDone) return false;
+    for (const [room] of [...named.values()].flat()) {
+      if (this.#cleared.size < CLEARED_MAX) this.#cleared.add(room);
+    }
     // Clear the shelves last, so that another reaper can find unfinished users and rooms through the records.
-    const shelves = group.filter((shelf) => shelf.records?.length !== 0);
+    const used = shelves.filter(({ records }) => records?.length !== 0);
     return this.#write(
-      chunks(shelves, SHELVES_AT_ONCE).map(
-        (some): Step =>
-          (claim) =>
-            some.map(({ shelf }) => projection.evict(claim, { shelf })),
-      ),
+      chunks(used, SHELVES_AT_ONCE),
+      (some) => (claim) => some.map(({ shelf }) => projection.evict(claim, { shelf })),
     );
   }
 
-  /** Runs the steps in order, `STEPS_AT_ONCE` at a time. Resolves with `false` if the claim was lost. */
-  async #write(steps: readonly Step[]): Promise<boolean> {
-    const waiting = steps.values();
-    let isGoingOn = true;
-    const work = async (): Promise<void> => {
-      for (const step of waiting) {
-        if (!isGoingOn) return;
-        try {
-          if (!(await this.#take(step))) isGoingOn = false;
-        } catch (cause) {
-          isGoingOn = false;
-          throw cause;
-        }
-      }
-    };
-    await together(Array.from({ length: STEPS_AT_ONCE }, work));
-    return isGoingOn;
+  /** Runs one step for each part, one after the other. Resolves with `false` if the claim was lost. */
+  async #write<T>(parts: Iterable<readonly T[]>, stepOf: (part: readonly T[]) => Step): Promise<boolean> {
+    for (const part of parts) if (!(await this.#take(stepOf(part)))) return false;
+    return true;
   }
 
   /**
    * Runs one step, and repeats it if the claim ended while the step ran: writes after the claim's end have no
-   * effect.
+   * effect. Throws `timeout` if that happens again and again: then this server is too slow for the claim, or its
+   * store is, and another server may do better.
    */
   async #take(step: Step): Promise<boolean> {
     const { claim, refusals, signal } = this.#options;
-    for (;;) {
+    for (let repeats = 0; repeats <= REPEATS_MAX; repeats++) {
       signal.throwIfAborted();
       const given = await claim.current();
       if (given === undefined) return false;
       await refusals.together(step(given.claim));
       if (performance.now() < given.endsAtMs) return true;
     }
+    throw new CmError(
+      "timeout",
+      `Cleaning up after server ${claim.serverId} is left to another server: one step took longer than the claim ` +
+        `lasts, ${REPEATS_MAX + 1} times.`,
+    );
   }
+}
 
-  #byPartition<T>(items: readonly T[], nameOf: (item: T) => string): T[] {
-    const { partitioning } = this.#options.store;
-    const placed = items.map((item) => ({ item, partition: partitioning.partitionOf(nameOf(item)) }));
-    return placed.sort((left, right) => left.partition - right.partition).map(({ item }) => item);
+/** Puts the entries of one partition after those of the other into parts that cost at most `STEP_COST`. */
+function* steps<T>(byPartition: ReadonlyMap<number, readonly T[]>, costOf: (entry: T) => number): Generator<T[]> {
+  let part: T[] = [];
+  let cost = 0;
+  for (const entries of byPartition.values()) {
+    cost += CALL_COST;
+    for (const entry of entries) {
+      const added = costOf(entry);
+      if (part.length > 0 && cost + added > STEP_COST) {
+        yield part;
+        part = [];
+        cost = CALL_COST;
+      }
+      part.push(entry);
+      cost += added;
+    }
   }
+  if (part.length > 0) yield part;
+}
+
+function entryOf<K, V>(map: Map<K, V>, key: K, create: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const created = create();
+  map.set(key, created);
+  return created;
 }
 
 function chunks<T>(items: readonly T[], size: number): T[][] {

@@ -33,6 +33,11 @@ export class HeldClaim {
     return given && new HeldClaim(options, given);
   }
 
+  /** The dead server. */
+  get serverId(): string {
+    return this.#given.claim.serverId;
+  }
+
   get shelves(): number {
     return 2 ** this.#given.claim.shelfBits;
   }

@@ -8,15 +8,15 @@
 --          replaced)
 -- Cluster: all keys carry the tag of the owning server
 -- Flags:   none
--- Uses:    clock, fence, joined-rooms
-local ttlMs, keepsRooms = ARGV[2], ARGV[3] == '1'
+-- Uses:    clock, fence, key-lifetimes, joined-rooms
+local ttlMs, keepsRooms = tonumber(ARGV[2]), ARGV[3] == '1'
 
-local i, order, written = 4, nowMicros, {}
+local i, order, isNew, isPlaced = 4, nowMicros, {}, {}
 while i <= #ARGV do
   local shelf, field, count = tonumber(ARGV[i]), ARGV[i + 1], tonumber(ARGV[i + 3])
   local placesKey = KEYS[2 * shelf]
-  redis.call('HSET', KEYS[2 * shelf - 1], field, ARGV[i + 2])
-  written[shelf] = written[shelf] or count > 0 or not keepsRooms
+  isNew[shelf] = redis.call('HSET', KEYS[2 * shelf - 1], field, ARGV[i + 2]) == 1 or isNew[shelf]
+  isPlaced[shelf] = isPlaced[shelf] or count > 0 or not keepsRooms
   if not keepsRooms then
     dropPlaces(placesKey, field)
   end
@@ -27,9 +27,12 @@ while i <= #ARGV do
   i = i + 4 + count
 end
 for shelf = 1, #KEYS / 2 do
-  redis.call('PEXPIRE', KEYS[2 * shelf - 1], ttlMs)
-  if written[shelf] then
-    redis.call('PEXPIRE', KEYS[2 * shelf], ttlMs)
+  -- A shelf that held all records before has its time to live, which its owner renews.
+  if isNew[shelf] or not keepsRooms then
+    keepAtLeast(KEYS[2 * shelf - 1], ttlMs)
+  end
+  if isPlaced[shelf] then
+    keepAtLeast(KEYS[2 * shelf], ttlMs)
   end
 end
 return 1

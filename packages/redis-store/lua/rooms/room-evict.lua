@@ -12,7 +12,7 @@
 -- Cost:    O(rooms * log members of a room + members removed)
 -- Cluster: all keys carry the tag of the rooms' partition
 -- Flags:   allow-oom
--- Uses:    clock, fence, permissions, change-feed, roster-feed, key-lifetimes, room-record-entries
+-- Uses:    clock, fence, permissions, change-feed, roster-feed, key-lifetimes, room-record-entries, attempts
 local indexKey, recordsKey = KEYS[1], KEYS[2]
 local publishCommand, holder, left = ARGV[2], ARGV[3], tonumber(ARGV[4])
 
@@ -20,9 +20,11 @@ local function evict(room, roomKey, rosterKey, recordKey)
   local roster = openRoster(rosterKey, publishCommand, nowMicros)
   -- Bytes from '{' on do not occur in connection ids, so this range is every entry that starts with the holder.
   local members = redis.call('ZRANGEBYLEX', roomKey, '[' .. holder, '(' .. holder .. '{', 'LIMIT', 0, left)
-  for _, member in ipairs(members) do
-    redis.call('ZREM', roomKey, member)
-    if roster then
+  if #members > 0 then
+    redis.call('ZREM', roomKey, unpack(members))
+  end
+  if roster then
+    for _, member in ipairs(members) do
       announceMember(roster, 'left', member, nil, 'lost')
     end
   end
@@ -37,12 +39,7 @@ end
 local reply = { 1 }
 for i = 5, #ARGV do
   local at = 3 * (i - 5) + 3
-  -- A key of another type in one room must not prevent the cleanup of the others.
-  local done, outcome = pcall(evict, ARGV[i], KEYS[at], KEYS[at + 1], KEYS[at + 2])
-  if not done and type(outcome) ~= 'table' then
-    -- pcall returns a command's error as text or as a reply table, depending on the version of Redis.
-    outcome = redis.error_reply(outcome)
-  end
+  local outcome = attempt(evict, ARGV[i], KEYS[at], KEYS[at + 1], KEYS[at + 2])
   reply[#reply + 1] = outcome
   left = left - #outcome
   if left == 0 then

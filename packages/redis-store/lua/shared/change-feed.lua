@@ -10,29 +10,24 @@ local function openFeed(mark, channel, publishCommand, nowMicros)
   end
   local feed = { version = tonumber(mark) or 0, told = 0 }
   local at = string.format('%.0f', math.floor(nowMicros / 1000))
+  local previous = string.format('%.0f', feed.version)
   -- Metadata is JSON text that is inserted unchanged; '' and false mean that there is none.
   function feed.tell(kind, user, connection, metadata, replaced, reason)
-    local previous = feed.version
-    feed.version = math.max(previous + 1, nowMicros)
+    feed.version = math.max(feed.version + 1, nowMicros)
     feed.told = feed.told + 1
-    local text = string.format('{"kind":"%s","user":', kind) .. cjson.encode(user)
-    if connection then
-      text = text .. ',"connection":"' .. connection .. '"'
-    end
-    text = text .. string.format(',"version":%.0f,"previous":%.0f,"at":', feed.version, previous) .. at
-    if metadata and metadata ~= '' then
-      text = text .. ',"metadata":' .. metadata
-    end
-    if replaced and replaced ~= '' then
-      text = text .. ',"replaced":' .. replaced
-    end
-    if reason then
-      text = text .. ',"reason":"' .. reason .. '"'
-    end
-    redis.call(publishCommand, channel, text .. '}')
+    local version = string.format('%.0f', feed.version)
+    -- One expression, so that Lua builds one string.
+    local text = '{"kind":"' .. kind .. '","user":' .. cjson.encode(user)
+      .. (connection and ',"connection":"' .. connection .. '"' or '')
+      .. ',"version":' .. version .. ',"previous":' .. previous .. ',"at":' .. at
+      .. (metadata and metadata ~= '' and ',"metadata":' .. metadata or '')
+      .. (replaced and replaced ~= '' and ',"replaced":' .. replaced or '')
+      .. (reason and ',"reason":"' .. reason .. '"}' or '}')
+    redis.call(publishCommand, channel, text)
+    previous = version
   end
   function feed.mark()
-    return string.format('%.0f', feed.version)
+    return previous
   end
   return feed
 end

@@ -1,8 +1,11 @@
--- Ensures that a key lives for at least `ms` from now.
+-- Ensures that a key lives for `ms` from now, or up to a second less, so that not every write has to renew it.
+-- Returns whether it had to.
 local function keepAtLeast(key, ms)
-  if redis.call('PTTL', key) < ms then
+  if redis.call('PTTL', key) < ms - math.min(1000, ms / 64) then
     redis.call('PEXPIRE', key, ms)
+    return true
   end
+  return false
 end
 
 -- Removes members of a sorted set with scores up to `score`, at most 2 for each member that was added

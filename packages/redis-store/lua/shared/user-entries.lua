@@ -9,6 +9,15 @@ local function countConnections(connectionsKey, head)
   return redis.call('ZLEXCOUNT', connectionsKey, '(' .. head, '(' .. head .. '{')
 end
 
+-- The arguments of a ZADD that gives all members the same score.
+local function scored(score, members)
+  local args = {}
+  for i, member in ipairs(members) do
+    args[2 * i - 1], args[2 * i] = score, member
+  end
+  return args
+end
+
 local function setMetadata(metadataKey, connection, metadata)
   if metadata == '' then
     redis.call('HDEL', metadataKey, connection)
@@ -17,12 +26,16 @@ local function setMetadata(metadataKey, connection, metadata)
   end
 end
 
-local function takeOffline(onlineKey, seenKey, user, nowMs, seenTtlMs)
-  if redis.call('DECR', onlineKey) <= 0 then
+-- Counts these users as offline and stores when they were last online. One command each serves all users.
+local function takeOffline(onlineKey, seenKey, users, nowMs, seenTtlMs)
+  if #users == 0 then
+    return
+  end
+  if redis.call('DECRBY', onlineKey, #users) <= 0 then
     redis.call('DEL', onlineKey)
   end
   if seenTtlMs > 0 then
-    redis.call('ZADD', seenKey, nowMs, user)
+    redis.call('ZADD', seenKey, unpack(scored(nowMs, users)))
   end
 end
 

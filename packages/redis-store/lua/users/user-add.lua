@@ -1,83 +1,134 @@
--- Purpose: Adds connections of users of one partition, and announces them.
--- KEYS:    1 the partition's connections, by user; 2 its number of online users;
---          3 metadata by connection; 4 leaving users; 5 when users were last online;
---          6 version of its feed
--- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live in ms; 3 the feed's channel;
---          4 PUBLISH or SPUBLISH; 5 time to live of the version in ms; 6 1 to announce nothing;
---          7 maximum number of connections per user, 0 for no limit; then for each user: the user's
---          head, number of connections, and for each connection: its id, its metadata or ''
--- Returns: 1; -1 if the fence has passed; -2, with nothing written, if a user would exceed the
---          maximum
--- Cost:    O(connections given * log connections of the partition)
--- Cluster: all keys and the channel carry the tag of the users' partition
+-- Purpose: Adds connections of users of some partitions, and announces them.
+-- KEYS:    for each partition: 1 its connections, by user; 2 its number of online users; 3 metadata
+--          by connection; 4 leaving users; 5 when users were last online; 6 version of its feed
+-- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live in ms; 3 PUBLISH or SPUBLISH; 4 time to
+--          live of the version in ms; 5 1 to announce nothing; 6 maximum number of connections per
+--          user, 0 for no limit; then for each partition: its feed's channel, number of users, and for
+--          each user, given once: the user's head, number of connections, and for each connection: its
+--          id, its metadata or ''
+-- Returns: for each partition, 1; or -2, with nothing written there, if a user would exceed the
+--          maximum; or the error that kept it from being written. -1 instead of all if the fence has
+--          passed
+-- Cost:    O(connections given * log connections of a partition)
+-- Cluster: all keys and the channel carry the tag of the users' partition; more than one partition
+--          only outside of a Cluster
 -- Flags:   none
--- Uses:    clock, fence, permissions, change-feed, key-lifetimes, user-entries
-local connectionsKey, onlineKey, metadataKey, leavingKey, seenKey, versionKey = unpack(KEYS)
-local ttlMs, channel, publishCommand = tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local versionTtlMs, quiet = ARGV[5], ARGV[6] == '1'
+-- Uses:    clock, fence, permissions, change-feed, key-lifetimes, user-entries, attempts
+local ttlMs, publishCommand, versionTtlMs = tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local quiet, maxPerUser = ARGV[5] == '1', tonumber(ARGV[6])
 
-local feed = openFeed(redis.call('GET', versionKey), channel, publishCommand, nowMicros)
-local maxPerUser = tonumber(ARGV[7])
-
-if maxPerUser > 0 then
-  local at = 8
-  while at <= #ARGV do
-    local head, last = ARGV[at], at + 1 + 2 * tonumber(ARGV[at + 1])
-    local added = 0
-    for i = at + 2, last, 2 do
-      if not redis.call('ZSCORE', connectionsKey, head .. ARGV[i]) then
-        added = added + 1
-      end
-    end
-    if added > 0 and countConnections(connectionsKey, head) + added > maxPerUser then
-      return -2
-    end
+-- Returns the users of the partition at this position of ARGV, each as its head and the positions of the first and
+-- the last value of its connections, and the position after the partition.
+local function readUsers(at)
+  local users, count = {}, tonumber(ARGV[at + 1])
+  at = at + 2
+  for i = 1, count do
+    local last = at + 1 + 2 * tonumber(ARGV[at + 1])
+    users[i] = { ARGV[at], at + 2, last }
     at = last + 1
   end
+  return users, at
 end
-local at = 8
-while at <= #ARGV do
-  local head, last = ARGV[at], at + 1 + 2 * tonumber(ARGV[at + 1])
-  local user = string.sub(head, 3)
-  local first = redis.call('ZRANGEBYLEX', connectionsKey, '[' .. head, '(' .. head .. '{', 'LIMIT', 0, 2)
-  local isLeaving = first[1] == head
-  local isOnline = first[isLeaving and 2 or 1] ~= nil
-  for i = at + 2, last, 2 do
-    local connection, metadata = ARGV[i], ARGV[i + 1]
-    local kind, replaced
-    -- All scores are equal, so that the entries are ordered by their bytes.
-    if redis.call('ZADD', connectionsKey, 0, head .. connection) == 1 then
-      kind = 'opened'
-      if metadata ~= '' then
-        redis.call('HSET', metadataKey, connection, metadata)
+
+-- One command each writes all connections, because a command costs more than its work for one of them.
+local function add(channel, users, connectionsKey, onlineKey, metadataKey, leavingKey, seenKey, versionKey)
+  local feed = openFeed(redis.call('GET', versionKey), channel, publishCommand, nowMicros)
+  local entries, online, returned, heads = {}, {}, {}, {}
+  local changes, metadataOf, described, bare = {}, {}, {}, {}
+  for _, given in ipairs(users) do
+    local head, user, added = given[1], string.sub(given[1], 3), 0
+    local first = redis.call('ZRANGEBYLEX', connectionsKey, '[' .. head, '(' .. head .. '{', 'LIMIT', 0, 2)
+    local isLeaving = first[1] == head
+    local wasOnline = first[isLeaving and 2 or 1] ~= nil
+    local isOnline = wasOnline
+    for i = given[2], given[3], 2 do
+      local connection, metadata = ARGV[i], ARGV[i + 1]
+      local replaced, kind = metadataOf[connection], nil
+      if not replaced and wasOnline and redis.call('ZSCORE', connectionsKey, head .. connection) then
+        replaced = redis.call('HGET', metadataKey, connection) or ''
       end
-      if not isOnline then
-        isOnline = true
-        if isLeaving then
-          -- The user was leaving, so it was not announced as offline and is not announced as online again.
-          redis.call('ZREM', connectionsKey, head)
-          redis.call('ZREM', leavingKey, user)
-        else
-          kind = 'online'
-          redis.call('INCR', onlineKey)
-          redis.call('ZREM', seenKey, user)
+      if not replaced then
+        kind = 'opened'
+        added = added + 1
+        entries[#entries + 1] = head .. connection
+        if not isOnline then
+          isOnline = true
+          if isLeaving then
+            -- The user was leaving, so it was not announced as offline and is not announced as online again.
+            returned[#returned + 1], heads[#heads + 1] = user, head
+          else
+            kind = 'online'
+            online[#online + 1] = user
+          end
         end
-      end
-    else
-      replaced = redis.call('HGET', metadataKey, connection) or ''
-      if replaced ~= metadata then
+      elseif replaced ~= metadata then
         kind = 'updated'
-        setMetadata(metadataKey, connection, metadata)
+      end
+      metadataOf[connection] = metadata
+      if kind then
+        changes[#changes + 1] = { kind, user, connection, metadata, replaced }
       end
     end
-    if kind and not quiet then
-      feed.tell(kind, user, connection, metadata, replaced)
+    if maxPerUser > 0 and added > 0 then
+      local before = wasOnline and countConnections(connectionsKey, head) or 0
+      if before + added > maxPerUser then
+        return -2
+      end
     end
   end
-  at = last + 1
+
+  for _, change in ipairs(changes) do
+    local kind, connection = change[1], change[3]
+    local metadata = metadataOf[connection]
+    if metadata ~= '' then
+      described[#described + 1] = connection
+      described[#described + 1] = metadata
+    elseif kind == 'updated' then
+      bare[#bare + 1] = connection
+    end
+  end
+  if #entries > 0 then
+    -- All scores are equal, so that the entries are ordered by their bytes.
+    redis.call('ZADD', connectionsKey, unpack(scored(0, entries)))
+  end
+  if #returned > 0 then
+    redis.call('ZREM', connectionsKey, unpack(heads))
+    redis.call('ZREM', leavingKey, unpack(returned))
+  end
+  if #described > 0 then
+    redis.call('HSET', metadataKey, unpack(described))
+  end
+  if #bare > 0 then
+    redis.call('HDEL', metadataKey, unpack(bare))
+  end
+  local isFirst = false
+  if #online > 0 then
+    isFirst = redis.call('INCRBY', onlineKey, #online) == #online
+    redis.call('ZREM', seenKey, unpack(online))
+  end
+  if not quiet then
+    for _, change in ipairs(changes) do
+      feed.tell(unpack(change, 1, 5))
+    end
+  end
+  keepMark(versionKey, feed, versionTtlMs)
+  -- The number of online users gets its time to live with the connections, or when it begins.
+  if keepAtLeast(connectionsKey, ttlMs) or isFirst then
+    keepAtLeast(onlineKey, ttlMs)
+  end
+  if #described > 0 then
+    keepAtLeast(metadataKey, ttlMs)
+  end
+  return 1
 end
-keepMark(versionKey, feed, versionTtlMs)
-keepAtLeast(connectionsKey, ttlMs)
-keepAtLeast(onlineKey, ttlMs)
-keepAtLeast(metadataKey, ttlMs)
-return 1
+
+local reply, at = {}, 7
+for i = 1, #KEYS, 6 do
+  local channel, users = ARGV[at], nil
+  users, at = readUsers(at)
+  if #KEYS == 6 then
+    return { add(channel, users, unpack(KEYS)) }
+  end
+  reply[#reply + 1] = attempt(add, channel, users, unpack(KEYS, i, i + 5))
+end
+return reply

@@ -1,56 +1,98 @@
--- Purpose: Removes connections of users of one partition, and announces it. A user without
+-- Purpose: Removes connections of users of some partitions, and announces it. A user without
 --          connections is then offline, or leaving if there is a grace period.
--- KEYS:    1 the partition's connections, by user; 2 its number of online users;
---          3 metadata by connection; 4 leaving users; 5 when users were last online;
---          6 version of its feed
--- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live in ms; 3 the feed's channel;
---          4 PUBLISH or SPUBLISH; 5 time to live of the version in ms; 6 grace period in ms; 7 how
---          long to remember when users were last online, in ms; then for each user: the user's
---          head, number of connections, connection ids
--- Returns: 1, or -1 if the fence has passed
--- Cost:    O(connections given * log connections of the partition)
--- Cluster: all keys and the channel carry the tag of the users' partition
+-- KEYS:    for each partition: 1 its connections, by user; 2 its number of online users; 3 metadata
+--          by connection; 4 leaving users; 5 when users were last online; 6 version of its feed
+-- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live in ms; 3 PUBLISH or SPUBLISH; 4 time to
+--          live of the version in ms; 5 grace period in ms; 6 how long to remember when users were last
+--          online, in ms; then for each partition: its feed's channel, number of users, and for each
+--          user, given once: the user's head, number of connections, connection ids
+-- Returns: for each partition, 1, or the error that kept it from being written. -1 instead of all if
+--          the fence has passed
+-- Cost:    O(connections given * log connections of a partition)
+-- Cluster: all keys and the channel carry the tag of the users' partition; more than one partition
+--          only outside of a Cluster
 -- Flags:   allow-oom
--- Uses:    clock, fence, permissions, change-feed, key-lifetimes, user-entries
-local connectionsKey, onlineKey, metadataKey, leavingKey, seenKey, versionKey = unpack(KEYS)
-local ttlMs, channel, publishCommand = tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local versionTtlMs, graceMs, seenTtlMs = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
+-- Uses:    clock, fence, permissions, change-feed, key-lifetimes, user-entries, attempts
+local ttlMs, publishCommand, versionTtlMs = tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local graceMs, seenTtlMs = tonumber(ARGV[5]), tonumber(ARGV[6])
 
-local feed = openFeed(redis.call('GET', versionKey), channel, publishCommand, nowMicros)
-local left, offline = false, 0
-local at = 8
-while at <= #ARGV do
-  local head, last = ARGV[at], at + 1 + tonumber(ARGV[at + 1])
-  local user = string.sub(head, 3)
-  for i = at + 2, last do
-    local connection = ARGV[i]
-    if redis.call('ZREM', connectionsKey, head .. connection) == 1 then
-      local kind = 'closed'
-      local metadata = redis.call('HGET', metadataKey, connection)
-      if metadata then
-        redis.call('HDEL', metadataKey, connection)
+-- Returns the connections of the partition at this position of ARGV, as heads, ids and entries, each connection
+-- once, and the position after the partition.
+local function readConnections(at)
+  local users, heads, ids, entries, known = tonumber(ARGV[at + 1]), {}, {}, {}, {}
+  at = at + 2
+  for _ = 1, users do
+    local head, last = ARGV[at], at + 1 + tonumber(ARGV[at + 1])
+    for i = at + 2, last do
+      local entry = head .. ARGV[i]
+      if not known[entry] then
+        known[entry] = true
+        heads[#heads + 1], ids[#ids + 1], entries[#entries + 1] = head, ARGV[i], entry
       end
-      if countConnections(connectionsKey, head) == 0 then
-        if graceMs == 0 then
-          kind = 'offline'
-          offline = offline + 1
-          takeOffline(onlineKey, seenKey, user, nowMs, seenTtlMs)
-        else
-          left = true
-          redis.call('ZADD', connectionsKey, 0, head)
-          redis.call('ZADD', leavingKey, nowMs + graceMs, user)
-        end
-      end
-      feed.tell(kind, user, connection, metadata)
+    end
+    at = last + 1
+  end
+  return heads, ids, entries, at
+end
+
+-- One command each reads and removes all connections, because a command costs more than its work for one of them.
+local function remove(channel, given, connectionsKey, onlineKey, metadataKey, leavingKey, seenKey, versionKey)
+  local feed = openFeed(redis.call('GET', versionKey), channel, publishCommand, nowMicros)
+  local scores = redis.call('ZMSCORE', connectionsKey, unpack(given.entries))
+  local heads, ids, entries = {}, {}, {}
+  for i, entry in ipairs(given.entries) do
+    if scores[i] then
+      heads[#heads + 1], ids[#ids + 1], entries[#entries + 1] = given.heads[i], given.ids[i], entry
     end
   end
-  at = last + 1
+  if #entries == 0 then
+    return 1
+  end
+  local metadata, described = redis.call('HMGET', metadataKey, unpack(ids)), {}
+  for i, id in ipairs(ids) do
+    if metadata[i] then
+      described[#described + 1] = id
+    end
+  end
+  redis.call('ZREM', connectionsKey, unpack(entries))
+  if #described > 0 then
+    redis.call('HDEL', metadataKey, unpack(described))
+  end
+
+  local left, offline = {}, {}
+  for i, head in ipairs(heads) do
+    local kind, user = 'closed', string.sub(head, 3)
+    -- A user's connections are adjacent. The last one of them is the one after which the user may have no more.
+    if heads[i + 1] ~= head and countConnections(connectionsKey, head) == 0 then
+      if graceMs == 0 then
+        kind = 'offline'
+        offline[#offline + 1] = user
+      else
+        left[#left + 1] = user
+        redis.call('ZADD', connectionsKey, 0, head)
+      end
+    end
+    feed.tell(kind, user, ids[i], metadata[i])
+  end
+  takeOffline(onlineKey, seenKey, offline, nowMs, seenTtlMs)
+  keepMark(versionKey, feed, versionTtlMs)
+  keepSeen(seenKey, #offline, nowMs, seenTtlMs)
+  if #left > 0 then
+    redis.call('ZADD', leavingKey, unpack(scored(nowMs + graceMs, left)))
+    keepAtLeast(connectionsKey, ttlMs + graceMs)
+    keepAtLeast(onlineKey, ttlMs + graceMs)
+    keepAtLeast(leavingKey, ttlMs + graceMs)
+  end
+  return 1
 end
-keepMark(versionKey, feed, versionTtlMs)
-keepSeen(seenKey, offline, nowMs, seenTtlMs)
-if left then
-  keepAtLeast(connectionsKey, ttlMs + graceMs)
-  keepAtLeast(onlineKey, ttlMs + graceMs)
-  keepAtLeast(leavingKey, ttlMs + graceMs)
+
+local reply, at = {}, 7
+for i = 1, #KEYS, 6 do
+  local channel, given = ARGV[at], {}
+  given.heads, given.ids, given.entries, at = readConnections(at)
+  if #KEYS == 6 then
+    return { remove(channel, given, unpack(KEYS)) }
+  end
+  reply[#reply + 1] = attempt(remove, channel, given, unpack(KEYS, i, i + 5))
 end
-return 1
+return reply

@@ -16,19 +16,21 @@ local versionTtlMs, seenTtlMs = ARGV[4], tonumber(ARGV[5])
 local due = redis.call('ZRANGEBYSCORE', leavingKey, '-inf', nowMs, 'LIMIT', 0, most)
 if #due > 0 then
   local feed = openFeed(redis.call('GET', versionKey), channel, publishCommand, nowMicros)
-  local offline = 0
-  for _, user in ipairs(due) do
-    local head = headOf(user)
-    redis.call('ZREM', leavingKey, user)
-    redis.call('ZREM', connectionsKey, head)
-    if countConnections(connectionsKey, head) == 0 then
-      takeOffline(onlineKey, seenKey, user, nowMs, seenTtlMs)
-      offline = offline + 1
+  local heads, offline = {}, {}
+  for i, user in ipairs(due) do
+    heads[i] = headOf(user)
+  end
+  redis.call('ZREM', leavingKey, unpack(due))
+  redis.call('ZREM', connectionsKey, unpack(heads))
+  for i, user in ipairs(due) do
+    if countConnections(connectionsKey, heads[i]) == 0 then
+      offline[#offline + 1] = user
       feed.tell('offline', user)
     end
   end
+  takeOffline(onlineKey, seenKey, offline, nowMs, seenTtlMs)
   keepMark(versionKey, feed, versionTtlMs)
-  keepSeen(seenKey, offline, nowMs, seenTtlMs)
+  keepSeen(seenKey, #offline, nowMs, seenTtlMs)
 end
 local first = redis.call('ZRANGE', leavingKey, 0, 0, 'WITHSCORES')
 return first[2] and math.max(0, tonumber(first[2]) - nowMs) or -1

@@ -83,6 +83,14 @@ export class Commands {
     return answer.then(Number, rethrow);
   }
 
+  /**
+   * Converts an error that a script returned for one of its parts, whose keys these are. Reports data that this
+   * project did not write.
+   */
+  partFailure(cause: Error, keys: readonly string[]): CmError {
+    return this.#errorOf(cause, keys);
+  }
+
   /** Reports data that this project did not write, if no call fails because of it. */
   reportCorrupt(error: CmError): void {
     this.#onCorrupt(error);

@@ -23,12 +23,12 @@ import { allWritten, holderOf, holderOfConnection, isOwn, requireOwn } from "../
 import type { LiveServers } from "../servers/live-servers.js";
 import { memberOf, roomEntryOf } from "./room-entry.js";
 import { RoomEvictions } from "./room-evictions.js";
+import { RoomJoins } from "./room-joins.js";
 import {
   type MemberEntry,
   type RoomKeys,
   roomAnnounce,
   roomCount,
-  roomJoin,
   roomLeave,
   roomRenew,
   roomUpdate,
@@ -48,16 +48,20 @@ export interface RedisRoomDirectoryParts {
   readonly roomRecordTtlMs: number;
   /** The command that publishes roster changes. */
   readonly publishCommand: string;
+  /** Whether the partitions are spread over several nodes. */
+  readonly isSharded: boolean;
 }
 
 /** Stores rooms as sorted sets ordered by bytes, so that the members of one server are adjacent. */
 export class RedisRoomDirectory implements RoomDirectory {
   readonly #parts: RedisRoomDirectoryParts;
   readonly #evictions: RoomEvictions;
+  readonly #joins: RoomJoins;
 
   constructor(parts: RedisRoomDirectoryParts) {
     this.#parts = parts;
     this.#evictions = new RoomEvictions(parts);
+    this.#joins = new RoomJoins(parts);
   }
 
   async join(
@@ -67,13 +71,12 @@ export class RedisRoomDirectory implements RoomDirectory {
     { quiet = false, record }: JoinOptions = {},
   ): Promise<void> {
     for (const { connectionId } of members) requireOwn(lease, connectionId);
-    const { commands, connectionTtlMs: ttlMs, roomRecordTtlMs: recordTtlMs } = this.#parts;
     const value = record === undefined ? undefined : requireRoomRecordValue(record);
-    const input = { ...this.#write(lease, room), ttlMs, quiet, value, recordTtlMs };
-    const calls = inChunks(members.map(announcedEntryOf)).map((entries) =>
-      commands.run(roomJoin, { ...input, entries }),
+    const keys = this.#parts.keys.roomKeys(room);
+    const written = inChunks(members.map(announcedEntryOf)).map((entries) =>
+      this.#joins.join(lease, { keys, quiet, value, entries }),
     );
-    await allWritten(calls, lease);
+    await allWritten(written, lease);
   }
 
   async leave(
@@ -82,6 +85,7 @@ export class RedisRoomDirectory implements RoomDirectory {
     members: readonly RoomMember[],
     reason: DepartureReason = "left",
   ): Promise<void> {
+    this.#joins.flush();
     const own = members.filter(({ connectionId }) => isOwn(lease, connectionId));
     const input = { ...this.#write(lease, room), reason };
     const calls = inChunks(own.map(roomEntryOf)).map((entries) =>
@@ -91,6 +95,7 @@ export class RedisRoomDirectory implements RoomDirectory {
   }
 
   async update(lease: Lease, room: string, members: readonly AnnouncedMember[]): Promise<void> {
+    this.#joins.flush();
     const own = members.filter(({ connectionId }) => isOwn(lease, connectionId));
     const input = this.#write(lease, room);
     const calls = inChunks(own.map(announcedEntryOf)).map((entries) =>
@@ -100,6 +105,7 @@ export class RedisRoomDirectory implements RoomDirectory {
   }
 
   async members(room: string, page: PageRequest): Promise<Page<RoomMember>> {
+    this.#joins.flush();
     const { cursor, limit } = requirePage(page);
     let place = decodeCursor(cursor);
     const key = this.#parts.keys.room(room);
@@ -117,6 +123,7 @@ export class RedisRoomDirectory implements RoomDirectory {
   }
 
   async count(room: string): Promise<number> {
+    this.#joins.flush();
     const { living, commands, keys } = this.#parts;
     const count = (holders: readonly string[]) => commands.run(roomCount, { members: keys.room(room), holders });
     const guessed = living.latest;
@@ -131,6 +138,7 @@ export class RedisRoomDirectory implements RoomDirectory {
   }
 
   async renew(lease: Lease, rooms: readonly string[]): Promise<void> {
+    this.#joins.flush();
     const { commands, keys, connectionTtlMs: ttlMs } = this.#parts;
     const all = rooms.map((room) => keys.roomKeys(room));
     const calls = [...groupBy(all, ({ index }) => index).values()].flatMap((group) =>

@@ -1,7 +1,6 @@
 import type { ReapClaim, RoomMember } from "@cm/protocol";
 import { inChunks } from "../commands/argument-batches.js";
 import type { Commands } from "../commands/redis-commands.js";
-import { toStoreError } from "../errors/store-error.js";
 import type { Keys } from "../keys/key-names.js";
 import { holderOf } from "../servers/lease-holders.js";
 import { memberOf } from "./room-entry.js";
@@ -90,7 +89,7 @@ export class RoomEvictions {
       const eviction = evictions[i];
       if (eviction === undefined) break;
       if (outcome instanceof Error) {
-        eviction.reject(this.#errorOf(outcome, eviction.keys));
+        eviction.reject(this.#parts.commands.partFailure(outcome, roomKeys(eviction.keys)));
       } else {
         taken += outcome.length;
         eviction.members.push(...outcome.map(memberOf));
@@ -100,11 +99,5 @@ export class RoomEvictions {
     const done = found === undefined || taken < MEMBERS_MAX ? evictions.length : found.length - 1;
     for (const { members, resolve } of evictions.slice(0, done)) resolve(members);
     return evictions.slice(done);
-  }
-
-  #errorOf(cause: Error, keys: RoomKeys) {
-    const error = toStoreError(cause, roomKeys(keys));
-    if (error.code === "store-corrupt") this.#parts.commands.reportCorrupt(error);
-    return error;
   }
 }

@@ -1,4 +1,4 @@
-import { defineScript, type Fenced, toList, toNumber, toStrings, toWritten } from "../scripts/script-definition.js";
+import { defineScript, type Fenced, toList, toNumber, toOutcomes, toStrings, toWritten } from "../scripts/script-definition.js";
 
 /** The keys of one room, and the room's name. */
 export interface RoomKeys {
@@ -25,34 +25,32 @@ export interface MemberEntry {
   readonly metadata: string;
 }
 
+/** Members to add to one room. */
+export interface RoomJoin {
+  readonly keys: RoomKeys;
+  readonly quiet: boolean;
+  /** Initial value of the room's record; `undefined` if none is requested. */
+  readonly value: string | undefined;
+  readonly entries: readonly MemberEntry[];
+}
+
+/** Adds members to rooms: in a Cluster, to rooms of one partition. */
 export const roomJoin = defineScript(
   "room-join",
   (
     input: Fenced &
-      RoomKeys &
-      Announcing & {
-        readonly ttlMs: number;
-        readonly quiet: boolean;
-        /** Initial value of the room's record; `undefined` if none is requested. */
-        readonly value: string | undefined;
-        readonly recordTtlMs: number;
-        readonly entries: readonly MemberEntry[];
-      },
-  ) => ({
-    keys: roomKeys(input),
-    args: [
-      input.fenceMs,
-      input.ttlMs,
-      input.room,
-      input.publishCommand,
-      input.quiet ? 1 : 0,
-      input.value === undefined ? 0 : 1,
-      input.value ?? "",
-      input.recordTtlMs,
-      ...entryArgs(input.entries),
-    ],
-  }),
-  toWritten,
+      Announcing & { readonly ttlMs: number; readonly recordTtlMs: number; readonly joins: readonly RoomJoin[] },
+  ) => {
+    const keys: string[] = [];
+    const args: (string | number)[] = [input.fenceMs, input.ttlMs, input.publishCommand, input.recordTtlMs];
+    for (const join of input.joins) {
+      keys.push(...roomKeys(join.keys));
+      args.push(join.keys.room, join.quiet ? 1 : 0, join.value === undefined ? 0 : 1, join.value ?? "");
+      args.push(join.entries.length, ...entryArgs(join.entries));
+    }
+    return { keys, args };
+  },
+  toOutcomes,
 );
 
 export const roomLeave = defineScript(

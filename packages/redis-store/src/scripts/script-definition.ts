@@ -55,6 +55,15 @@ export function toWritten(reply: unknown): boolean {
   return Number(reply) === 1;
 }
 
+/**
+ * Decodes the reply of a script that writes several parts under a fence: for each part a number, or the error that
+ * kept it from being written. `undefined` if the fence had passed.
+ */
+export function toOutcomes(reply: unknown): (number | Error)[] | undefined {
+  if (!Array.isArray(reply)) return undefined;
+  return reply.map((outcome: unknown) => (outcome instanceof Error ? outcome : Number(outcome)));
+}
+
 /** Decodes the reply of a script that returns a list. */
 export function toList(reply: unknown): unknown[] {
   return Array.isArray(reply) ? reply : [];

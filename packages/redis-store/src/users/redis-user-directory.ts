@@ -23,6 +23,9 @@ import type { LiveServers } from "../servers/live-servers.js";
 import { userEntryHead } from "./user-entry.js";
 import { UserReader } from "./user-reader.js";
 import {
+  allKeys,
+  type PartitionUsers,
+  TOO_MANY,
   type UserEntry,
   type UserKeys,
   type UserWrite,
@@ -39,6 +42,9 @@ import {
  */
 const CHANGES_MAX = 250;
 
+/** Maximum number of changes in a call that several partitions share: less than a millisecond of Redis's time. */
+const SHARED_MAX = 64;
+
 /** Dependencies and settings of the directory. */
 export interface RedisUserDirectoryParts {
   readonly commands: Commands;
@@ -48,6 +54,8 @@ export interface RedisUserDirectoryParts {
   readonly lastSeenTtlMs: number;
   /** The command that publishes presence changes. */
   readonly publishCommand: string;
+  /** Whether the partitions are spread over several nodes. */
+  readonly isSharded: boolean;
 }
 
 /**
@@ -73,13 +81,10 @@ export class RedisUserDirectory implements UserDirectory {
   ): Promise<void> {
     for (const { connectionId } of connections) requireOwn(lease, connectionId);
     const { commands, connectionTtlMs: ttlMs } = this.#parts;
-    const fenceMs = lease.expiresAtMs;
-    const calls = this.#batches(connections).map(async ({ keys, entries }) => {
-      const input = { ...this.#write(keys), fenceMs, ttlMs, quiet, maxPerUser, users: byHead(entries) };
-      const outcome = await commands.run(userAdd, input);
-      if (outcome === "too-many") throw new CmError("connections-limit", "The user has reached its connection limit.");
-      return outcome === "added";
-    });
+    const input = { ...this.#announcing(), fenceMs: lease.expiresAtMs, ttlMs, quiet, maxPerUser };
+    const calls = this.#calls(connections).map(async (partitions) =>
+      this.#written(await commands.run(userAdd, { ...input, partitions }), partitions),
+    );
     await allWritten(calls, lease);
   }
 
@@ -145,21 +150,55 @@ export class RedisUserDirectory implements UserDirectory {
   #remove(right: Lease | ReapClaim, connections: readonly UserConnection[], graceMs: number): Promise<boolean>[] {
     const own = connections.filter(({ connectionId }) => isOwn(right, connectionId));
     const { commands, connectionTtlMs: ttlMs, lastSeenTtlMs: seenTtlMs } = this.#parts;
-    const fenceMs = right.expiresAtMs;
-    return this.#batches(own).map(({ keys, entries }) =>
-      commands.run(userRemove, {
-        ...this.#write(keys),
-        fenceMs,
-        ttlMs,
-        graceMs,
-        seenTtlMs,
-        users: byHead(entries),
-      }),
+    const input = { ...this.#announcing(), fenceMs: right.expiresAtMs, ttlMs, graceMs, seenTtlMs };
+    return this.#calls(own).map(async (partitions) =>
+      this.#written(await commands.run(userRemove, { ...input, partitions }), partitions),
     );
   }
 
+  /** Returns whether the fence had not passed. Throws the failure of a partition if there is one. */
+  #written(outcomes: readonly (number | Error)[] | undefined, partitions: readonly PartitionUsers[]): boolean {
+    if (outcomes === undefined) return false;
+    const failures = partitions.flatMap(({ keys }, i) => {
+      const outcome = outcomes[i];
+      return outcome instanceof Error ? [this.#parts.commands.partFailure(outcome, allKeys(keys))] : [];
+    });
+    const first = failures.find(({ retryable }) => retryable) ?? failures[0];
+    if (first !== undefined) throw first;
+    if (outcomes.includes(TOO_MANY)) {
+      throw new CmError("connections-limit", "The user has as many connections as it may.");
+    }
+    return true;
+  }
+
+  #announcing(): { readonly publishCommand: string; readonly versionTtlMs: number } {
+    return { publishCommand: this.#parts.publishCommand, versionTtlMs: this.#versionTtlMs };
+  }
+
   #write(keys: UserKeys): UserWrite {
-    return { ...keys, publishCommand: this.#parts.publishCommand, versionTtlMs: this.#versionTtlMs };
+    return { ...keys, ...this.#announcing() };
+  }
+
+  /**
+   * Splits connections into script calls. In a Cluster, a call writes to one partition; otherwise, small batches
+   * of several partitions share a call, because a call costs more than the work for a connection.
+   */
+  #calls(connections: readonly UserConnection[]): PartitionUsers[][] {
+    const most = this.#parts.isSharded ? 1 : Number.POSITIVE_INFINITY;
+    const calls: PartitionUsers[][] = [];
+    let open: PartitionUsers[] = [];
+    let changes = 0;
+    for (const { keys, entries } of this.#batches(connections)) {
+      if (open.length > 0 && (open.length >= most || changes + entries.length > SHARED_MAX)) {
+        calls.push(open);
+        open = [];
+        changes = 0;
+      }
+      open.push({ keys, users: byHead(entries) });
+      changes += entries.length;
+    }
+    if (open.length > 0) calls.push(open);
+    return calls;
   }
 
   /** Splits connections into one batch per partition, and into more if there are many. */

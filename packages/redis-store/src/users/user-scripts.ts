@@ -1,5 +1,5 @@
 import type { Announcing } from "../rooms/room-scripts.js";
-import { defineScript, type Fenced, toList, toNumber, toStrings, toWritten } from "../scripts/script-definition.js";
+import { defineScript, type Fenced, toList, toNumber, toOutcomes, toStrings, toWritten } from "../scripts/script-definition.js";
 
 /** The keys and the channel of one partition's users. */
 export interface UserKeys {
@@ -37,34 +37,42 @@ export interface UserRow {
   readonly connections: readonly { readonly connectionId: string; readonly metadata: string }[];
 }
 
+/** Connections of users of one partition, by the user's head. */
+export interface PartitionUsers {
+  readonly keys: UserKeys;
+  readonly users: UserEntries;
+}
+
+/** A write to the users of some partitions: in a Cluster, of one. */
+interface PartitionsWrite extends Fenced, Announcing {
+  readonly ttlMs: number;
+  /** How long the version of the latest change is kept, in milliseconds. */
+  readonly versionTtlMs: number;
+  readonly partitions: readonly PartitionUsers[];
+}
+
+/** The outcome of {@link userAdd} for a partition in which a user would exceed the maximum. */
+export const TOO_MANY = -2;
+
+/** Returns one outcome per partition: 1, {@link TOO_MANY} or an error. */
 export const userAdd = defineScript(
   "user-add",
   (
-    input: Fenced &
-      UserWrite & {
-        readonly ttlMs: number;
-        readonly quiet: boolean;
-        /** Maximum number of connections per user; 0 for no limit. */
-        readonly maxPerUser: number;
-        readonly users: UserEntries;
-      },
+    input: PartitionsWrite & {
+      readonly quiet: boolean;
+      /** Maximum number of connections per user; 0 for no limit. */
+      readonly maxPerUser: number;
+    },
   ) => ({
-    keys: allKeys(input),
+    keys: input.partitions.flatMap(({ keys }) => allKeys(keys)),
     args: [
-      ...writeArgs(input),
+      ...partitionsArgs(input),
       input.quiet ? 1 : 0,
       input.maxPerUser,
-      ...[...input.users].flatMap(([head, entries]) => [
-        head,
-        entries.length,
-        ...entries.flatMap(({ connectionId, metadata }) => [connectionId, metadata]),
-      ]),
+      ...usersArgs(input.partitions, ({ connectionId, metadata }) => [connectionId, metadata]),
     ],
   }),
-  (reply): "added" | "too-many" | "refused" => {
-    if (toWritten(reply)) return "added";
-    return toNumber(reply) === -2 ? "too-many" : "refused";
-  },
+  toOutcomes,
 );
 
 export const userUpdate = defineScript(
@@ -79,30 +87,19 @@ export const userUpdate = defineScript(
   toWritten,
 );
 
+/** Returns one outcome per partition: 1 or an error. */
 export const userRemove = defineScript(
   "user-remove",
-  (
-    input: Fenced &
-      UserWrite & {
-        readonly ttlMs: number;
-        readonly graceMs: number;
-        readonly seenTtlMs: number;
-        readonly users: UserEntries;
-      },
-  ) => ({
-    keys: allKeys(input),
+  (input: PartitionsWrite & { readonly graceMs: number; readonly seenTtlMs: number }) => ({
+    keys: input.partitions.flatMap(({ keys }) => allKeys(keys)),
     args: [
-      ...writeArgs(input),
+      ...partitionsArgs(input),
       input.graceMs,
       input.seenTtlMs,
-      ...[...input.users].flatMap(([head, entries]) => [
-        head,
-        entries.length,
-        ...entries.map(({ connectionId }) => connectionId),
-      ]),
+      ...usersArgs(input.partitions, ({ connectionId }) => [connectionId]),
     ],
   }),
-  toWritten,
+  toOutcomes,
 );
 
 /**
@@ -201,12 +198,32 @@ export const userReconcile = defineScript(
   },
 );
 
-function allKeys({ connections, online, metadata, leaving, seen, version }: UserKeys): string[] {
+/** Returns the keys of a partition that its writes use. */
+export function allKeys({ connections, online, metadata, leaving, seen, version }: UserKeys): string[] {
   return [connections, online, metadata, leaving, seen, version];
 }
 
 function writeArgs(input: Fenced & UserWrite & { readonly ttlMs: number }): (string | number)[] {
   return [input.fenceMs, input.ttlMs, input.channel, input.publishCommand, input.versionTtlMs];
+}
+
+function partitionsArgs(input: PartitionsWrite): (string | number)[] {
+  return [input.fenceMs, input.ttlMs, input.publishCommand, input.versionTtlMs];
+}
+
+function usersArgs(
+  partitions: readonly PartitionUsers[],
+  valuesOf: (entry: UserEntry) => readonly string[],
+): (string | number)[] {
+  const args: (string | number)[] = [];
+  for (const { keys, users } of partitions) {
+    args.push(keys.channel, users.size);
+    for (const [head, entries] of users) {
+      args.push(head, entries.length);
+      for (const entry of entries) args.push(...valuesOf(entry));
+    }
+  }
+  return args;
 }
 
 function toRow(reply: unknown): UserRow {
