@@ -187,6 +187,9 @@ const OWN_PATHS: readonly string[] = ["/healthz", "/readyz", "/stats"];
 
 const DAY_MS = 86_400_000;
 
+/** The limits that 0 stands for. No connection reaches them; a transport has no higher maximum of connections. */
+const NO_LIMIT = { maxConnections: 1_000_000, maxRooms: 1_000_000_000, maxRequestsPerSecond: 1_000_000_000 };
+
 const CLOCK: GatewayClock = { now: Date.now, monotonicMs: () => performance.now() };
 
 /** Fills in the defaults. Throws `options-invalid`; `details.field` names the option. */
@@ -236,14 +239,19 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   const idleTimeoutMs = options.idleTimeoutMs ?? defaults.idleTimeoutMs;
   const pingIntervalMs = Math.min(defaults.pingIntervalMs, Math.floor(idleTimeoutMs / 2));
   const config = { ...defaults, drainMs, pingIntervalMs, ...given };
+  for (const field of Object.keys(NO_LIMIT) as (keyof typeof NO_LIMIT)[]) {
+    if (config[field] === 0) config[field] = NO_LIMIT[field];
+  }
   config.maxBytesPerSecond = options.maxBytesPerSecond ?? bytesPerSecondOf(config);
   if (options.store !== undefined) {
     const ineffective = OF_OWN_STORE.find((field) => options[field] !== undefined);
-    if (ineffective !== undefined) throw invalid(ineffective, "left out where a store is given");
+    if (ineffective !== undefined) throw invalid(ineffective, "omitted if a store is given");
   }
   wholeNumber("drainMs", config.drainMs, 0, 3_600_000);
-  wholeNumber("maxRooms", config.maxRooms, 1, 10_000);
-  wholeNumber("maxRequestsPerSecond", config.maxRequestsPerSecond, 1, 100_000);
+  if (options.maxRooms !== 0) wholeNumber("maxRooms", config.maxRooms, 1, 10_000);
+  if (options.maxRequestsPerSecond !== 0) {
+    wholeNumber("maxRequestsPerSecond", config.maxRequestsPerSecond, 1, 100_000);
+  }
   wholeNumber("maxBytesPerSecond", config.maxBytesPerSecond, 0, 1_000_000_000);
   const { connectionsPerUserPolicy: policy } = config;
   if (policy !== "refuse" && policy !== "replace") throw invalid("connectionsPerUserPolicy", '"refuse" or "replace"');

@@ -149,7 +149,7 @@ describe("readGatewayConfig", () => {
     ["HEARTBEAT_TTL_SECONDS", "30"],
     ["CLEANUP_INTERVAL_MS", "never"],
     ["STALE_CONNECTION_TIMEOUT_MS", "0"],
-    ["MAX_CONNECTIONS", "0"],
+    ["MAX_CONNECTIONS", "1000001"],
     ["MAX_HEAD_BYTES", "1023"],
     ["IDLE_TIMEOUT_MS", "5000"],
     ["WORKERS", "2"],

@@ -62,7 +62,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
   const idleTimeoutMs = reader.wholeNumber("IDLE_TIMEOUT_MS", 120_000, 8_000, 900_000);
   const maxBackpressureBytes = reader.wholeNumber("MAX_BACKPRESSURE_BYTES", 1_048_576, 65_536, 67_108_864);
   const maxFrameBytes = reader.wholeNumber("MAX_FRAME_BYTES", 16_384, 1_024, 1_048_576);
-  const maxRequestsPerSecond = reader.wholeNumber("MAX_REQUESTS_PER_SECOND", 100, 1, 100_000);
+  const maxRequestsPerSecond = reader.wholeNumber("MAX_REQUESTS_PER_SECOND", 100, 0, 100_000);
   const config: GatewayConfig = {
     port,
     transport,
@@ -81,7 +81,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     lastSeenTtlMs: 1000 * reader.wholeNumber("LAST_SEEN_TTL_SECONDS", 86_400, 0, (365 * DAY_MS) / 1000),
     drainMs: 1000 * reader.wholeNumber("DRAIN_SECONDS", redis.given ? 10 : 0, 0, 3_600),
     shutdownTimeoutMs: reader.wholeNumber("SHUTDOWN_TIMEOUT_MS", 10_000, 100, 600_000),
-    maxConnections: reader.wholeNumber("MAX_CONNECTIONS", 10_000, 1, 1_000_000),
+    maxConnections: reader.wholeNumber("MAX_CONNECTIONS", 10_000, 0, 1_000_000),
     maxConnectionsPerAddress: reader.wholeNumber("MAX_CONNECTIONS_PER_ADDRESS", 1_000, 0, 1_000_000),
     maxUpgradesPerSecondPerAddress: reader.wholeNumber("MAX_UPGRADES_PER_SECOND_PER_ADDRESS", 100, 0, 1_000_000),
     maxConnectionsPerUser: reader.wholeNumber("MAX_CONNECTIONS_PER_USER", 1_000, 0, 1_000_000),
@@ -95,7 +95,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     maxMemberships: reader.wholeNumber("MAX_MEMBERSHIPS", membershipsThatFit(), 0, 1_000_000_000),
     maxServerRooms: reader.wholeNumber("MAX_SERVER_ROOMS", roomsThatFit(), 0, 1_000_000_000),
     roomWindowMs: readRoomWindow(reader),
-    maxRooms: reader.wholeNumber("MAX_ROOMS_PER_CONNECTION", 100, 1, 10_000),
+    maxRooms: reader.wholeNumber("MAX_ROOMS_PER_CONNECTION", 100, 0, 10_000),
     maxRequestsPerSecond,
     maxBytesPerSecond: reader.wholeNumber(
       "MAX_BYTES_PER_SECOND",
@@ -172,7 +172,9 @@ export function bytesPerSecondOf({
   maxRequestsPerSecond,
   maxFrameBytes,
 }: Pick<GatewayConfig, "maxRequestsPerSecond" | "maxFrameBytes">): number {
-  return Math.min(1_000_000_000, Math.floor((maxRequestsPerSecond * maxFrameBytes) / 4));
+  return maxRequestsPerSecond === 0
+    ? 0
+    : Math.min(1_000_000_000, Math.floor((maxRequestsPerSecond * maxFrameBytes) / 4));
 }
 
 function readDeadAfter(reader: EnvReader): number {

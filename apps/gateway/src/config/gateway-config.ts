@@ -88,7 +88,8 @@ export interface GatewayConfig {
   readonly shutdownTimeoutMs: number;
   /**
    * `MAX_CONNECTIONS`: maximum number of open connections of one server process. The process must be allowed to
-   * open 256 more files than that; otherwise the gateway logs a warning at startup. Default 10,000.
+   * open 256 more files than that; otherwise the gateway logs a warning at startup. 0: no limit, which counts as
+   * 1,000,000. Default 10,000.
    */
   readonly maxConnections: number;
   /**
@@ -161,11 +162,14 @@ export interface GatewayConfig {
    * messages per second. Default `auto`.
    */
   readonly roomWindowMs: RoomWindow;
-  /** `MAX_ROOMS_PER_CONNECTION`: maximum number of rooms that one connection may be in. Default 100. */
+  /**
+   * `MAX_ROOMS_PER_CONNECTION`: maximum number of rooms that one connection may be in; 0: no limit, for which
+   * `welcome` reports 1,000,000,000. Default 100.
+   */
   readonly maxRooms: number;
   /**
-   * `MAX_REQUESTS_PER_SECOND`: maximum request rate of one connection, with bursts of twice as many. Default
-   * 100.
+   * `MAX_REQUESTS_PER_SECOND`: maximum request rate of one connection, with bursts of twice as many; 0: no limit,
+   * for which `welcome` reports 1,000,000,000. Default 100.
    */
   readonly maxRequestsPerSecond: number;
   /**

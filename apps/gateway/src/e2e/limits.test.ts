@@ -60,6 +60,15 @@ it("refuses messages to more receivers a second than a connection may have, one 
   expect(await reached("fan-out")).toBe(2);
 });
 
+it("has no limit of connections, rooms or requests where it is 0", async () => {
+  const { open } = await serve({ maxConnections: 0, maxRooms: 0, maxRequestsPerSecond: 0, clock: AT_REST });
+  const ann = await open("ann");
+  expect(ann.welcome.limits).toMatchObject({ maxRooms: 1_000_000_000, maxRequestsPerSecond: 1_000_000_000 });
+  const rooms = Array.from({ length: 201 }, (_, index) => `room-${index}`);
+  const answers = await Promise.all(rooms.map((room) => ann.ask({ type: "join", room })));
+  expect(answers.filter(({ type }) => type !== "ack")).toEqual([]);
+});
+
 it("refuses requests of more bytes a second than a connection may send, one beyond the rate", async () => {
   const { open, reached } = await serve({ maxBytesPerSecond: 500, clock: AT_REST });
   const [ann, bob] = [await open("ann"), await open("bob")];
