@@ -27,6 +27,12 @@ for (const name of process.argv.slice(2)) {
 }
 `;
 
+/** What a store on Redis says where its peer was not installed. */
+const WITHOUT_PEER = `
+import { createRedisStore } from "@cm/redis-store";
+await createRedisStore({ url: "redis://127.0.0.1:1" }).start().catch(({ code, message }) => console.log(code, message));
+`;
+
 /**
  * Packages whose README programs are run by a workspace test, because they need Redis, or uWebSockets.js,
  * which is not in the registry.
@@ -47,7 +53,18 @@ export async function checkInstallations(projects, versions) {
   // Yarn resolves vitest's dependencies for every platform, and not every registry has all of them.
   const withYarn = names.filter((name) => name !== "@cm/contract-tests");
   jobs.push(async () => installed(projects, "yarn", "yarn-all", [...withYarn, "ws", "ioredis"], versions));
+  jobs.push(async () => withoutPeer(projects));
   await inTurn(jobs);
+}
+
+/** Checks that a store on Redis says what to install, in a project whose manager installs no peers. */
+async function withoutPeer(projects) {
+  const dir = projects.create("npm-without-peer", { "main.mjs": WITHOUT_PEER });
+  await projects.npm(dir, "install", "--legacy-peer-deps", "@cm/redis-store");
+  const printed = await projects.node(dir, "main.mjs");
+  if (!/^options-invalid .*npm install ioredis\.$/m.test(printed)) {
+    throw new SetupError(`A store without ioredis does not say what to install:\n${printed}`);
+  }
 }
 
 async function asItsReadmeSays(projects, name, versions) {

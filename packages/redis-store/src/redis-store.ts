@@ -12,6 +12,7 @@ import {
 import { notStarted, stampVersion } from "@cm/protocol/options";
 import { RedisBus } from "./bus/redis-bus.js";
 import { evictionRisk } from "./client/eviction.js";
+import { loadClient } from "./client/load-client.js";
 import type { RedisConnections } from "./client/redis-connections.js";
 import type { Commands } from "./commands/commands.js";
 import { RedisConnectionRegistry } from "./connections/redis-connection-registry.js";
@@ -217,8 +218,7 @@ class ConnectedStore implements RedisStore {
     let bus: RedisBus | undefined;
     // A unique name, so that only messages of this store arrive on the probe's channel.
     const probeId = randomUUID();
-    // Loaded here because it loads ioredis, which a program that never starts a store need not install.
-    const { connectRedis } = await import("./client/redis-connections.js");
+    const { connectRedis } = await loadClient();
     if (this.#stop.signal.aborted) throw storeClosed();
     const links = await connectRedis(
       this.#options,
