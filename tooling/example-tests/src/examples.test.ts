@@ -104,14 +104,10 @@ const OUTPUTS = {
   ],
 };
 
-/** Examples that are tested by the contract suites, with the minimum number of tests, and how many are skipped. */
-const PROVEN = {
-  "12-own-bus": { least: 12, skipped: 0 },
-  "15-own-store": { least: 190, skipped: 0 },
-  "17-remote-store": { least: 189, skipped: 1 }, // What the hub holds is not counted.
-};
+/** Examples that are tested by the contract suites, with the minimum number of tests; the rehearsal tests 17 as well. */
+const PROVEN = { "12-own-bus": 12, "15-own-store": 190 };
 
-/** Examples that need Redis, or do not use it, or of several processes, which the rehearsal runs in memory. */
+/** Examples that need Redis, or do not use it, or start several processes, which the rehearsal runs in memory. */
 const ONCE = new Map([
   ["01-rooms-for-ws", "redis"],
   ["09-embedded-gateway", "redis"],
@@ -147,19 +143,16 @@ describe("the examples", () => {
     }
   });
 
-  it.each(Object.entries(PROVEN))(
-    "%s passes the suites of the contracts, by its own npm test",
-    async (name, { least, skipped }) => {
-      const { stdout } = await run("npm", ["test"], {
-        cwd: `${EXAMPLES}/${name}`,
-        env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "", NO_COLOR: "1" },
-      });
-      const [, passed = "0"] = /Tests\s+(\d+) passed/.exec(stdout) ?? [];
-      expect(Number(passed)).toBeGreaterThanOrEqual(least);
-      expect(stdout).not.toContain("failed");
-      expect(Number(/Tests\s.*?(\d+) skipped/.exec(stdout)?.[1] ?? 0)).toBe(skipped);
-    },
-  );
+  it.each(Object.entries(PROVEN))("%s passes the suites of the contracts, by its own npm test", async (name, least) => {
+    const { stdout } = await run("npm", ["test"], {
+      cwd: `${EXAMPLES}/${name}`,
+      env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "", NO_COLOR: "1" },
+    });
+    const [, passed = "0"] = /Tests\s+(\d+) passed/.exec(stdout) ?? [];
+    expect(Number(passed)).toBeGreaterThanOrEqual(least);
+    // No test is skipped.
+    expect(stdout).not.toMatch(/failed|skipped/);
+  });
 });
 
 describe("the README of the connection manager", () => {
