@@ -26,6 +26,7 @@ const TRIALS = [
   "apps/gateway/src/faults/joins-refused.redis.test.ts",
   "apps/gateway/src/faults/killed-by-default.redis.test.ts",
   "apps/gateway/src/faults/redis-cut.redis.test.ts",
+  "packages/presence/src/absences.redis.test.ts",
 ];
 
 const isTrial = process.env.TRIALS === "1";
