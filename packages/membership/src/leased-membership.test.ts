@@ -258,7 +258,7 @@ describe("Membership", () => {
     [
       "an id of another server",
       { connectionId: "b.aaaa01" },
-      { code: "id-invalid", message: expect.stringContaining("is of server b, and this one is a") },
+      { code: "id-invalid", message: expect.stringContaining("is of server b, but this server is a") },
     ],
   ])("names what is wrong with a connection that has %s", async (_, wrong, error) => {
     const a = await started("a");

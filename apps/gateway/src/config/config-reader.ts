@@ -55,7 +55,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
   if (tokens?.sources?.includes("cookie") && allowedOrigins === undefined && !isLoopback(listenHost)) {
     reader.problem(
       "ALLOWED_ORIGINS",
-      "must be set if TOKEN_SOURCES contains cookie; otherwise any page could use the cookie",
+      "must be set if TOKEN_SOURCES contains cookie, because any page could use the cookie",
     );
   }
   const admin = readAdmin(reader, { port, workers, worker });
@@ -157,7 +157,7 @@ function readAuthentication(reader: EnvReader, listenHost: string): TokenVerifie
   ) {
     reader.problem(
       "LISTEN_HOST",
-      "is not a loopback address, and clients are not authenticated; set TOKEN_SECRET, TOKEN_PUBLIC_KEY or TOKEN_JWKS_URL, or OPEN=true for a trial",
+      "is not a loopback address, and clients are not authenticated: set TOKEN_SECRET, TOKEN_PUBLIC_KEY or TOKEN_JWKS_URL, or OPEN=true for a trial",
     );
   }
   return undefined;

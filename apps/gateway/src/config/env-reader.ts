@@ -40,7 +40,7 @@ export class EnvReader {
     if (value === undefined) return fallback;
     const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
     if (number >= min && number <= max) return number;
-    this.problem(name, `must be a whole number from ${min} to ${max}; it is ${quoted(value)}`);
+    this.problem(name, `must be a whole number from ${min} to ${max}, but is ${quoted(value)}`);
     return fallback;
   }
 

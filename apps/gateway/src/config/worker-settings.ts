@@ -18,10 +18,10 @@ export function readWorker(reader: EnvReader, workers: number): string | undefin
   if (!isNumber(index, WORKERS_MAX) || !isNumber(start, WORKER_STARTS_MAX) || rest.length > 0) {
     reader.problem(
       "CM_WORKER",
-      "must be a worker's number, such as 1 or 1-2; the gateway sets it, so do not set it yourself",
+      "must be a worker's number, such as 1 or 1-2, and is set only by the gateway",
     );
   } else if (reader.areGood("WORKERS") && workers === 1) {
-    reader.problem("CM_WORKER", "is set by the gateway for its own workers; do not set it");
+    reader.problem("CM_WORKER", "is set only by the gateway, for its own workers");
   }
   return worker;
 }

@@ -123,7 +123,7 @@ it.each([
   ["redis://cache:123456", /the port must be/],
   ["redis://ann:hun/ter2@cache/1", /must be percent-encoded/],
   ["redis://ann:hun@ter2@cache/1", /must be percent-encoded/],
-  ["redis+sentinel://cache?master=a\nb", /must be one line/],
+  ["redis+sentinel://cache?master=a\nb", /must be a single line/],
 ])("names the part of %j that is wrong, and what it must be", (url, problem) => {
   expect(() => parseConnectionUrl(url)).toThrow(
     expect.objectContaining({
