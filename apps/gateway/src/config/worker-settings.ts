@@ -16,10 +16,7 @@ export function readWorker(reader: EnvReader, workers: number): string | undefin
   const [index = "", start = "1", ...rest] = worker.split("-");
   const isNumber = (text: string, max: number): boolean => /^[1-9]\d{0,5}$/.test(text) && Number(text) <= max;
   if (!isNumber(index, WORKERS_MAX) || !isNumber(start, WORKER_STARTS_MAX) || rest.length > 0) {
-    reader.problem(
-      "CM_WORKER",
-      "must be a worker's number, such as 1 or 1-2, and is set only by the gateway",
-    );
+    reader.problem("CM_WORKER", "must be a worker's number, such as 1 or 1-2, and is set only by the gateway");
   } else if (reader.areGood("WORKERS") && workers === 1) {
     reader.problem("CM_WORKER", "is set only by the gateway, for its own workers");
   }

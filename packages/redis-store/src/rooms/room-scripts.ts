@@ -1,4 +1,12 @@
-import { defineScript, type Fenced, toList, toNumber, toOutcomes, toStrings, toWritten } from "../scripts/script-definition.js";
+import {
+  defineScript,
+  type Fenced,
+  toList,
+  toNumber,
+  toOutcomes,
+  toStrings,
+  toWritten,
+} from "../scripts/script-definition.js";
 
 /** The keys of one room, and the room's name. */
 export interface RoomKeys {

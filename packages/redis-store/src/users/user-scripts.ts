@@ -1,5 +1,13 @@
 import type { Announcing } from "../rooms/room-scripts.js";
-import { defineScript, type Fenced, toList, toNumber, toOutcomes, toStrings, toWritten } from "../scripts/script-definition.js";
+import {
+  defineScript,
+  type Fenced,
+  toList,
+  toNumber,
+  toOutcomes,
+  toStrings,
+  toWritten,
+} from "../scripts/script-definition.js";
 
 /** The keys and the channel of one partition's users. */
 export interface UserKeys {
