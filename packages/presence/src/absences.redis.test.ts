@@ -27,7 +27,9 @@ describe.concurrent("watchers of users and rooms", () => {
         }),
       );
       onTestFinished(() => servers.close());
-      const { presence } = await servers.start("b", { presence: { recheckIntervalMs: 1_000, restoreWithinMs: RESTORE_WITHIN_MS } });
+      const { presence } = await servers.start("b", {
+        presence: { recheckIntervalMs: 1_000, restoreWithinMs: RESTORE_WITHIN_MS },
+      });
       const a = await servers.start("a", { membership: { heartbeatIntervalMs: 1_000 } });
       const [stays, goes] = [await a.connect("stays"), await a.connect("goes")];
       for (const id of [stays, goes]) await a.membership.join(id, "lobby");
