@@ -39,6 +39,7 @@ export default defineConfig({
           "apps/*/src/**/*.test.ts",
           "tooling/*/src/**/*.test.ts",
           "tooling/*/*.test.mjs",
+          "benchmarks/src/**/*.test.ts",
         ],
     exclude: isTrial ? configDefaults.exclude : [...configDefaults.exclude, ...TRIALS],
     globalSetup: ["@cm/test-kit/global-setup"],

@@ -1,3 +1,4 @@
+import type { FigureRun } from "../figures/figure-run.js";
 import type { Measurement } from "../measure.js";
 import type { MemoryMeasurement } from "../memory/redis-memory.js";
 import type { StormResult } from "../operations/operations.js";
@@ -28,6 +29,8 @@ export interface BenchResult {
   readonly statistics: readonly StatisticsCost[];
   readonly reaping: ReapingCost | undefined;
   readonly scaleOut: readonly ScaleOutResult[];
+  /** Runs of the scenarios that measure other figures than those of a load. */
+  readonly figureRuns: readonly FigureRun[];
   readonly goals: readonly Goal[];
   readonly measurements: readonly Measurement[];
 }
