@@ -24,7 +24,7 @@ export interface BarChart {
 // In units of the picture. Pictures of the documentation are at most 360 wide.
 const WIDTH = 360;
 const BARS_AT = 124;
-const BARS_WIDTH = 128;
+const BARS_WIDTH = 116;
 const ROW = 17;
 const HEADING = 22;
 const TOP = 30;
@@ -34,8 +34,11 @@ export function drawBarChart({ title, description, groups }: BarChart): string {
   const parts: string[] = [];
   let y = TOP;
   for (const { heading, bars } of groups) {
-    parts.push(`<text class="small strong" x="8" y="${y + 12}">${escapeXml(heading)}</text>`);
-    y += HEADING;
+    // The title says what a single group shows.
+    if (groups.length > 1) {
+      parts.push(`<text class="small strong" x="8" y="${y + 12}">${escapeXml(heading)}</text>`);
+      y += HEADING;
+    }
     const longest = Math.max(...bars.map(({ value }) => value), Number.MIN_VALUE);
     for (const { label, value, text, isOwn } of bars) {
       // A negative value, such as memory that shrank, has no length.

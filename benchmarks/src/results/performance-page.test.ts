@@ -134,7 +134,7 @@ it("draws bars that keep to the picture, with their content as text and its char
   const widths = [...svg.matchAll(/<rect class="(?:solid|bar)" x="124" y="\d+" width="([\d.]+)"/g)].map(
     ([, width]) => width,
   );
-  expect(widths).toEqual(["128.0", "1.0"]);
+  expect(widths).toEqual(["116.0", "1.0"]);
 });
 
 it.each([

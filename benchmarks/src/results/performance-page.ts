@@ -201,7 +201,7 @@ function figureParts(
       });
     const title = `${name}: ${first.title}`;
     const groups = [{ heading: first.title, bars }];
-    parts.push(pictureOf(name, { title: name, description: describe(title, groups), groups }, charts));
+    parts.push(pictureOf(name, { title, description: describe(title, groups), groups }, charts));
   }
   return [...parts, ...figureTables(runs)];
 }
