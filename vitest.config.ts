@@ -6,6 +6,7 @@ import { configDefaults, defineConfig } from "vitest/config";
  * programs repeatedly, and faults that last long or need many servers.
  */
 const TRIALS = [
+  "benchmarks/src/**/*.test.ts",
   "tooling/chaos/src/**/*.test.ts",
   "tooling/example-tests/src/**/*.test.ts",
   "tooling/workspace/*.test.mjs",
@@ -39,7 +40,6 @@ export default defineConfig({
           "apps/*/src/**/*.test.ts",
           "tooling/*/src/**/*.test.ts",
           "tooling/*/*.test.mjs",
-          "benchmarks/src/**/*.test.ts",
         ],
     exclude: isTrial ? configDefaults.exclude : [...configDefaults.exclude, ...TRIALS],
     globalSetup: ["@cm/test-kit/global-setup"],
