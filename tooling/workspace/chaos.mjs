@@ -9,7 +9,8 @@ const USAGE = `Usage: npm run chaos -- [options]
   --minutes N       how long faults go on (10)
   --seed N          which faults, and in what order (drawn, and said)
   --topology NAME   single, sentinel or cluster (single)
-  --gateways N      gateway processes (4)`;
+  --gateways N      gateway processes (4)
+  --window MS       room windows: auto, or 0 to 100 milliseconds (auto)`;
 
 /** Injects random faults into gateways under load: `npm run chaos -- --minutes 10 --seed 1`. */
 await runAsProgram(import.meta.url, async (args) => {
@@ -22,6 +23,7 @@ await runAsProgram(import.meta.url, async (args) => {
     CHAOS_SEED: String(options.seed),
     CHAOS_TOPOLOGY: options.topology,
     CHAOS_GATEWAYS: String(options.gateways),
+    CHAOS_WINDOW_MS: options.window,
   };
   const test = "tooling/chaos/src/chaos/chaos.redis.test.ts";
   const vitest = join(ROOT, "node_modules", "vitest", "vitest.mjs");
@@ -38,12 +40,13 @@ function readOptions(args) {
         seed: { type: "string", default: String(Math.floor(Math.random() * 1_000_000)) },
         topology: { type: "string", default: "single" },
         gateways: { type: "string", default: "4" },
+        window: { type: "string", default: "auto" },
       },
     }));
   } catch (error) {
     throw new SetupError(`${error.message}\n\n${USAGE}`);
   }
-  const { topology } = values;
+  const { topology, window } = values;
   const [minutes, seed, gateways] = [Number(values.minutes), Number(values.seed), Number(values.gateways)];
   const isValid =
     minutes > 0 &&
@@ -52,7 +55,8 @@ function readOptions(args) {
     Number.isInteger(gateways) &&
     gateways >= 2 &&
     gateways <= 16 &&
-    ["single", "sentinel", "cluster"].includes(topology);
+    ["single", "sentinel", "cluster"].includes(topology) &&
+    (window === "auto" || (/^\d{1,3}$/.test(window) && Number(window) <= 100));
   if (!isValid) throw new SetupError(USAGE);
-  return { minutes, seed, topology, gateways };
+  return { minutes, seed, topology, gateways, window };
 }

@@ -66,25 +66,46 @@ function isWhole(value: number, min: number, max: number): boolean {
 /** The result of a package's tests: the name of the first failed test, or that the time limit was reached. */
 interface Outcome {
   readonly noticedBy: string | undefined;
+  /** The file of the first failed test. */
+  readonly testFile: string | undefined;
   readonly seconds: number;
 }
 
-/** Runs the package's tests that load the changed file; without a mutation, all of them. */
-async function runTests(packageName: string, mutant: Mutant | undefined): Promise<Outcome> {
+/** How often a change is tried whose failure did not repeat, or the tests without a change. */
+const TRIES_MAX = 3;
+
+/**
+ * Runs the package's tests with the change. A test that failed once runs again alone: if it passes then, it
+ * failed because the machine was busy, and the change is tried again.
+ */
+async function tryMutant(packageName: string, mutant: Mutant): Promise<Outcome> {
+  for (let tries = 1; ; tries++) {
+    const outcome = await runTests(packageName, mutant);
+    if (outcome.testFile === undefined || tries === TRIES_MAX) return outcome;
+    const again = await runTests(packageName, mutant, outcome.testFile);
+    if (again.noticedBy !== undefined) return { ...again, seconds: outcome.seconds + again.seconds };
+    console.log(`    (did not repeat: ${outcome.noticedBy})`);
+  }
+}
+
+/** Runs the package's tests without a change, again where one failed: a busy machine may be the cause. */
+async function tryUnchanged(packageName: string): Promise<Outcome> {
+  for (let tries = 1; ; tries++) {
+    const outcome = await runTests(packageName, undefined);
+    if (outcome.noticedBy === undefined || tries === TRIES_MAX) return outcome;
+    console.log(`    (${packageName} without a change failed: ${outcome.noticedBy})`);
+  }
+}
+
+/** Runs one test file, or the package's tests that load the changed file; without a mutation, all of them. */
+async function runTests(packageName: string, mutant: Mutant | undefined, testFile?: string): Promise<Outcome> {
   const folder = await mkdtemp(join(tmpdir(), "cm-mutant-"));
   const report = join(folder, "report.json");
   const beganAt = performance.now();
   const vitest = fileURLToPath(new URL("vitest.mjs", import.meta.resolve("vitest/package.json")));
   const child = spawn(
     process.execPath,
-    [
-      vitest,
-      ...(mutant === undefined ? ["run"] : ["related", "--run", join(ROOT, mutant.file)]),
-      "--config",
-      CONFIG,
-      `--outputFile=${report}`,
-      "--reporter=json",
-    ],
+    [vitest, ...selectTests(mutant, testFile), "--config", CONFIG, `--outputFile=${report}`, "--reporter=json"],
     {
       cwd: ROOT,
       stdio: "ignore",
@@ -103,8 +124,14 @@ async function runTests(packageName: string, mutant: Mutant | undefined): Promis
   const failed = code === 0 ? undefined : await firstFailure(report);
   await rm(folder, { recursive: true, force: true });
   const seconds = (performance.now() - beganAt) / 1000;
-  if (code === 0) return { noticedBy: undefined, seconds };
-  return { noticedBy: signal === null ? (failed ?? `exit code ${code}`) : "the time was up", seconds };
+  if (code === 0) return { noticedBy: undefined, testFile: undefined, seconds };
+  if (signal !== null) return { noticedBy: "the time was up", testFile: undefined, seconds };
+  return { noticedBy: failed?.test ?? `exit code ${code}`, testFile: failed?.file, seconds };
+}
+
+function selectTests(mutant: Mutant | undefined, testFile: string | undefined): readonly string[] {
+  if (testFile !== undefined) return ["run", testFile];
+  return mutant === undefined ? ["run"] : ["related", "--run", join(ROOT, mutant.file)];
 }
 
 interface Report {
@@ -115,15 +142,16 @@ interface Report {
   }[];
 }
 
-async function firstFailure(report: string): Promise<string | undefined> {
+async function firstFailure(report: string): Promise<{ readonly test: string; readonly file: string } | undefined> {
   const text = await readFile(report, "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
   const { testResults } = JSON.parse(text) as Report;
-  const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
-  return (
-    tests.find(({ status }) => status === "failed")?.fullName.trim() ??
-    testResults.find(({ message }) => message !== "")?.message.split("\n")[0]
-  );
+  for (const { name, message, assertionResults } of testResults) {
+    const failed = assertionResults.find(({ status }) => status === "failed")?.fullName.trim();
+    const test = failed ?? message.split("\n")[0];
+    if (test !== undefined && test !== "") return { test, file: name };
+  }
+  return undefined;
 }
 
 async function main({ count, seed, skip, packages, at }: Command): Promise<number> {
@@ -138,7 +166,7 @@ async function main({ count, seed, skip, packages, at }: Command): Promise<numbe
   for (const [i, mutant] of chosen.entries()) {
     const packageName = mutant.file.split("/")[1] ?? "";
     if (!sound.has(packageName)) {
-      const { noticedBy, seconds } = await runTests(packageName, undefined);
+      const { noticedBy, seconds } = await tryUnchanged(packageName);
       if (noticedBy !== undefined) {
         console.error(`The tests of ${packageName} fail without a change: ${noticedBy}`);
         return 1;
@@ -148,7 +176,7 @@ async function main({ count, seed, skip, packages, at }: Command): Promise<numbe
     }
     const text = readFileSync(join(ROOT, mutant.file), "utf8");
     const told = describe(text, mutant);
-    const { noticedBy, seconds } = await runTests(packageName, mutant);
+    const { noticedBy, seconds } = await tryMutant(packageName, mutant);
     console.log(
       `\n${skip + i + 1}  ${noticedBy === undefined ? "NOT NOTICED" : "noticed"} after ${seconds.toFixed(0)} s  ${told}`,
     );

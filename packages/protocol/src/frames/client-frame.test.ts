@@ -94,6 +94,15 @@ describe("client frames", () => {
     },
   );
 
+  it.each([
+    ['{"type":"publish","room":"lobby"}', "publish needs data: "],
+    ['{"type":"members","room":"lobby","limit":"7"}', "limit must be "],
+    ['{"type":"members","room":"lobby","limit":null}', "limit must be "],
+  ])("says of %s that it %s…", (text, start) => {
+    const result = parseClientFrame(text);
+    expect(result.ok ? undefined : result.error.message.slice(0, start.length)).toBe(start);
+  });
+
   it("ignores fields that it does not know, and drops them", () => {
     for (const [written, read] of VALID) {
       const text = JSON.stringify({ extra: { deep: [1] }, constructor: 1, ...written, "": null });

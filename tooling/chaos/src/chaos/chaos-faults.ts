@@ -9,7 +9,7 @@ import {
 } from "@cm/test-kit";
 import WebSocket from "ws";
 import type { ChaosClient } from "./chaos-client.js";
-import { type ChaosWorld, LEASE_MS } from "./chaos-world.js";
+import { type ChaosWorld, ENVIRONMENT_MS, LEASE_MS } from "./chaos-world.js";
 import type { SeededRandom } from "./seeded-random.js";
 
 /** The objects that a fault acts on. */
@@ -224,7 +224,7 @@ async function untilReplica(node: RedisServer): Promise<void> {
       const [role, , , state] = [await node.ask("ROLE")].flat();
       if (role !== "slave" || state !== "connected") throw new Error(`${node.port} is ${role}, ${state}.`);
     },
-    { timeoutMs: 20_000, intervalMs: 100 },
+    { timeoutMs: ENVIRONMENT_MS, intervalMs: 100 },
   );
 }
 

@@ -14,6 +14,8 @@ export interface ChaosOptions {
   readonly seed: number;
   readonly topology: Topology;
   readonly gateways: number;
+  /** `ROOM_WINDOW_MS` of the gateways. */
+  readonly roomWindow: string;
   readonly report: (line: string) => void;
 }
 
@@ -44,7 +46,7 @@ const RECOVERY_MS = 20_000;
 
 /** Injects one or two faults at a time until the time is over. After each, everything must agree again. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  const world = await ChaosWorld.start(options.topology, options.gateways);
+  const world = await ChaosWorld.start(options.topology, options.gateways, { roomWindow: options.roomWindow });
   try {
     return await new ChaosRun(world, options).run();
   } finally {

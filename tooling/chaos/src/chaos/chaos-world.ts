@@ -28,8 +28,19 @@ export type Topology = ChaosRedis["topology"];
 export const HEARTBEAT_MS = 1_000;
 export const LEASE_MS = 3_000;
 
+/** Maximum time until a process starts or a node is a replica again, on a machine with other work. */
+export const ENVIRONMENT_MS = 60_000;
+
 /** The lease TTL of the gateways: short for tests, or the default. */
 export type Leases = "short" | "default";
+
+/** Options of {@link ChaosWorld.start}. */
+export interface ChaosWorldOptions {
+  /** Default: `short`. */
+  readonly leases?: Leases;
+  /** `ROOM_WINDOW_MS` of the gateways. Default: `auto`. */
+  readonly roomWindow?: string;
+}
 
 /** Prefix of the names of recoverable rooms. */
 export const RECOVERABLE_PREFIX = "kept-";
@@ -41,18 +52,18 @@ export class ChaosWorld implements GatewayCluster {
   readonly gateways: GatewayProcess[] = [];
   /** The proxy between each gateway and a single Redis; empty for other topologies. */
   readonly proxies: FaultProxy[] = [];
-  readonly #leases: Leases;
+  readonly #options: ChaosWorldOptions;
   #started = 0;
   #starting: Promise<void> = Promise.resolve();
   #failingOver: Promise<void> = Promise.resolve();
 
-  private constructor(store: ChaosRedis, leases: Leases) {
+  private constructor(store: ChaosRedis, options: ChaosWorldOptions) {
     this.store = store;
-    this.#leases = leases;
+    this.#options = options;
   }
 
-  static async start(topology: Topology, size: number, leases: Leases = "short"): Promise<ChaosWorld> {
-    const world = new ChaosWorld(await startStore(topology), leases);
+  static async start(topology: Topology, size: number, options: ChaosWorldOptions = {}): Promise<ChaosWorld> {
+    const world = new ChaosWorld(await startStore(topology), options);
     try {
       for (let index = 0; index < size; index++) {
         if (world.store.topology === "single") world.proxies.push(await startFaultProxy(world.store.redis.port));
@@ -100,7 +111,7 @@ export class ChaosWorld implements GatewayCluster {
           REDIS_URL: proxy === undefined ? this.redisUrl : `redis://127.0.0.1:${proxy.port}`,
           REDIS_PREFIX: this.prefix,
           SERVER_ID: `gw${index + 1}-${++this.#started}`,
-          ...(this.#leases === "short" && {
+          ...(this.#options.leases !== "default" && {
             HEARTBEAT_INTERVAL_MS: String(HEARTBEAT_MS),
             HEARTBEAT_TTL_SECONDS: String(LEASE_MS / 1_000),
           }),
@@ -109,10 +120,11 @@ export class ChaosWorld implements GatewayCluster {
           CLEANUP_INTERVAL_MS: "5000",
           MAX_REQUESTS_PER_SECOND: "1000",
           RECOVERABLE_ROOMS: RECOVERABLE_PREFIX,
+          ROOM_WINDOW_MS: this.#options.roomWindow ?? "auto",
         },
       });
     // A gateway ends if the store does not let it start. Start it again, as a process supervisor would.
-    this.gateways[index] = await eventually(start, { timeoutMs: 20_000, intervalMs: 500 });
+    this.gateways[index] = await eventually(start, { timeoutMs: ENVIRONMENT_MS, intervalMs: 500 });
   }
 
   gateway(index: number): GatewayProcess {

@@ -59,7 +59,7 @@ export class FailureScene {
   }
 
   static async start(topology: Topology, leases: Leases): Promise<FailureScene> {
-    return new FailureScene(await ChaosWorld.start(topology, GATEWAYS, leases));
+    return new FailureScene(await ChaosWorld.start(topology, GATEWAYS, { leases }));
   }
 
   /** Waits until all gateways are ready and all rosters complete, then starts the load. */
