@@ -70,7 +70,7 @@ async function bench(options: BenchOptions): Promise<BenchResult> {
       reaping,
       scaleOut,
       figureRuns,
-      goals: judgeGoals({ medians, ratios, memory, reaping, storms, statistics, figureRuns }),
+      goals: judgeGoals({ medians, ratios, memory, reaping, storms, statistics, scaleOut, figureRuns }),
       measurements,
     };
   } finally {

@@ -5,6 +5,7 @@ import type { MemoryMeasurement } from "../memory/redis-memory.js";
 import type { StormResult } from "../operations/operations.js";
 import type { ReapingCost } from "../operations/reaping-cost.js";
 import type { StatisticsCost } from "../operations/statistics-cost.js";
+import type { ScaleOutResult } from "../scale-out/scale-out.js";
 import { SERVER_CPU_A_JOIN } from "../sockets/socket-joins.js";
 import type { Medians, Ratio, RatioFigure } from "./comparison.js";
 import { takeFigureMedians, takeFigureRatios } from "./figure-comparison.js";
@@ -98,6 +99,9 @@ const MEMORY_LIMIT_BYTES = 250;
 const REAPING_MS = 4_000;
 const LONGEST_COMMAND_MS = 5;
 
+/** Maximum growth of a figure that is to stay flat. */
+const FLAT = 1.1;
+
 /** Maximum number of commands for all statistics of a cluster. */
 const STATISTICS_COMMANDS = 300;
 
@@ -112,6 +116,7 @@ export interface Judged {
   readonly reaping: ReapingCost | undefined;
   readonly storms: readonly StormResult[];
   readonly statistics: readonly StatisticsCost[];
+  readonly scaleOut: readonly ScaleOutResult[];
   readonly figureRuns: readonly FigureRun[];
 }
 
@@ -120,7 +125,7 @@ export function judgeGoals(judged: Judged): Goal[] {
   return takeGoals(judged).map((goal) => (goal.met ? goal : { ...goal, why: reasonFor(goal, judged) }));
 }
 
-function takeGoals({ medians, ratios, memory, reaping, storms, statistics, figureRuns }: Judged): Goal[] {
+function takeGoals({ medians, ratios, memory, reaping, storms, statistics, scaleOut, figureRuns }: Judged): Goal[] {
   const goals: Goal[] = [];
   for (const { scenarios, figure, against, limit, limitIncluded, isMinimum = false } of RATIO_GOALS) {
     for (const ratio of ratios) {
@@ -155,7 +160,7 @@ function takeGoals({ medians, ratios, memory, reaping, storms, statistics, figur
   }
   const commands = Math.max(...statistics.map((cost) => cost.commands));
   if (statistics.length > 0) goals.push(judge("commands", "statistics", commands, STATISTICS_COMMANDS, false, []));
-  return [...goals, ...judgeStorms(storms), ...judgeFigures(figureRuns)];
+  return [...goals, ...judgeStorms(storms), ...judgeFigures(figureRuns), ...judgeServers(medians, scaleOut)];
 }
 
 function judgeStorms(storms: readonly StormResult[]): Goal[] {
@@ -172,6 +177,25 @@ function judgeStorms(storms: readonly StormResult[]): Goal[] {
       judge(`${figure} / by hand`, name, of("cm", read) / of("by-hand", read), STORM_RATIOS[name], true, []),
     );
   });
+}
+
+/**
+ * Judges the work of a gateway as their number grows: with the same load in all, its share of the messages falls as
+ * members / gateways; with the same load for each, a delivery costs the same.
+ */
+function judgeServers(medians: readonly Medians[], scaleOut: readonly ScaleOutResult[]): Goal[] {
+  const shares = scaleOut.map(({ gateways, members, receivedMost, published }) => {
+    const figure = `share of the messages that one of ${gateways} gateways receives`;
+    return judge(figure, "scale-out", receivedMost / published, Math.min(1, members / gateways), true, []);
+  });
+  const [few, many] = ["servers-grown-4", "servers-grown-8"].map((name) =>
+    medians.find(({ scenario, contender }) => scenario === name && contender === "cm"),
+  );
+  if (few === undefined || many === undefined) return shares;
+  // Compare numbers of servers that are at least that of a room's members, so that rooms are spread alike.
+  const ratio = many.serverCpuUsPerDelivery / few.serverCpuUsPerDelivery;
+  const cautions = [...soundnessOf(few), ...soundnessOf(many)];
+  return [...shares, judge("server CPU a delivery, 8 / 4 servers", "servers-grown", ratio, FLAT, true, cautions)];
 }
 
 function judgeFigures(figureRuns: readonly FigureRun[]): Goal[] {

@@ -97,7 +97,15 @@ it("judges a figure that must reach a minimum, and gives no reason for a goal th
     const ratios = [
       { ...ratio, figure: "deliveries a second of a server core" as const, median: cm, low: cm, high: cm },
     ];
-    const none = { medians: [], memory: undefined, reaping: undefined, storms: [], statistics: [], figureRuns: [] };
+    const none = {
+      medians: [],
+      memory: undefined,
+      reaping: undefined,
+      storms: [],
+      statistics: [],
+      scaleOut: [],
+      figureRuns: [],
+    };
     return judgeGoals({ ...none, ratios })[0];
   };
   expect(judge(1)).toMatchObject({ met: true, why: undefined, isMinimum: true, limit: 1 });
@@ -105,11 +113,32 @@ it("judges a figure that must reach a minimum, and gives no reason for a goal th
 });
 
 it("gives no verdict on a figure whose runs were all disturbed", () => {
-  const none = { medians: [], ratios: [], memory: undefined, reaping: undefined, storms: [], statistics: [] };
+  const none = {
+    medians: [],
+    ratios: [],
+    memory: undefined,
+    reaping: undefined,
+    storms: [],
+    statistics: [],
+    scaleOut: [],
+  };
   const disturbed = [figureRun("cm", 40, { disturbed: true })];
   expect(judgeGoals({ ...none, figureRuns: disturbed })).toMatchObject([{ caution: "cm disturbed by other work" }]);
   const sound = [...disturbed, figureRun("cm", 60, { repeat: 2 })];
   expect(judgeGoals({ ...none, figureRuns: sound })).toMatchObject([{ caution: undefined, value: 60, met: false }]);
+});
+
+it("judges the share of the messages that one of several gateways receives", () => {
+  const none = { medians: [], ratios: [], memory: undefined, reaping: undefined, storms: [], statistics: [] };
+  const run = { rooms: 200, members: 2, published: 1_000, receivedAll: 2_000, delivered: 2_000, valid: true };
+  const scaleOut = [
+    { ...run, gateways: 2, receivedMost: 1_000 },
+    { ...run, gateways: 8, receivedMost: 260 },
+  ];
+  expect(judgeGoals({ ...none, figureRuns: [], scaleOut })).toMatchObject([
+    { value: 1, limit: 1, met: true },
+    { value: 0.26, limit: 0.25, met: false },
+  ]);
 });
 
 it("leaves disturbed and invalid runs out of medians and ratios where there are others", () => {

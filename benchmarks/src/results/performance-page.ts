@@ -46,7 +46,7 @@ export function toPerformancePage(latest: LatestResults): PerformancePage {
   return { text: `${parts.join("\n\n")}\n`, charts };
 }
 
-function goalsOf({ loads, figures, memory, reaping, storms, statistics }: LatestResults) {
+function goalsOf({ loads, figures, memory, reaping, storms, statistics, scaleOut }: LatestResults) {
   const measurements = loads.flatMap(({ value }) => value.loads.flatMap((load) => load.measurements));
   return judgeGoals({
     medians: takeMedians(measurements),
@@ -55,6 +55,7 @@ function goalsOf({ loads, figures, memory, reaping, storms, statistics }: Latest
     reaping: reaping?.value,
     storms: storms?.value ?? [],
     statistics: statistics?.value ?? [],
+    scaleOut: scaleOut?.value ?? [],
     figureRuns: figures.flatMap(({ value }) => value.runs),
   });
 }
