@@ -15,10 +15,13 @@ const ROOMS = 5;
 /** Number of members of a shared room. */
 const SHARED_MEMBERS = 100;
 
-/** Number of connections that come and go before anything is measured, so that code and tables are there. */
-const WARM_UP_CONNECTIONS = 300;
+/**
+ * Number of connections that open and join before anything is measured, so that code and tables are there. They
+ * stay: the memory of closed connections would be used again by those that are measured.
+ */
+const WARM_UP_CONNECTIONS = 1_000;
 
-/** Time for work that follows connects and closes, such as writes to the store, in milliseconds. */
+/** Time for work that follows connects, such as writes to the store, in milliseconds. */
 const SETTLE_MS = 1_000;
 
 /** Figures that have goals. */
@@ -30,8 +33,8 @@ export const SHARED_ROOM_BYTES = "live bytes a membership in a shared room";
 export const idleScenario: FigureScenario = {
   name: "idle",
   text:
-    `${CONNECTIONS} connections of as many users to one server. Bytes are those of the server's resident set without the free ` +
-    "part of its JavaScript heap, and live bytes those of JavaScript objects and their buffers alone, both after a garbage " +
+    `${CONNECTIONS} connections of as many users to one server. Bytes are those of the server's resident set without files and ` +
+    "without the free part of its JavaScript heap, and live bytes those of JavaScript objects and their buffers alone, both after a garbage " +
     `collection. Then each connection joins ${ROOMS} rooms of its own, and then ${ROOMS} rooms of ${SHARED_MEMBERS}. The floor is bare uWebSockets.js.`,
   subjects: ["cm", "floor", "minimum", "ws", "socket.io", "socket.io-uws"],
   measure,
@@ -40,12 +43,12 @@ export const idleScenario: FigureScenario = {
 async function measure(subject: string, { redis, scale, seconds }: FigureContext): Promise<FigureSample> {
   const contender = CONTENDERS[contenderNamed(subject)];
   const server = await startMeasuredServer(contender, redis.url);
+  const warm = new ClientCrowd(contender.protocol, [server.url], "warm-");
   const crowd = new ClientCrowd(contender.protocol, [server.url], "idle-");
   try {
-    await crowd.open(WARM_UP_CONNECTIONS, CONCURRENCY);
-    await crowd.join(1, CONCURRENCY, (client) => `warm-${client}`);
-    await crowd.cut();
-    // The server hears of the last closes a moment after the client.
+    await warm.open(WARM_UP_CONNECTIONS, CONCURRENCY);
+    await warm.join(1, CONCURRENCY, (client) => `warm-${client}`);
+    await warm.join(1, CONCURRENCY, (client) => `warm-shared-${client % 10}`);
     await sleep(SETTLE_MS);
     const connections = Math.max(SHARED_MEMBERS, Math.round(CONNECTIONS * scale));
     const before = await server.memory();
@@ -58,9 +61,11 @@ async function measure(subject: string, { redis, scale, seconds }: FigureContext
     const idleCores = meter.cpuUs / 1_000 / meter.elapsedMs;
     const otherCores = watch.otherCores();
     await crowd.join(ROOMS, CONCURRENCY, (client, join) => `own-${client}-${join}`);
+    await sleep(SETTLE_MS);
     const own = await server.memory();
     const sharedRooms = Math.ceil(connections / SHARED_MEMBERS);
     await crowd.join(ROOMS, CONCURRENCY, (client, join) => `shared-${join}-${client % sharedRooms}`);
+    await sleep(SETTLE_MS);
     const shared = await server.memory();
     const resident = (from: ServerMemory, to: ServerMemory) => to.residentBytes - from.residentBytes;
     const live = (from: ServerMemory, to: ServerMemory) => to.liveBytes - from.liveBytes;
@@ -78,7 +83,7 @@ async function measure(subject: string, { redis, scale, seconds }: FigureContext
       },
     };
   } finally {
-    await crowd.cut();
+    await Promise.all([warm.cut(), crowd.cut()]);
     await server.stop();
   }
 }

@@ -7,7 +7,7 @@ import { startServerProcess } from "../server-process.js";
 
 /** Memory of a server after a garbage collection. */
 export interface ServerMemory {
-  /** The resident set without the free part of the JavaScript heap, in bytes: includes native memory. */
+  /** The resident set without files and without the free part of the JavaScript heap, in bytes: includes native memory. */
   readonly residentBytes: number;
   /** Live JavaScript objects and the buffers that they hold, in bytes. */
   readonly liveBytes: number;
@@ -27,10 +27,10 @@ const REPORTER = new URL("./memory-reporter.js", import.meta.url).href;
 /** The fields that the reporter writes. */
 interface MemoryReport {
   readonly report: number;
-  readonly rss: number;
-  readonly heapTotal: number;
-  readonly heapUsed: number;
-  readonly external: number;
+  readonly anonymousBytes: number;
+  readonly heapResidentBytes: number;
+  readonly heapUsedBytes: number;
+  readonly externalBytes: number;
 }
 
 /** Starts one server of a contender. */
@@ -49,10 +49,12 @@ export async function startMeasuredServer(contender: Contender, redisUrl: string
     async memory() {
       reports++;
       process.kill(server.pid, "SIGUSR2");
-      const { rss, heapTotal, heapUsed, external } = await eventually(() => readReport(file, reports), {
-        timeoutMs: 20_000,
-      });
-      return { residentBytes: rss - (heapTotal - heapUsed), liveBytes: heapUsed + external };
+      const report = await eventually(() => readReport(file, reports), { timeoutMs: 20_000 });
+      const freeHeapBytes = report.heapResidentBytes - report.heapUsedBytes;
+      return {
+        residentBytes: report.anonymousBytes - freeHeapBytes,
+        liveBytes: report.heapUsedBytes + report.externalBytes,
+      };
     },
     async stop() {
       await server.stop();
