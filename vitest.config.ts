@@ -6,6 +6,7 @@ import { configDefaults, defineConfig } from "vitest/config";
  * programs repeatedly, and faults that last long or need many servers.
  */
 const TRIALS = [
+  "benchmarks/src/**/*.test.ts",
   "tooling/chaos/src/**/*.test.ts",
   "tooling/example-tests/src/**/*.test.ts",
   "tooling/workspace/**/*.test.mjs",

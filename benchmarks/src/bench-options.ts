@@ -1,10 +1,14 @@
 import { parseArgs } from "node:util";
 import { CmError } from "@cm/protocol";
 import { CONTENDER_NAMES, type ContenderName } from "./contenders.js";
+import type { FigureScenario } from "./figures/figure-run.js";
+import { FIGURE_SCENARIOS } from "./figures/figure-scenarios.js";
 import {
+  groupOf,
   MEMORY_SCENARIO,
   REAPING_SCENARIO,
   SCALE_OUT_SCENARIO,
+  SCENARIO_GROUPS,
   SCENARIOS,
   type Scenario,
   STATISTICS_SCENARIO,
@@ -15,15 +19,17 @@ import {
 /** The parsed command line: what to measure. */
 export interface BenchOptions {
   readonly help: boolean;
-  /** Whether to only generate `docs/performance.md` from the latest result. */
+  /** Whether to only generate `docs/performance.md` from the latest result of each scenario. */
   readonly page: boolean;
   readonly scenarios: readonly Scenario[];
+  readonly figureScenarios: readonly FigureScenario[];
   readonly memory: boolean;
   readonly storms: boolean;
   readonly statistics: boolean;
   readonly reaping: boolean;
   readonly scaleOut: boolean;
-  readonly contenders: readonly ContenderName[];
+  /** The contenders to measure; `undefined`: those of each scenario. */
+  readonly contenders: readonly ContenderName[] | undefined;
   /** Length of the steady part of each run, in seconds. */
   readonly seconds: number;
   readonly warmupSeconds: number;
@@ -32,12 +38,15 @@ export interface BenchOptions {
   readonly scale: number;
   /** Time after which no new turn begins, in minutes; all contenders run once per turn. */
   readonly maxMinutes: number;
+  /** Folder of the results, to write and to make the page from; without it, `benchmarks/results`. */
+  readonly resultsFolder: string | undefined;
   /** Folder for the servers' CPU profiles; without it, no profiles are written. */
   readonly profileFolder: string | undefined;
 }
 
 const SCENARIO_NAMES = [
-  ...SCENARIOS.map((scenario) => scenario.name),
+  ...SCENARIO_GROUPS,
+  ...FIGURE_SCENARIOS.map(({ name }) => name),
   MEMORY_SCENARIO,
   STORMS_SCENARIO,
   STATISTICS_SCENARIO,
@@ -48,25 +57,28 @@ const SCENARIO_NAMES = [
 export const BENCH_USAGE = `Usage: npm run bench -- [options]
 
   --scenario NAME,...   ${SCENARIO_NAMES.join(", ")} (all)
-  --contender NAME,...  ${CONTENDER_NAMES.join(", ")} (all)
+  --contender NAME,...  ${CONTENDER_NAMES.join(", ")} (those of each scenario)
   --seconds N           steady part of each run (8)
   --warmup N            seconds of load before it (5)
   --repeat N            runs of each contender, interleaved (3)
   --scale N             part of each load, for a busy machine: fewer rooms, or members of one room (1)
   --minutes N           after this time no scenario begins another turn (600)
-  --page                only makes docs/performance.md from the latest result
+  --page                only makes docs/performance.md from the latest result of each scenario
+  --results FOLDER      where results are (benchmarks/results)
   --profile FOLDER      servers write CPU profiles there; figures are then worth less`;
 
 /** Parses the command line. Throws `options-invalid`. */
 export function parseBenchOptions(args: readonly string[]): BenchOptions {
   const values = readFlags(args);
   const scenarioNames = namesOf("scenario", values.scenario, SCENARIO_NAMES);
-  const contenders = namesOf("contender", values.contender, CONTENDER_NAMES);
+  const contenders =
+    values.contender === undefined ? undefined : namesOf("contender", values.contender, CONTENDER_NAMES);
   const scale = numberOf("scale", values.scale, 1, 0.01, 1);
   return {
     help: values.help ?? false,
     page: values.page ?? false,
-    scenarios: SCENARIOS.filter(({ name }) => scenarioNames.includes(name)).map((each) => scaled(each, scale)),
+    scenarios: SCENARIOS.filter((each) => scenarioNames.includes(groupOf(each))).map((each) => scaled(each, scale)),
+    figureScenarios: FIGURE_SCENARIOS.filter(({ name }) => scenarioNames.includes(name)),
     scale,
     maxMinutes: numberOf("minutes", values.minutes, 600, 0.1, 600),
     memory: scenarioNames.includes(MEMORY_SCENARIO),
@@ -74,10 +86,11 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
     statistics: scenarioNames.includes(STATISTICS_SCENARIO),
     reaping: scenarioNames.includes(REAPING_SCENARIO),
     scaleOut: scenarioNames.includes(SCALE_OUT_SCENARIO),
-    contenders: CONTENDER_NAMES.filter((name) => contenders.includes(name)),
+    contenders: contenders && CONTENDER_NAMES.filter((name) => contenders.includes(name)),
     seconds: numberOf("seconds", values.seconds, 8, 1, 600),
     warmupSeconds: numberOf("warmup", values.warmup, 5, 0, 60),
     repeats: Math.trunc(numberOf("repeat", values.repeat, 3, 1, 50)),
+    resultsFolder: values.results,
     profileFolder: values.profile,
   };
 }
@@ -95,6 +108,7 @@ function readFlags(args: readonly string[]) {
         scale: { type: "string" },
         minutes: { type: "string" },
         profile: { type: "string" },
+        results: { type: "string" },
         page: { type: "boolean" },
         help: { type: "boolean" },
       },

@@ -1,18 +1,23 @@
 import { fileURLToPath } from "node:url";
-import { createCmDialect, type Dialect } from "@cm/load";
-import { encodeServerFrame } from "@cm/protocol";
-import { minimumDialect } from "./minimum/minimum-dialect.js";
-import { socketIoDialect } from "./socket-io/socket-io-dialect.js";
+import { CmError, encodeServerFrame } from "@cm/protocol";
+import { cmProtocol } from "./protocols/cm-protocol.js";
+import { minimumProtocol } from "./protocols/minimum-protocol.js";
+import type { RoomProtocol } from "./protocols/room-protocol.js";
+import { socketIoProtocol } from "./protocols/socket-io-protocol.js";
 
 /** The servers that are compared with each other. */
 export const CONTENDER_NAMES = [
   "cm",
   "cm-no-window",
   "minimum",
+  "minimum-window",
   "same-bytes",
+  "floor",
   "ws",
   "socket.io",
   "socket.io-uws",
+  "socket.io-sharded",
+  "socket.io-streams",
 ] as const;
 export type ContenderName = (typeof CONTENDER_NAMES)[number];
 
@@ -24,9 +29,14 @@ export interface Contender {
   readonly path: string;
   /** Environment variables in addition to `PORT` and `REDIS_URL`; `index` is the number of the process. */
   environment(index: number): Readonly<Record<string, string>>;
-  dialect(): Dialect;
+  readonly protocol: RoomProtocol;
   /** Number of bytes added to each payload. */
   readonly extraBytes?: number;
+  /**
+   * Number of server processes if the contender cannot have as many as the scenario: 1 without a broker, where
+   * all members are on one server.
+   */
+  readonly maxServers?: number;
 }
 
 /**
@@ -51,6 +61,8 @@ const cmEnvironment = (index: number) => ({
   SERVER_ID: `bench-${index}`,
   LISTEN_HOST: "127.0.0.1",
   LOG_LEVEL: "warn",
+  // Allow the largest payload that is measured, 20,000 bytes.
+  MAX_FRAME_BYTES: "65536",
   // Allow ten thousand members and the connection of the ping probe.
   MAX_CONNECTIONS: "20000",
   // Raise these limits, because a single client of a hot or huge room sends more messages than one player
@@ -65,45 +77,80 @@ export const CONTENDERS: Readonly<Record<ContenderName, Contender>> = {
     program: program("../../apps/gateway/dist/main.js"),
     path: "/ws",
     environment: cmEnvironment,
-    dialect: () => createCmDialect({ acks: false }),
+    protocol: cmProtocol,
   },
   // The gateway without a window: every message is written at once.
   "cm-no-window": {
     program: program("../../apps/gateway/dist/main.js"),
     path: "/ws",
     environment: (index) => ({ ...cmEnvironment(index), ROOM_WINDOW_MS: "0" }),
-    dialect: () => createCmDialect({ acks: false }),
+    protocol: cmProtocol,
   },
   minimum: {
     program: program("./minimum/minimum-server.js"),
     path: "/ws",
     environment: () => ({}),
-    dialect: () => minimumDialect,
+    protocol: minimumProtocol,
+  },
+  // The handwritten minimum with a window of the same length as the gateway's for all rooms and rates.
+  "minimum-window": {
+    program: program("./minimum/minimum-server.js"),
+    path: "/ws",
+    environment: () => ({ WINDOW_MS: "10" }),
+    protocol: minimumProtocol,
   },
   // The handwritten minimum, with payloads enlarged to the size of this project's frames.
   "same-bytes": {
     program: program("./minimum/minimum-server.js"),
     path: "/ws",
     environment: () => ({}),
-    dialect: () => minimumDialect,
+    protocol: minimumProtocol,
     extraBytes: FRAME_EXTRA_BYTES,
+  },
+  // uWebSockets.js without a broker, which limits it to one process.
+  floor: {
+    program: program("./floor/floor-server.js"),
+    path: "/ws",
+    environment: () => ({}),
+    protocol: minimumProtocol,
+    maxServers: 1,
   },
   ws: {
     program: program("./ws/ws-server.js"),
     path: "/ws",
     environment: () => ({}),
-    dialect: () => minimumDialect,
+    protocol: minimumProtocol,
   },
   "socket.io": {
     program: program("./socket-io/socket-io-server.js"),
     path: "/",
     environment: () => ({}),
-    dialect: () => socketIoDialect,
+    protocol: socketIoProtocol,
   },
   "socket.io-uws": {
     program: program("./socket-io/socket-io-uws-server.js"),
     path: "/",
     environment: () => ({}),
-    dialect: () => socketIoDialect,
+    protocol: socketIoProtocol,
+  },
+  // The adapters for sharded channels of Redis 7 and for Redis streams, on the default HTTP server.
+  "socket.io-sharded": {
+    program: program("./socket-io/socket-io-server.js"),
+    path: "/",
+    environment: () => ({ ADAPTER: "sharded" }),
+    protocol: socketIoProtocol,
+  },
+  "socket.io-streams": {
+    program: program("./socket-io/socket-io-server.js"),
+    path: "/",
+    environment: () => ({ ADAPTER: "streams" }),
+    protocol: socketIoProtocol,
   },
 };
+
+/** The contender with a name. Throws `internal` if there is none. */
+export function contenderNamed(name: string): ContenderName {
+  const found = CONTENDER_NAMES.find((each) => each === name);
+  if (found === undefined) throw new CmError("internal", `There is no contender ${name}.`);
+  return found;
+}

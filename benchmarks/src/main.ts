@@ -1,6 +1,8 @@
 import { isCmError } from "@cm/protocol";
 import { startRedis } from "@cm/test-kit";
 import { BENCH_USAGE, type BenchOptions, parseBenchOptions } from "./bench-options.js";
+import { measureFigures } from "./figures/measure-figures.js";
+import { measureLoads } from "./measure-loads.js";
 import { measureRedisMemory } from "./memory/redis-memory.js";
 import { measureStorms } from "./operations/presence-storms.js";
 import { measureReaping } from "./operations/reaping-cost.js";
@@ -12,7 +14,6 @@ import { describeCommit, describeMachine } from "./results/machine.js";
 import { toMarkdown } from "./results/markdown.js";
 import { writePage, writeResult } from "./results/result-files.js";
 import { measureScaleOut } from "./scale-out/scale-out.js";
-import { type Measurement, measure } from "./scenario-measurement.js";
 
 async function main(): Promise<void> {
   const options = parseBenchOptions(process.argv.slice(2));
@@ -21,13 +22,14 @@ async function main(): Promise<void> {
     return;
   }
   if (options.page) {
-    console.log(`Written to ${await writePage()}`);
+    console.log(`Written to ${await writePage(options.resultsFolder)}`);
     return;
   }
   const result = await bench(options);
-  const path = await writeResult(result);
+  const path = await writeResult(result, options.resultsFolder);
   console.log(`${toMarkdown(result)}\nWritten to ${path}`);
-  if ([...result.measurements, ...result.scaleOut].some((run) => !run.valid)) process.exitCode = 1;
+  if ([...result.measurements, ...result.figureRuns, ...result.scaleOut].some((run) => !run.valid))
+    process.exitCode = 1;
 }
 
 async function bench(options: BenchOptions): Promise<BenchResult> {
@@ -36,7 +38,12 @@ async function bench(options: BenchOptions): Promise<BenchResult> {
   const redis = await startRedis();
   try {
     const machine = await describeMachine(redis);
-    const measurements = await measureAll(options, redis);
+    const { scenarios, figureScenarios, contenders: chosen, repeats, seconds, warmupSeconds } = options;
+    const { scale, profileFolder } = options;
+    const lastStart = performance.now() + options.maxMinutes * 60_000;
+    const turns = { redis, chosen, repeats, seconds, warmupSeconds, lastStart };
+    const measurements = await measureLoads(scenarios, { ...turns, profileFolder });
+    const figureRuns = await measureFigures(figureScenarios, { ...turns, scale });
     const memory = options.memory
       ? await measureRedisMemory({ servers: 10, connectionsPerServer: 10_000, roomMembers: 20 })
       : undefined;
@@ -50,11 +57,11 @@ async function bench(options: BenchOptions): Promise<BenchResult> {
       startedAt,
       commit,
       machine,
-      seconds: options.seconds,
-      warmupSeconds: options.warmupSeconds,
-      repeats: options.repeats,
-      scale: options.scale,
-      scenarios: options.scenarios,
+      seconds,
+      warmupSeconds,
+      repeats,
+      scale,
+      scenarios,
       medians,
       ratios,
       memory,
@@ -62,7 +69,8 @@ async function bench(options: BenchOptions): Promise<BenchResult> {
       statistics,
       reaping,
       scaleOut,
-      goals: judgeGoals({ medians, ratios, memory, reaping, storms, statistics }),
+      figureRuns,
+      goals: judgeGoals({ medians, ratios, memory, reaping, storms, statistics, scaleOut, figureRuns }),
       measurements,
     };
   } finally {
@@ -76,50 +84,6 @@ async function measureAllStatistics(): Promise<StatisticsCost[]> {
     await measureStatistics({ servers: 10, connectionsPerServer: 100, roomMembers: 20 }),
     await measureStatistics({ servers: 10, connectionsPerServer: 10_000, roomMembers: 20 }),
   ];
-}
-
-/**
- * Runs all scenarios. The contenders run alternately, so that a temporary disturbance of the machine affects
- * all of them.
- */
-async function measureAll(
-  { scenarios, contenders, repeats, seconds, warmupSeconds, profileFolder, maxMinutes }: BenchOptions,
-  redis: Awaited<ReturnType<typeof startRedis>>,
-): Promise<Measurement[]> {
-  const measurements: Measurement[] = [];
-  const lastStart = performance.now() + maxMinutes * 60_000;
-  for (let repeat = 1; repeat <= repeats; repeat++) {
-    for (const scenario of scenarios) {
-      // Only check the time between turns: a turn must be run by all contenders or by none, because ratios are
-      // calculated within a turn.
-      if (performance.now() > lastStart) return measurements;
-      for (const contender of contenders) {
-        const nodeArgs =
-          profileFolder === undefined
-            ? []
-            : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}/${scenario.name}-${contender}`];
-        const once = () => measure(contender, { scenario, repeat, warmupSeconds, seconds, redis, nodeArgs });
-        let run = await once();
-        console.error(summarise(run));
-        if (run.disturbed && performance.now() < lastStart) {
-          run = await once();
-          console.error(`  again: ${summarise(run)}`);
-        }
-        measurements.push(run);
-      }
-    }
-  }
-  return measurements;
-}
-
-function summarise(run: Measurement): string {
-  return (
-    `${run.scenario} ${run.contender} #${run.repeat}: ${run.serverCpuUsPerDelivery.toFixed(2)} µs a delivery, ` +
-    `${run.redisCpuUsPerMessage.toFixed(1)} µs of Redis a message, ${run.deliveriesPerSecond.toFixed(0)} deliveries/s, ` +
-    `p50 ${run.p50Ms.toFixed(2)} ms, p99 ${run.p99Ms.toFixed(2)} ms, ping p99 ${run.ping.p99Ms.toFixed(2)} ms` +
-    `${run.saturated ? ", saturated" : ""}${run.disturbed ? `, disturbed by ${run.otherCores.toFixed(2)} cores` : ""}` +
-    `${run.valid ? "" : `, INVALID (${run.losses} lost, ${run.duplicates} doubled)`}`
-  );
 }
 
 try {

@@ -1,9 +1,11 @@
 import { driverWasFull } from "@cm/load";
 import type { RedisServer } from "@cm/test-kit";
 import { CONTENDERS, type ContenderName } from "./contenders.js";
+import type { DriveResult } from "./driver/drive-job.js";
 import { driveInProcess } from "./driver/driver-process.js";
 import type { PingLatency } from "./probe/probe-process.js";
-import type { Scenario } from "./scenario.js";
+import { sumCpu } from "./process-cpu.js";
+import { receiversOf, type Scenario, SERVERS } from "./scenario.js";
 import { startServerProcess } from "./server-process.js";
 
 /** The results of one run of a contender in a scenario. */
@@ -28,6 +30,10 @@ export interface Measurement {
   readonly disturbed: boolean;
   /** Average number of cores that other processes used. */
   readonly otherCores: number;
+  /**
+   * Whether the driver limited the load. A driver without idle time does not count if the servers had none
+   * either.
+   */
   readonly driverFull: boolean;
   readonly driverBusy: number;
   /** Microseconds of processor time, user and system, of both servers per delivery. */
@@ -36,6 +42,11 @@ export interface Measurement {
   readonly serverUserUsPerDelivery: number;
   /** Microseconds of Redis's processor time per published message. */
   readonly redisCpuUsPerMessage: number;
+  /** Number of cores that all servers used together, and the one that used the most. */
+  readonly serverCores: number;
+  readonly busiestServerCores: number;
+  /** Memory of all servers at the end (resident set), in MiB. */
+  readonly serverMiB: number;
   readonly deliveriesPerSecond: number;
   readonly publishedPerSecond: number;
   readonly p50Ms: number;
@@ -58,22 +69,26 @@ export interface MeasureOptions {
   readonly nodeArgs: readonly string[];
 }
 
-/** Number of server processes of a contender. */
-export const SERVERS = 2;
-
 /** Number of cores used by other processes above which a run counts as disturbed. */
-const DISTURBED_CORES = 0.1;
+export const DISTURBED_CORES = 0.1;
+
+/**
+ * Number of cores from which on a server counts as having work all the time. It is less than 1 because driver and
+ * Redis need more than one of two cores when a server is saturated, so that it has to wait for its core.
+ */
+const FULL_SERVER_CORES = 0.6;
 
 /** Starts a contender's servers, runs the driver, and stops the servers. */
 export async function measure(contender: ContenderName, options: MeasureOptions): Promise<Measurement> {
   const { scenario, repeat, redis, nodeArgs, warmupSeconds, seconds } = options;
+  const { maxServers = Number.POSITIVE_INFINITY } = CONTENDERS[contender];
   const servers = await Promise.all(
-    Array.from({ length: SERVERS }, (_, index) =>
-      startServerProcess(CONTENDERS[contender], index, redis.url, nodeArgs),
+    Array.from({ length: Math.min(maxServers, scenario.servers ?? SERVERS) }, (_, index) =>
+      startServerProcess(CONTENDERS[contender], index, redis.url, { nodeArgs }),
     ),
   );
   try {
-    const { report, serverCpu, redisCpu, otherCpuSeconds, ping } = await driveInProcess({
+    const driving = driveInProcess({
       contender,
       urls: servers.map((server) => server.url),
       scenario,
@@ -81,35 +96,51 @@ export async function measure(contender: ContenderName, options: MeasureOptions)
       seconds,
       seed: repeat,
       serverPids: servers.map((server) => server.pid),
-      redisPid: redis.pid,
+      redisPids: [redis.pid],
     });
-    const { findings, steady, latencyMs } = report;
-    return {
-      contender,
-      scenario: scenario.name,
-      repeat,
-      valid:
-        report.connections.failed === 0 &&
-        findings.expected === report.published * scenario.members &&
-        findings.losses + findings.duplicates + findings.strays === 0,
-      saturated: Math.abs(steady.deliveries / (steady.published * scenario.members) - 1) > 0.03,
-      disturbed: otherCpuSeconds / steady.seconds > DISTURBED_CORES,
-      otherCores: otherCpuSeconds / steady.seconds,
-      driverFull: driverWasFull(report),
-      driverBusy: report.driver.busy,
-      serverCpuUsPerDelivery: ((serverCpu.user + serverCpu.system) * 1e6) / steady.deliveries,
-      serverUserUsPerDelivery: (serverCpu.user * 1e6) / steady.deliveries,
-      redisCpuUsPerMessage: ((redisCpu.user + redisCpu.system) * 1e6) / steady.published,
-      deliveriesPerSecond: steady.deliveries / steady.seconds,
-      publishedPerSecond: steady.published / steady.seconds,
-      p50Ms: latencyMs.p50,
-      p99Ms: latencyMs.p99,
-      ping,
-      losses: findings.losses,
-      duplicates: findings.duplicates,
-      orderViolations: findings.roomOrderViolations,
-    };
+    return toMeasurement(contender, options, await driving.result);
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
   }
+}
+
+/** Calculates the figures of a run from what its driver measured. */
+export function toMeasurement(
+  contender: ContenderName,
+  { scenario, repeat }: Pick<MeasureOptions, "scenario" | "repeat">,
+  { report, serverCpu, redisCpu, otherCpuSeconds, ping, serverBytes }: DriveResult,
+): Measurement {
+  const { findings, steady, latencyMs } = report;
+  const servers = sumCpu(serverCpu);
+  const redis = sumCpu(redisCpu);
+  const cores = serverCpu.map(({ user, system }) => (user + system) / steady.seconds);
+  const receivers = receiversOf(scenario);
+  return {
+    contender,
+    scenario: scenario.name,
+    repeat,
+    valid:
+      report.connections.failed === 0 &&
+      findings.expected === report.published * receivers &&
+      findings.losses + findings.duplicates + findings.strays === 0,
+    saturated: Math.abs(steady.deliveries / (steady.published * receivers) - 1) > 0.03,
+    disturbed: otherCpuSeconds / steady.seconds > DISTURBED_CORES,
+    otherCores: otherCpuSeconds / steady.seconds,
+    driverFull: driverWasFull(report) && Math.min(...cores) < FULL_SERVER_CORES,
+    driverBusy: report.driver.busy,
+    serverCpuUsPerDelivery: ((servers.user + servers.system) * 1e6) / steady.deliveries,
+    serverUserUsPerDelivery: (servers.user * 1e6) / steady.deliveries,
+    redisCpuUsPerMessage: ((redis.user + redis.system) * 1e6) / steady.published,
+    serverCores: cores.reduce((sum, each) => sum + each, 0),
+    busiestServerCores: Math.max(...cores),
+    serverMiB: serverBytes / 2 ** 20,
+    deliveriesPerSecond: steady.deliveries / steady.seconds,
+    publishedPerSecond: steady.published / steady.seconds,
+    p50Ms: latencyMs.p50,
+    p99Ms: latencyMs.p99,
+    ping,
+    losses: findings.losses,
+    duplicates: findings.duplicates,
+    orderViolations: findings.roomOrderViolations,
+  };
 }

@@ -12,28 +12,36 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
+/** Time within which a server must accept connections, in milliseconds; enough for a busy machine. */
+const START_TIMEOUT_MS = 60_000;
+
 /** Time after which a server that has not ended is killed, in milliseconds. */
 const STOP_TIMEOUT_MS = 10_000;
 
-/**
- * Starts one server process. Resolves when its port accepts connections. `nodeArgs` are passed to Node.js
- * before the program.
- */
+/** Options of {@link startServerProcess}. */
+export interface ServerProcessOptions {
+  /** Arguments that are passed to Node.js before the program. */
+  readonly nodeArgs?: readonly string[];
+  /** Environment variables in addition to those of the contender. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** Starts one server process. Resolves when its port accepts connections. */
 export async function startServerProcess(
   contender: Contender,
   index: number,
   redisUrl: string,
-  nodeArgs: readonly string[] = [],
+  { nodeArgs = [], environment = {} }: ServerProcessOptions = {},
 ): Promise<ServerProcess> {
   const port = await freePort();
   const child = spawn(process.execPath, [...nodeArgs, contender.program], {
-    env: { ...process.env, ...contender.environment(index), PORT: String(port), REDIS_URL: redisUrl },
+    env: { ...process.env, ...contender.environment(index), ...environment, PORT: String(port), REDIS_URL: redisUrl },
     stdio: ["ignore", "ignore", "inherit"],
   });
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const stop = () => stopProcess(child, exited);
   try {
-    await eventually(() => answers(port, child), { timeoutMs: 15_000 });
+    await eventually(() => answers(port, child), { timeoutMs: START_TIMEOUT_MS });
   } catch (error) {
     await stop();
     throw error;

@@ -98,32 +98,41 @@ export function decisionTable(records) {
   return ["| | decision | date |", "|---|---|---|", ...lines].join("\n");
 }
 
+/** The scenarios of docs/performance.md that are compared in the README: one for each kind of room. */
+const COMPARED = ["many-rooms", "big-rooms", "hot-rooms", "hot-crowd", "huge-room"];
+
 /**
- * The table of ratios: for each scenario of docs/performance.md, the gateway's CPU time per delivery divided
- * by that of each other server.
+ * The table of ratios: for each compared scenario of docs/performance.md, the gateway's CPU time per delivery
+ * divided by that of each other server.
  */
 export function comparisonTable(page) {
-  const scenarios = page.split(/^## /m).slice(1);
-  const rows = scenarios.flatMap((section) => {
+  const sections = page.split(/^## /m).slice(1);
+  const rows = sections.flatMap((section) => {
     const [name] = section.split("\n");
+    if (!COMPARED.includes(name)) return [];
     const header = /^\|\s+\|(.*)\|$/m.exec(section)?.[1];
     const ratios = /^\| server CPU a delivery, cm \/ \|(.*)\|$/m.exec(section)?.[1];
     const load = section.split("\n").find((line) => / messages a second of /.test(line));
     if (header === undefined || ratios === undefined || load === undefined) return [];
+    const run = /^From \[[^\]]*\]\([^)]*\), (a run of \S+ on commit \w+)/m.exec(section)?.[1];
+    if (run === undefined) throw new Error(`docs/performance.md does not say which run ${name} is from.`);
+    const isDoubtful = /^\*\*Every turn of this section is doubtful/m.test(section);
     const values = ratios.split("|").map((text) => /\*\*([\d.]+)\*\*/.exec(text)?.[1] ?? "-");
     return [
       {
         name,
         load: load.replace(/\.$/, ""),
+        source: `${run}${isDoubtful ? ", in which other work disturbed every turn" : ""}`,
         values: new Map(header.split("|").map((peer, at) => [peer.trim(), values[at]])),
       },
     ];
   });
   if (rows.length === 0) throw new Error("docs/performance.md has no ratios.");
   const peers = [...new Set(rows.flatMap(({ values }) => [...values.keys()]))];
-  const run = /^Made from \[[^\]]*\]\([^)]*\), (a run of \S+ on commit \w+)/m.exec(page)?.[1];
-  if (run === undefined) throw new Error("docs/performance.md does not say which run it was made from.");
-  const doubt = /^\*\*(Every turn of this run is doubtful[^*]*)\*\*$/m.exec(page)?.[1];
+  const sources = [...new Set(rows.map(({ source }) => source))].map((source) => {
+    const names = rows.filter((row) => row.source === source).map(({ name }) => name);
+    return `${names.length === rows.length ? "From" : `${names.join(", ")}: from`} ${source}.`;
+  });
   return [
     `| load | ${peers.join(" | ")} |`,
     `|---|${peers.map(() => "---|").join("")}`,
@@ -131,7 +140,7 @@ export function comparisonTable(page) {
       ({ name, load, values }) => `| ${name}: ${load} | ${peers.map((peer) => values.get(peer) ?? "-").join(" | ")} |`,
     ),
     "",
-    `From ${run}.${doubt === undefined ? "" : ` ${doubt}`}`,
+    sources.join(" "),
   ].join("\n");
 }
 

@@ -42,14 +42,11 @@ it("tables of packages and decisions link to them", () => {
   expect(decisionTable(records)).toContain("| 1 | [A thing](0001-a.md) | 2026-01-02 |");
 });
 
-it("the comparison has the ratios of the performance page, and its doubt", () => {
-  const page = `# Performance
+const section = (name, run) => `## ${name}
 
-Made from [x.md](x.md), a run of 2026-01-02 on commit abc123: a machine.
+From [x.md](x.md), a run of ${run}: a machine; 1.00 of the load.
 
-**Every turn of this run is doubtful: no more.**
-
-## many
+![${name}: server CPU.](pictures/x.svg)
 
 5 rooms of 20, 3000 messages a second of 200 bytes in all.
 
@@ -58,11 +55,28 @@ Made from [x.md](x.md), a run of 2026-01-02 on commit abc123: a machine.
 | server CPU a delivery, cm / | **1.04** (1.02 to 1.06) | **0.60** (0.5 to 0.7, 1 of 2 doubtful) |
 | server CPU a delivery, cm-no-window / | **9** (9 to 9) | **9** (9 to 9) |
 `;
-  expect(comparisonTable(page)).toBe(`| load | minimum | socket.io |
-|---|---|---|
-| many: 5 rooms of 20, 3000 messages a second of 200 bytes in all | 1.04 | 0.60 |
 
-From a run of 2026-01-02 on commit abc123. Every turn of this run is doubtful: no more.`);
+it("the comparison has the ratios of the performance page and their run, and no other scenarios", () => {
+  const run = "2026-01-02 on commit abc123";
+  expect(
+    comparisonTable(`# Performance\n\n${section("many-rooms", run)}\n${section("payload-sizes", run)}`),
+  ).toBe(`| load | minimum | socket.io |
+|---|---|---|
+| many-rooms: 5 rooms of 20, 3000 messages a second of 200 bytes in all | 1.04 | 0.60 |
+
+From a run of 2026-01-02 on commit abc123.`);
+});
+
+it("the comparison says which scenarios are from which run, and which of them were disturbed", () => {
+  const doubtful = section("hot-rooms", "2026-01-03 on commit def456").replace(
+    "![",
+    "**Every turn of this section is doubtful: no more.**\n\n![",
+  );
+  const page = `# Performance\n\n${section("many-rooms", "2026-01-02 on commit abc123")}\n${doubtful}`;
+  expect(comparisonTable(page).split("\n").at(-1)).toBe(
+    "many-rooms: from a run of 2026-01-02 on commit abc123. " +
+      "hot-rooms: from a run of 2026-01-03 on commit def456, in which other work disturbed every turn.",
+  );
 });
 
 it("makes the table of keys of the store's own", () => {

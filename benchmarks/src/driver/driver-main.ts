@@ -3,7 +3,10 @@ import { runLoad, type SteadyEdge } from "@cm/load";
 import { CONTENDERS } from "../contenders.js";
 import { type PingLatency, startProbe } from "../probe/probe-process.js";
 import { type CpuSeconds, cpuBetween, readMachineBusySeconds, readProcessCpu, sumCpu } from "../process-cpu.js";
-import type { DriveJob, DriveResult } from "./drive-job.js";
+import { readProcessBytes } from "../process-memory.js";
+import { createRoomDialect } from "../protocols/room-dialects.js";
+import { SlowReaders } from "../sockets/slow-readers.js";
+import { type DriveJob, type DriveResult, STEADY } from "./drive-job.js";
 
 process.once("message", (job) => {
   // The cast is safe: the only sender is driver-process.ts of the same build.
@@ -16,42 +19,75 @@ process.once("message", (job) => {
   );
 });
 
+interface Mark {
+  readonly servers: readonly CpuSeconds[];
+  readonly redis: readonly CpuSeconds[];
+  readonly ours: CpuSeconds;
+  readonly busySeconds: number;
+}
+
 async function drive(job: DriveJob): Promise<DriveResult> {
-  const marks: { servers: CpuSeconds; redis: CpuSeconds; ours: CpuSeconds; busySeconds: number }[] = [];
-  const dialect = CONTENDERS[job.contender].dialect();
+  const { scenario, serverPids, redisPids, otherPids = [] } = job;
+  const { protocol, extraBytes = 0 } = CONTENDERS[job.contender];
+  const marks: Mark[] = [];
+  const slowReaders = new SlowReaders(protocol, job.urls, scenario.slowReaders ?? 0);
+  const dialect = createRoomDialect(protocol, {
+    roomsPerConnection: scenario.roomsPerConnection ?? 1,
+    direct: scenario.direct ?? false,
+    onRoom: (room) => slowReaders.follow(room),
+  });
   const [first = ""] = job.urls;
   const probe = await startProbe({ url: first, contender: job.contender });
   let ping: Promise<PingLatency> | undefined;
+  let serverBytes = 0;
   const onSteady = (edge: SteadyEdge) => {
-    if (edge === "begin") probe.begin();
-    else ping = probe.end();
-    const servers = sumCpu(job.serverPids.map(readProcessCpu));
-    const redis = readProcessCpu(job.redisPid);
-    const ours = sumCpu([servers, redis, readProcessCpu(process.pid), readProcessCpu(probe.pid)]);
+    if (edge === "begin") {
+      probe.begin();
+      process.send?.(STEADY);
+    } else {
+      ping = probe.end();
+      serverBytes = serverPids.map(readProcessBytes).reduce((sum, bytes) => sum + bytes, 0);
+    }
+    const servers = serverPids.map(readProcessCpu);
+    const redis = redisPids.map(readProcessCpu);
+    const drivers = [process.pid, probe.pid, ...otherPids].map(readProcessCpu);
+    const ours = sumCpu([...servers, ...redis, ...drivers]);
     marks.push({ servers, redis, ours, busySeconds: readMachineBusySeconds() });
   };
   const report = await runLoad({
     urls: job.urls,
-    rooms: job.scenario.rooms,
-    members: job.scenario.members,
-    rate: job.scenario.rate,
-    publishers: job.scenario.publishers ?? "all",
-    bytes: job.scenario.bytes + (CONTENDERS[job.contender].extraBytes ?? 0),
+    rooms: scenario.rooms,
+    members: scenario.members,
+    rate: scenario.rate,
+    publishers: scenario.publishers ?? "all",
+    burst: scenario.burst ?? 1,
+    ...(scenario.maxInFlight === undefined ? {} : { maxInFlight: scenario.maxInFlight }),
+    bytes: scenario.bytes + extraBytes,
     warmupSeconds: job.warmupSeconds,
     seconds: job.seconds,
     seed: job.seed,
+    // The sender of a direct message is not among its receivers.
+    echo: scenario.direct !== true,
     acks: false,
     dialect,
     onSteady,
-  }).finally(() => probe.stop());
+  }).finally(() => {
+    probe.stop();
+    slowReaders.close();
+  });
   const [begin, end] = marks;
   if (begin === undefined || end === undefined || ping === undefined) throw new Error("The run had no steady part.");
   const ours = cpuBetween(begin.ours, end.ours);
   return {
     report,
-    serverCpu: cpuBetween(begin.servers, end.servers),
+    serverCpu: spentEach(begin.servers, end.servers),
     ping: await ping,
-    redisCpu: cpuBetween(begin.redis, end.redis),
+    redisCpu: spentEach(begin.redis, end.redis),
     otherCpuSeconds: Math.max(0, end.busySeconds - begin.busySeconds - ours.user - ours.system),
+    serverBytes,
   };
+}
+
+function spentEach(before: readonly CpuSeconds[], after: readonly CpuSeconds[]): CpuSeconds[] {
+  return after.map((each, index) => cpuBetween(before[index] ?? { user: 0, system: 0 }, each));
 }

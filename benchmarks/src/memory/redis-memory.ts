@@ -3,6 +3,7 @@ import { createRedisStore } from "@cm/redis-store";
 import { startRedis } from "@cm/test-kit";
 import { Redis } from "ioredis";
 import { acquireLeases, type FillOptions, fillRedis } from "../operations/filled-redis.js";
+import { readBytesByKind } from "./bytes-by-kind.js";
 
 /** The memory that connections use in Redis. */
 export interface MemoryMeasurement {
@@ -15,6 +16,8 @@ export interface MemoryMeasurement {
   readonly usedBytesAfter: number;
   readonly bytesPerConnection: number;
   readonly keys: number;
+  /** Bytes a connection by kind of key, as Redis estimates the memory of keys. */
+  readonly bytesByKind: Readonly<Record<string, number>>;
 }
 
 /**
@@ -39,6 +42,7 @@ export async function measureRedisMemory(options: FillOptions): Promise<MemoryMe
       throw new CmError("internal", `${connections} users were added and ${online} are online.`);
     }
     const usedBytesAfter = await usedMemory(admin);
+    const kinds = Object.entries(await readBytesByKind(admin));
     return {
       connections,
       servers,
@@ -47,6 +51,7 @@ export async function measureRedisMemory(options: FillOptions): Promise<MemoryMe
       usedBytesAfter,
       bytesPerConnection: (usedBytesAfter - usedBytesBefore) / connections,
       keys: await admin.dbsize(),
+      bytesByKind: Object.fromEntries(kinds.map(([kind, bytes]) => [kind, bytes / connections])),
     };
   } finally {
     await store.close();

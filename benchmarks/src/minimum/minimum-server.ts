@@ -6,6 +6,9 @@
  * Frames: `+room` joins a room, and the server responds with the same frame when it has subscribed to the
  * channel. `=room` followed by a line feed and a payload publishes the payload, and the members receive the
  * frame unchanged.
+ *
+ * With `WINDOW_MS`, messages from Redis wait for the next tick of a timer, so that a member gets those of a
+ * window in one write: uWebSockets.js joins what is published within one turn of the event loop.
  */
 
 import uws from "uWebSockets.js";
@@ -26,9 +29,19 @@ interface Seat {
 const live = new Map<string, Promise<unknown>>();
 const app = uws.App();
 
+const windowMs = Number(process.env.WINDOW_MS ?? 0);
+let waiting: [Buffer, Buffer][] = [];
+
 subscriber.on("messageBuffer", (channel: Buffer, message: Buffer) => {
-  app.publish(channel, message, false);
+  if (windowMs > 0) waiting.push([channel, message]);
+  else app.publish(channel, message, false);
 });
+if (windowMs > 0) {
+  setInterval(() => {
+    for (const [channel, message] of waiting) app.publish(channel, message, false);
+    waiting = [];
+  }, windowMs);
+}
 
 app.ws<Seat>("/ws", {
   maxPayloadLength: 128 * 1024,

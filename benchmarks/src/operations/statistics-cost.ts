@@ -2,7 +2,7 @@ import { performance } from "node:perf_hooks";
 import type { OnError } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
 import { startRedis } from "@cm/test-kit";
-import { median } from "../results/comparison.js";
+import { median } from "../results/median.js";
 import { countCommands } from "./command-count.js";
 import { acquireLeases, type FillOptions, fillRedis } from "./filled-redis.js";
 

@@ -1,6 +1,7 @@
 /** The probe process: pings a server at an even pace, and sends the latencies of the pongs when it is told to stop. */
 import WebSocket from "ws";
 import { CONTENDERS } from "../contenders.js";
+import { RoomSession } from "../protocols/room-session.js";
 import type { PingLatency, ProbeJob } from "./probe-process.js";
 
 /** Time between two pings, in milliseconds: long enough that the pings do not affect the server's load. */
@@ -10,10 +11,10 @@ process.once("message", (job) => {
   // The cast is safe: the only sender is probe-process.ts of the same build.
   const { url: text, contender } = job as ProbeJob;
   const url = new URL(text);
-  const dialect = CONTENDERS[contender].dialect();
-  const { subprotocol } = dialect;
+  const { protocol } = CONTENDERS[contender];
+  const { subprotocol } = protocol;
   const socket = new WebSocket(
-    new URL(dialect.path(url, "probe"), url),
+    new URL(protocol.path(url, "probe"), url),
     subprotocol === undefined ? [] : [subprotocol],
   );
   const tookMs: number[] = [];
@@ -33,10 +34,11 @@ process.once("message", (job) => {
     console.error(code);
     process.exit(1);
   };
-  const ignore = (): void => undefined;
-  const port = { send: (frame: string) => socket.send(frame), joined: begin, failed };
-  const others = { accepted: ignore, refused: ignore, gapReported: ignore };
-  const session = dialect.createSession({ room: "probe", user: "probe" }, { ...port, ...others });
+  const session: RoomSession = new RoomSession(protocol, {
+    send: (frame) => socket.send(frame),
+    ready: () => session.join("probe", begin),
+    failed,
+  });
   socket.once("open", () => session.opened());
   socket.on("message", (data) => session.control(String(data)));
   socket.once("error", (error) => failed(error.message));

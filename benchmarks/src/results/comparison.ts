@@ -1,5 +1,6 @@
 import { CONTENDER_NAMES, type ContenderName } from "../contenders.js";
 import type { Measurement } from "../scenario-measurement.js";
+import { median } from "./median.js";
 
 /** The medians of a contender's sound runs in a scenario, or of all its valid runs if no run is sound. */
 export interface Medians {
@@ -19,6 +20,10 @@ export interface Medians {
   readonly p99Ms: number;
   /** 99th percentile of the ping latency of a connection that is alone in its room. */
   readonly pingP99Ms: number;
+  /** Number of cores that the server used that used the most. */
+  readonly busiestServerCores: number;
+  /** Memory of all servers at the end of a run, in MiB. */
+  readonly serverMiB: number;
 }
 
 /** A figure of one contender divided by that of another, in the same turn of the same scenario. */
@@ -45,8 +50,28 @@ export const RATIO_FIGURES = {
   "server CPU a delivery": (run: Measurement) => run.serverCpuUsPerDelivery,
   "Redis CPU a message": (run: Measurement) => run.redisCpuUsPerMessage,
   "latency p99": (run: Measurement) => run.p99Ms,
+  "deliveries a second of a server core": (run: Measurement) => deliveriesPerCoreSecond(run),
 } as const;
 export type RatioFigure = keyof typeof RATIO_FIGURES;
+
+/**
+ * Deliveries for each second of a server's processor time. At saturation, this is what one core delivers, even if
+ * the driver and Redis leave the server less than a whole core.
+ */
+export function deliveriesPerCoreSecond({
+  serverCpuUsPerDelivery,
+}: {
+  readonly serverCpuUsPerDelivery: number;
+}): number {
+  return 1e6 / serverCpuUsPerDelivery;
+}
+
+/** The figures that are worth comparing in a scenario. */
+export function figuresOf(scenario: string): readonly RatioFigure[] {
+  return scenario === "saturation"
+    ? ["deliveries a second of a server core", "latency p99"]
+    : ["server CPU a delivery", "Redis CPU a message", "latency p99"];
+}
 
 /** Compares the gateway, in its default configuration and without windows, with each of the others. */
 export function takeRatios(measurements: readonly Measurement[]): Ratio[] {
@@ -115,16 +140,10 @@ export function takeMedians(measurements: readonly Measurement[]): Medians[] {
           p50Ms: of((run) => run.p50Ms),
           p99Ms: of((run) => run.p99Ms),
           pingP99Ms: of((run) => run.ping.p99Ms),
+          busiestServerCores: of((run) => run.busiestServerCores),
+          serverMiB: of((run) => run.serverMiB),
         },
       ];
     }),
   );
-}
-
-/** Returns the middle value, or the mean of the two middle values. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((left, right) => left - right);
-  const upper = sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-  const lower = sorted[Math.ceil(sorted.length / 2) - 1] ?? Number.NaN;
-  return (lower + upper) / 2;
 }

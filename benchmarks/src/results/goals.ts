@@ -1,9 +1,16 @@
 import type { ContenderName } from "../contenders.js";
+import type { FigureRun } from "../figures/figure-run.js";
+import { CONNECTION_BYTES, OWN_ROOM_BYTES, SHARED_ROOM_BYTES } from "../idle/idle.js";
 import type { MemoryMeasurement } from "../memory/redis-memory.js";
 import type { StormResult } from "../operations/presence-storms.js";
 import type { ReapingCost } from "../operations/reaping-cost.js";
 import type { StatisticsCost } from "../operations/statistics-cost.js";
-import { type Medians, median, type Ratio, type RatioFigure } from "./comparison.js";
+import type { ScaleOutResult } from "../scale-out/scale-out.js";
+import { SERVER_CPU_A_JOIN } from "../sockets/socket-joins.js";
+import type { Medians, Ratio, RatioFigure } from "./comparison.js";
+import { takeFigureMedians, takeFigureRatios } from "./figure-comparison.js";
+import { median } from "./median.js";
+import { reasonFor } from "./reasons.js";
 
 /** A figure and its goal. */
 export interface Goal {
@@ -13,9 +20,13 @@ export interface Goal {
   readonly limit: number;
   /** Whether a value equal to the limit meets the goal. */
   readonly limitIncluded: boolean;
+  /** Whether the limit is a minimum instead of a maximum. */
+  readonly isMinimum: boolean;
   readonly met: boolean;
   /** The reason why the figure is less reliable, if any. */
   readonly caution: string | undefined;
+  /** The reason why the goal is not met, from a measurement; only if it is not met and the reason is known. */
+  readonly why: string | undefined;
 }
 
 interface RatioGoal {
@@ -24,6 +35,8 @@ interface RatioGoal {
   readonly against: ContenderName;
   readonly limit: number;
   readonly limitIncluded: boolean;
+  /** Whether the limit is a minimum. */
+  readonly isMinimum?: boolean;
 }
 
 const CALM = ["many-rooms", "big-rooms"];
@@ -39,6 +52,36 @@ const RATIO_GOALS: readonly RatioGoal[] = [
   { scenarios: CALM, figure: "latency p99", against: "minimum", limit: 1.1, limitIncluded: true },
   // The huge room is left out: its few messages take less time than one tick of the kernel's clock.
   { scenarios: [...CALM, ...HOT], figure: "Redis CPU a message", against: "minimum", limit: 1, limitIncluded: true },
+  // Several messages of a room that are published in one turn of the event loop share a message on the bus.
+  { scenarios: ["same-turn"], figure: "Redis CPU a message", against: "minimum", limit: 0.5, limitIncluded: false },
+  ...saturated("minimum", 1),
+  ...saturated("socket.io", 2.5),
+];
+
+function saturated(against: ContenderName, limit: number): RatioGoal[] {
+  const goal = {
+    figure: "deliveries a second of a server core",
+    against,
+    limit,
+    limitIncluded: true,
+    isMinimum: true,
+  } as const;
+  return [{ scenarios: ["saturation"], ...goal }];
+}
+
+/** A goal for a figure of the gateway, or for its ratio to another subject. */
+interface FigureGoal {
+  readonly scenario: string;
+  readonly title: string;
+  readonly against?: string;
+  readonly limit: number;
+}
+
+const FIGURE_GOALS: readonly FigureGoal[] = [
+  { scenario: "socket-joins", title: SERVER_CPU_A_JOIN, limit: 50 },
+  { scenario: "idle", title: CONNECTION_BYTES, against: "floor", limit: 1.5 },
+  { scenario: "idle", title: OWN_ROOM_BYTES, limit: 600 },
+  { scenario: "idle", title: SHARED_ROOM_BYTES, limit: 250 },
 ];
 
 /** Maximum median latency in hot rooms, in milliseconds: a window of 10 ms plus the time for delivery. */
@@ -56,6 +99,9 @@ const MEMORY_LIMIT_BYTES = 250;
 const REAPING_MS = 4_000;
 const LONGEST_COMMAND_MS = 5;
 
+/** Maximum growth of a figure that is to stay flat. */
+const FLAT = 1.1;
+
 /** Maximum number of commands for all statistics of a cluster. */
 const STATISTICS_COMMANDS = 300;
 
@@ -70,12 +116,18 @@ export interface Judged {
   readonly reaping: ReapingCost | undefined;
   readonly storms: readonly StormResult[];
   readonly statistics: readonly StatisticsCost[];
+  readonly scaleOut: readonly ScaleOutResult[];
+  readonly figureRuns: readonly FigureRun[];
 }
 
 /** Judges every goal for which there is a measurement. */
-export function judgeGoals({ medians, ratios, memory, reaping, storms, statistics }: Judged): Goal[] {
+export function judgeGoals(judged: Judged): Goal[] {
+  return takeGoals(judged).map((goal) => (goal.met ? goal : { ...goal, why: reasonFor(goal, judged) }));
+}
+
+function takeGoals({ medians, ratios, memory, reaping, storms, statistics, scaleOut, figureRuns }: Judged): Goal[] {
   const goals: Goal[] = [];
-  for (const { scenarios, figure, against, limit, limitIncluded } of RATIO_GOALS) {
+  for (const { scenarios, figure, against, limit, limitIncluded, isMinimum = false } of RATIO_GOALS) {
     for (const ratio of ratios) {
       const isMeant = ratio.contender === "cm" && ratio.against === against && ratio.figure === figure;
       if (!isMeant || !scenarios.includes(ratio.scenario)) continue;
@@ -83,7 +135,8 @@ export function judgeGoals({ medians, ratios, memory, reaping, storms, statistic
         ({ scenario, contender }) => scenario === ratio.scenario && (contender === "cm" || contender === against),
       );
       const cautions = ratio.doubtfulTurns < ratio.turns ? [] : involved.flatMap(cautionsOf);
-      goals.push(judge(`${figure} / ${against}`, ratio.scenario, ratio.median, limit, limitIncluded, cautions));
+      const name = `${figure} / ${against}`;
+      goals.push(judge(name, ratio.scenario, ratio.median, limit, limitIncluded, cautions, isMinimum));
     }
   }
   for (const own of medians.filter(({ contender }) => contender === "cm")) {
@@ -107,7 +160,7 @@ export function judgeGoals({ medians, ratios, memory, reaping, storms, statistic
   }
   const commands = Math.max(...statistics.map((cost) => cost.commands));
   if (statistics.length > 0) goals.push(judge("commands", "statistics", commands, STATISTICS_COMMANDS, false, []));
-  return [...goals, ...judgeStorms(storms)];
+  return [...goals, ...judgeStorms(storms), ...judgeFigures(figureRuns), ...judgeServers(medians, scaleOut)];
 }
 
 function judgeStorms(storms: readonly StormResult[]): Goal[] {
@@ -123,6 +176,43 @@ function judgeStorms(storms: readonly StormResult[]): Goal[] {
     return figures.map(([figure, read]) =>
       judge(`${figure} / by hand`, name, of("cm", read) / of("by-hand", read), STORM_RATIOS[name], true, []),
     );
+  });
+}
+
+/**
+ * Judges the work of a gateway as their number grows: with the same load in all, its share of the messages falls as
+ * members / gateways; with the same load for each, a delivery costs the same.
+ */
+function judgeServers(medians: readonly Medians[], scaleOut: readonly ScaleOutResult[]): Goal[] {
+  const shares = scaleOut.map(({ gateways, members, receivedMost, published }) => {
+    const figure = `share of the messages that one of ${gateways} gateways receives`;
+    return judge(figure, "scale-out", receivedMost / published, Math.min(1, members / gateways), true, []);
+  });
+  const [few, many] = ["servers-grown-4", "servers-grown-8"].map((name) =>
+    medians.find(({ scenario, contender }) => scenario === name && contender === "cm"),
+  );
+  if (few === undefined || many === undefined) return shares;
+  // Compare numbers of servers that are at least that of a room's members, so that rooms are spread alike.
+  const ratio = many.serverCpuUsPerDelivery / few.serverCpuUsPerDelivery;
+  const cautions = [...soundnessOf(few), ...soundnessOf(many)];
+  return [...shares, judge("server CPU a delivery, 8 / 4 servers", "servers-grown", ratio, FLAT, true, cautions)];
+}
+
+function judgeFigures(figureRuns: readonly FigureRun[]): Goal[] {
+  return FIGURE_GOALS.flatMap(({ scenario, title, against, limit }) => {
+    const runs = figureRuns.filter((run) => run.scenario === scenario);
+    if (against === undefined) {
+      const own = takeFigureMedians(runs).find((each) => each.subject === "cm" && each.title === title);
+      if (own === undefined) return [];
+      const cautions = own.soundRuns > 0 ? [] : ["cm disturbed by other work"];
+      return [judge(title, scenario, own.median, limit, true, cautions)];
+    }
+    const ratio = takeFigureRatios(runs).find(
+      (each) => each.subject === "cm" && each.against === against && each.title === title,
+    );
+    if (ratio === undefined) return [];
+    const cautions = ratio.doubtfulTurns < ratio.turns ? [] : ["disturbed by other work"];
+    return [judge(`${title} / ${against}`, scenario, ratio.median, limit, true, cautions)];
   });
 }
 
@@ -145,14 +235,18 @@ function judge(
   limit: number,
   limitIncluded: boolean,
   cautions: readonly string[],
+  isMinimum = false,
 ): Goal {
+  const met = (isMinimum ? value > limit : value < limit) || (limitIncluded && value === limit);
   return {
     figure,
     scenario,
     value,
     limit,
     limitIncluded,
-    met: limitIncluded ? value <= limit : value < limit,
+    isMinimum,
+    met,
     caution: cautions.length === 0 ? undefined : cautions.join(", "),
+    why: undefined,
   };
 }

@@ -1,8 +1,11 @@
 import type { StormResult } from "../operations/presence-storms.js";
 import type { ScaleOutResult } from "../scale-out/scale-out.js";
 import type { BenchResult } from "./bench-result.js";
-import { type Medians, median } from "./comparison.js";
+import type { Medians } from "./comparison.js";
+import { figureTables, figureText } from "./figure-tables.js";
 import type { Goal } from "./goals.js";
+import { median } from "./median.js";
+import { round, table } from "./tables.js";
 
 /** Formats the result as a Markdown page. */
 export function toMarkdown(result: BenchResult): string {
@@ -15,7 +18,7 @@ export function toMarkdown(result: BenchResult): string {
       `Medians of ${result.repeats} interleaved runs of ${result.seconds} s behind ${result.warmupSeconds} s of warm-up.`,
     ].join("\n"),
     "## Goals",
-    table(["scenario", "figure", "value", "goal", ""], result.goals.map(goalRow)),
+    goalTable(result.goals),
   ];
   for (const scenario of result.scenarios) {
     const medians = result.medians.filter((entry) => entry.scenario === scenario.name);
@@ -50,25 +53,23 @@ export function toMarkdown(result: BenchResult): string {
       ),
     );
   }
-  parts.push(...operationParts(result));
+  for (const name of new Set(result.figureRuns.map(({ scenario }) => scenario))) {
+    const runs = result.figureRuns.filter(({ scenario }) => scenario === name);
+    parts.push(`## ${name}`, figureText(name), ...figureTables(runs));
+  }
+  parts.push(
+    ...memoryParts(result.memory),
+    ...stormParts(result.storms),
+    ...statisticsParts(result.statistics),
+    ...reapingParts(result.reaping),
+    ...scaleOutParts(result.scaleOut),
+  );
   if (result.measurements.length > 0) parts.push("## Every run", everyRun(result));
   return `${parts.join("\n\n")}\n`;
 }
 
-/**
- * Formats the results of the scenarios that are not loads: memory, storms, statistics, reaping and scaling out.
- */
-export function operationParts(result: BenchResult): string[] {
-  return [
-    ...memoryParts(result),
-    ...stormParts(result),
-    ...statisticsParts(result),
-    ...reapingParts(result),
-    ...scaleOutParts(result),
-  ];
-}
-
-function memoryParts({ memory }: BenchResult): string[] {
+/** The section of the scenario. */
+export function memoryParts(memory: BenchResult["memory"]): string[] {
   if (memory === undefined) return [];
   const { connections, servers, roomMembers, keys, bytesPerConnection } = memory;
   return [
@@ -78,7 +79,8 @@ function memoryParts({ memory }: BenchResult): string[] {
   ];
 }
 
-function stormParts({ storms }: BenchResult): string[] {
+/** The section of the scenario. */
+export function stormParts(storms: BenchResult["storms"]): string[] {
   if (storms.length === 0) return [];
   const names = [...new Set(storms.map(({ storm }) => storm))];
   const rows = names.flatMap((name) => {
@@ -104,7 +106,8 @@ function stormParts({ storms }: BenchResult): string[] {
   ];
 }
 
-function statisticsParts({ statistics }: BenchResult): string[] {
+/** The section of the scenario. */
+export function statisticsParts(statistics: BenchResult["statistics"]): string[] {
   if (statistics.length === 0) return [];
   return [
     "## statistics",
@@ -121,7 +124,8 @@ function statisticsParts({ statistics }: BenchResult): string[] {
   ];
 }
 
-function reapingParts({ reaping }: BenchResult): string[] {
+/** The section of the scenario. */
+export function reapingParts(reaping: BenchResult["reaping"]): string[] {
   if (reaping === undefined) return [];
   const { connections, rooms, totalMs, longestCommandMs, pingLongestMs, pingP99Ms } = reaping;
   return [
@@ -132,7 +136,8 @@ function reapingParts({ reaping }: BenchResult): string[] {
   ];
 }
 
-function scaleOutParts({ scaleOut }: BenchResult): string[] {
+/** The section of the scenario. */
+export function scaleOutParts(scaleOut: BenchResult["scaleOut"]): string[] {
   const [first] = scaleOut;
   if (first === undefined) return [];
   const each = ({ delivered, gateways }: ScaleOutResult) => delivered / gateways;
@@ -205,18 +210,31 @@ function everyRun(result: BenchResult): string {
   );
 }
 
-/** Returns the table row of a goal. */
-export function goalRow(goal: Goal): string[] {
-  return [goal.scenario, goal.figure, round(goal.value), limitOf(goal), verdictOf(goal)];
+/** The table of figures, goals and verdicts. */
+export function goalTable(goals: readonly Goal[]): string {
+  return table(
+    ["scenario", "figure", "today", "goal", "", "why"],
+    goals.map((goal) => [
+      goal.scenario,
+      goal.figure,
+      round(goal.value),
+      limitOf(goal),
+      verdictOf(goal),
+      goal.caution === undefined && !goal.met ? (goal.why ?? "") : "",
+    ]),
+  );
 }
 
-function limitOf(goal: Goal): string {
-  return `${goal.limitIncluded ? "at most" : "under"} ${goal.limit}`;
+function limitOf({ limit, limitIncluded, isMinimum }: Goal): string {
+  if (isMinimum) return `${limitIncluded ? "at least" : "over"} ${limit}`;
+  return `${limitIncluded ? "at most" : "under"} ${limit}`;
 }
 
-function verdictOf(goal: Goal): string {
-  if (goal.caution !== undefined) return `no verdict: ${goal.caution}`;
-  return goal.met ? "met" : "**not met**";
+function verdictOf({ caution, met, value, limit }: Goal): string {
+  if (caution !== undefined) return `no verdict: ${caution}`;
+  if (met) return "met";
+  const percent = Math.round(Math.abs(value / limit - 1) * 100);
+  return `**not met**, by ${percent === 0 ? "less than 1" : percent} %`;
 }
 
 function runsOf({ validRuns, invalidRuns, saturatedRuns, disturbedRuns }: Medians): string {
@@ -225,13 +243,4 @@ function runsOf({ validRuns, invalidRuns, saturatedRuns, disturbedRuns }: Median
   if (saturatedRuns > 0) words.push(`${saturatedRuns} at the limit`);
   if (disturbedRuns > 0) words.push(`${disturbedRuns} disturbed`);
   return words.join(", ");
-}
-
-export function round(value: number): string {
-  return value >= 100 ? value.toFixed(0) : value.toFixed(2);
-}
-
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }

@@ -12,6 +12,7 @@ const subscriber = new Redis(redisUrl);
 await Promise.all([publisher.ping(), subscriber.ping()]);
 
 const rooms = new Map<string, Set<WebSocket>>();
+const roomsOf = new Map<WebSocket, Set<WebSocket>[]>();
 
 subscriber.on("message", (room: string, message: string) => {
   for (const socket of rooms.get(room) ?? []) if (socket.readyState === socket.OPEN) socket.send(message);
@@ -24,13 +25,21 @@ async function join(socket: WebSocket, room: string): Promise<void> {
     rooms.set(room, members);
   }
   await subscriber.subscribe(room);
+  // A connection that has closed meanwhile has no rooms any more.
+  const joined = roomsOf.get(socket);
+  if (joined === undefined) return;
   members.add(socket);
-  socket.on("close", () => members.delete(socket));
+  joined.push(members);
   socket.send(`+${room}`);
 }
 
 const server = new WebSocketServer({ host: "127.0.0.1", port: Number(process.env.PORT), path: "/ws" });
 server.on("connection", (socket) => {
+  roomsOf.set(socket, []);
+  socket.on("close", () => {
+    for (const members of roomsOf.get(socket) ?? []) members.delete(socket);
+    roomsOf.delete(socket);
+  });
   // Ignore the error: a connection that was reset also emits `close`.
   socket.on("error", () => undefined);
   socket.on("message", (data) => {

@@ -21,6 +21,17 @@ export interface LoadOptions {
   readonly publishers?: number | "all";
   /** Messages per second over all rooms, 1 to 100,000. Default 500. */
   readonly rate?: number;
+  /**
+   * Number of messages that a room gets at the same moment, from different publishers as far as it has that
+   * many, 1 to 1,000: players whose clocks tick together. The rate stays the same. Default 1.
+   */
+  readonly burst?: number;
+  /**
+   * Maximum number of messages whose publishers have not received their own copy yet, 1 to 1,000,000. A message
+   * beyond it is not sent and counts as blocked. With a rate above what the servers can do, it keeps them
+   * saturated without a growing queue. Requires `echo`. Default: no limit.
+   */
+  readonly maxInFlight?: number;
   /** Time for which messages are published after the warm-up, in seconds, 0.1 to 3,600. Default 10. */
   readonly seconds?: number;
   /**
@@ -62,6 +73,8 @@ export interface ResolvedLoadOptions {
   readonly members: number;
   readonly publishers: number;
   readonly rate: number;
+  readonly burst: number;
+  readonly maxInFlight: number | undefined;
   readonly seconds: number;
   readonly warmupSeconds: number;
   readonly bytes: number;
@@ -103,6 +116,8 @@ export function resolveLoadOptions(options: LoadOptions): ResolvedLoadOptions {
     members,
     publishers,
     rate: ranged("rate", options.rate ?? 500, 1, 100_000),
+    burst: whole("burst", options.burst ?? 1, 1, 1_000),
+    maxInFlight: resolveMaxInFlight(options),
     seconds: ranged("seconds", options.seconds ?? 10, 0.1, 3_600),
     warmupSeconds: ranged("warmupSeconds", options.warmupSeconds ?? 0, 0, 600),
     bytes: whole("bytes", options.bytes ?? 200, PAYLOAD_MIN_BYTES, 65_536),
@@ -141,6 +156,12 @@ function resolveUserPrefix(prefix: string): string {
     throw invalid("userPrefix", "A user prefix is at most 64 characters of A-Z, a-z, 0-9, _, . and -.");
   }
   return prefix;
+}
+
+function resolveMaxInFlight({ maxInFlight, echo }: LoadOptions): number | undefined {
+  if (maxInFlight === undefined) return undefined;
+  if (echo === false) throw invalid("maxInFlight", "maxInFlight counts the publishers' own copies; leave echo on.");
+  return whole("maxInFlight", maxInFlight, 1, 1_000_000);
 }
 
 function whole(field: string, value: number, min: number, max: number): number {

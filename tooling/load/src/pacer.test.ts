@@ -61,3 +61,23 @@ test("An abort ends the sending early", async () => {
   expect(report.sent).toBeGreaterThan(0);
   expect(report.sent).toBeLessThan(1_000);
 });
+
+test("The calls of a burst are due at the same time, and the rate stays the same", async () => {
+  let clockMs = 0;
+  const sentAt: number[] = [];
+  const report = await runPaced({
+    rate: 1_000,
+    burst: 20,
+    seconds: 0.1,
+    send: () => {
+      sentAt.push(clockMs);
+      return true;
+    },
+    signal: undefined,
+    now: () => clockMs++,
+  });
+  expect(report.sent).toBe(100);
+  // The clock advances by 1 ms in each tick, and begins at 0 with the call that takes the start.
+  const perMoment = [...new Set(sentAt)].map((at) => sentAt.filter((each) => each === at).length);
+  expect(perMoment).toEqual([20, 20, 20, 20, 20]);
+});

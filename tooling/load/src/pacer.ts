@@ -2,6 +2,8 @@
 export interface PaceOptions {
   /** Calls per second. */
   readonly rate: number;
+  /** Number of calls that are due at the same time. Default 1. */
+  readonly burst?: number;
   readonly seconds: number;
   /** Sends a message and returns whether it was sent. A message that was not sent is not retried. */
   readonly send: () => boolean;
@@ -32,7 +34,7 @@ const TICK_MS = 1;
  * are due are measured from the start, so that a late tick does not delay all later sends. Resolves when the
  * time is over.
  */
-export function runPaced({ rate, seconds, send, signal, now }: PaceOptions): Promise<PaceReport> {
+export function runPaced({ rate, burst = 1, seconds, send, signal, now }: PaceOptions): Promise<PaceReport> {
   const startedAt = now();
   const planned = Math.round(rate * seconds);
   const catchUp = Math.max(1, Math.ceil((rate * CATCH_UP_MS) / 1000));
@@ -47,7 +49,7 @@ export function runPaced({ rate, seconds, send, signal, now }: PaceOptions): Pro
       const at = now();
       maxLagMs = Math.max(maxLagMs, at - lastTickAt - TICK_MS);
       lastTickAt = at;
-      const due = Math.min(planned, Math.floor(((at - startedAt) * rate) / 1000));
+      const due = Math.min(planned, Math.floor(((at - startedAt) * rate) / 1000 / burst) * burst);
       if (due - done > catchUp) {
         late += due - catchUp - done;
         done = due - catchUp;

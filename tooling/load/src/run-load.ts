@@ -41,16 +41,16 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
         });
       }
       const send = createSender(resolved, tally, fleet.members, new PayloadWriter(run, resolved.bytes), random);
-      const { rate, signal } = resolved;
+      const { rate, burst, signal } = resolved;
       const now = () => performance.now();
       tally.startClock();
       progress.phase("warming-up");
-      const warmup = await runPaced({ rate, seconds: resolved.warmupSeconds, send, signal, now });
+      const warmup = await runPaced({ rate, burst, seconds: resolved.warmupSeconds, send, signal, now });
       progress.phase("publishing");
       tally.beginLatency();
       const meter = new SteadyMeter(tally);
       resolved.onSteady?.("begin");
-      const pace = await runPaced({ rate, seconds: resolved.seconds, send, signal, now });
+      const pace = await runPaced({ rate, burst, seconds: resolved.seconds, send, signal, now });
       resolved.onSteady?.("end");
       const { steady, driver } = meter.read(rate, pace);
       progress.phase("settling");
@@ -70,11 +70,11 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
 type Sender = () => boolean;
 
 /**
- * Returns a function that publishes one message per call: rooms take turns, and the publisher within a room
- * is random.
+ * Returns a function that publishes one message per call: rooms take turns, each with a burst of messages. The
+ * first publisher of a burst is random, and the others follow it.
  */
 function createSender(
-  { rooms, members, publishers }: ResolvedLoadOptions,
+  { rooms, members, publishers, burst, maxInFlight }: ResolvedLoadOptions,
   tally: LoadTally,
   fleet: readonly ({ readonly canPublish: boolean; publish(payload: string, sequence: number): void } | undefined)[],
   payloads: PayloadWriter,
@@ -82,12 +82,15 @@ function createSender(
 ): Sender {
   const sequences = new Int32Array(rooms * publishers);
   let turn = 0;
+  let first = 0;
   return () => {
-    const room = turn++ % rooms;
-    const drawn = Math.trunc(random() * publishers);
+    if (maxInFlight !== undefined && tally.inFlight >= maxInFlight) return false;
+    const room = Math.trunc(turn / burst) % rooms;
+    const inBurst = turn++ % burst;
+    if (inBurst === 0) first = Math.trunc(random() * publishers);
     // If the chosen publisher cannot send, use the next one of the room that can.
     for (let offset = 0; offset < publishers; offset++) {
-      const inRoom = (drawn + offset) % publishers;
+      const inRoom = (first + inBurst + offset) % publishers;
       const member = fleet[room * members + inRoom];
       if (member?.canPublish !== true) continue;
       const publisher = room * publishers + inRoom;

@@ -26,6 +26,7 @@ export class LoadTally implements MemberEvents {
   #reportedLosses = 0;
   #foreign = 0;
   #arrivals = 0;
+  #echoed = 0;
   #latencyFromUs = Number.POSITIVE_INFINITY;
   #ignoreCloses = false;
 
@@ -49,6 +50,11 @@ export class LoadTally implements MemberEvents {
   /** Whether every expected delivery and response has arrived. */
   get isComplete(): boolean {
     return this.#checker.delivered >= this.#checker.expected && this.#unanswered() === 0;
+  }
+
+  /** Number of messages whose publishers have not received their own copy yet. */
+  get inFlight(): number {
+    return this.#published - this.#echoed;
   }
 
   /** Sets the origin of the times in stamps, whose eight digits are enough for 71 minutes of publishing. */
@@ -87,6 +93,7 @@ export class LoadTally implements MemberEvents {
       return;
     }
     if (!this.#checker.received(member.index, stamp.publisher, stamp.sequence)) return;
+    if (this.#memberOf(stamp.publisher) === member.index) this.#echoed++;
     if (stamp.sentAtUs < this.#latencyFromUs) return;
     const latencyUs = this.nowUs() - stamp.sentAtUs;
     this.#latency.record(latencyUs);
@@ -164,6 +171,12 @@ export class LoadTally implements MemberEvents {
 
   #unanswered(): number {
     return this.#options.acks ? this.#published - this.#accepted - this.#refused : 0;
+  }
+
+  /** The member with the number of a publisher: the publishers of a room are its first members. */
+  #memberOf(publisher: number): number {
+    const { members, publishers } = this.#options;
+    return Math.trunc(publisher / publishers) * members + (publisher % publishers);
   }
 
   #recipients(room: number): number {

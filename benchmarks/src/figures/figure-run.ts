@@ -1,0 +1,46 @@
+import type { RedisServer } from "@cm/test-kit";
+
+/** Figures by their titles, such as `server CPU us a join`. */
+export type Figures = Readonly<Record<string, number>>;
+
+/** One run of a scenario that measures other figures than those of a load. */
+export interface FigureRun {
+  readonly scenario: string;
+  /** The contender or, where only this project is measured, the setup. */
+  readonly subject: string;
+  readonly repeat: number;
+  /** Whether everything happened that the figures are about. */
+  readonly valid: boolean;
+  /** Whether other processes used more than a tenth of a core. */
+  readonly disturbed: boolean;
+  /** Average number of cores that other processes used. */
+  readonly otherCores: number;
+  readonly figures: Figures;
+}
+
+/** What one run of a subject measured. */
+export interface FigureSample {
+  readonly valid: boolean;
+  readonly otherCores: number;
+  readonly figures: Figures;
+}
+
+/** Options of one run of a subject. */
+export interface FigureContext {
+  readonly repeat: number;
+  readonly redis: RedisServer;
+  /** Factor applied to the number of connections, operations or rooms. */
+  readonly scale: number;
+  readonly seconds: number;
+  readonly warmupSeconds: number;
+}
+
+/** A scenario that measures other figures than those of a load. */
+export interface FigureScenario {
+  readonly name: string;
+  /** What is measured, in one or more sentences. */
+  readonly text: string;
+  /** What is compared. Ratios divide the figures of the first one by those of the others. */
+  readonly subjects: readonly string[];
+  measure(subject: string, context: FigureContext): Promise<FigureSample>;
+}

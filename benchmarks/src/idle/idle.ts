@@ -1,0 +1,89 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { CONTENDERS, contenderNamed } from "../contenders.js";
+import { CpuMeter } from "../figures/cpu-meter.js";
+import type { FigureContext, FigureSample, FigureScenario } from "../figures/figure-run.js";
+import { MachineWatch } from "../figures/machine-watch.js";
+import { ClientCrowd } from "../sockets/client-crowd.js";
+import { type ServerMemory, startMeasuredServer } from "./measured-server.js";
+
+const CONNECTIONS = 10_000;
+const CONCURRENCY = 200;
+
+/** Number of rooms that each connection joins, of its own and shared. */
+const ROOMS = 5;
+
+/** Number of members of a shared room. */
+const SHARED_MEMBERS = 100;
+
+/**
+ * Number of connections that open and join before anything is measured, so that code and tables are there. They
+ * stay: the memory of closed connections would be used again by those that are measured.
+ */
+const WARM_UP_CONNECTIONS = 1_000;
+
+/** Time for work that follows connects, such as writes to the store, in milliseconds. */
+const SETTLE_MS = 1_000;
+
+/** Figures that have goals. */
+export const CONNECTION_BYTES = "bytes a connection";
+export const OWN_ROOM_BYTES = "live bytes a membership in a room of its own";
+export const SHARED_ROOM_BYTES = "live bytes a membership in a shared room";
+
+/** Memory and processor time of connections that do nothing. */
+export const idleScenario: FigureScenario = {
+  name: "idle",
+  text:
+    `${CONNECTIONS} connections of as many users to one server. Bytes are those of the server's resident set without files and ` +
+    "without the free part of its JavaScript heap, and live bytes those of JavaScript objects and their buffers alone, both after a garbage " +
+    `collection. Then each connection joins ${ROOMS} rooms of its own, and then ${ROOMS} rooms of ${SHARED_MEMBERS}. The floor is bare uWebSockets.js.`,
+  subjects: ["cm", "floor", "minimum", "ws", "socket.io", "socket.io-uws"],
+  measure,
+};
+
+async function measure(subject: string, { redis, scale, seconds }: FigureContext): Promise<FigureSample> {
+  const contender = CONTENDERS[contenderNamed(subject)];
+  const server = await startMeasuredServer(contender, redis.url);
+  const warm = new ClientCrowd(contender.protocol, [server.url], "warm-");
+  const crowd = new ClientCrowd(contender.protocol, [server.url], "idle-");
+  try {
+    await warm.open(WARM_UP_CONNECTIONS, CONCURRENCY);
+    await warm.join(1, CONCURRENCY, (client) => `warm-${client}`);
+    await warm.join(1, CONCURRENCY, (client) => `warm-shared-${client % 10}`);
+    await sleep(SETTLE_MS);
+    const connections = Math.max(SHARED_MEMBERS, Math.round(CONNECTIONS * scale));
+    const before = await server.memory();
+    await crowd.open(connections, CONCURRENCY);
+    await sleep(SETTLE_MS);
+    const open = await server.memory();
+    const watch = new MachineWatch([server.pid, redis.pid]);
+    const meter = new CpuMeter([server.pid]);
+    await sleep(seconds * 1_000);
+    const idleCores = meter.cpuUs / 1_000 / meter.elapsedMs;
+    const otherCores = watch.otherCores();
+    await crowd.join(ROOMS, CONCURRENCY, (client, join) => `own-${client}-${join}`);
+    await sleep(SETTLE_MS);
+    const own = await server.memory();
+    const sharedRooms = Math.ceil(connections / SHARED_MEMBERS);
+    await crowd.join(ROOMS, CONCURRENCY, (client, join) => `shared-${join}-${client % sharedRooms}`);
+    await sleep(SETTLE_MS);
+    const shared = await server.memory();
+    const resident = (from: ServerMemory, to: ServerMemory) => to.residentBytes - from.residentBytes;
+    const live = (from: ServerMemory, to: ServerMemory) => to.liveBytes - from.liveBytes;
+    return {
+      valid: crowd.size === connections,
+      otherCores,
+      figures: {
+        [CONNECTION_BYTES]: resident(before, open) / connections,
+        "live bytes a connection": live(before, open) / connections,
+        "bytes a membership in a room of its own": resident(open, own) / (connections * ROOMS),
+        [OWN_ROOM_BYTES]: live(open, own) / (connections * ROOMS),
+        "bytes a membership in a shared room": resident(own, shared) / (connections * ROOMS),
+        [SHARED_ROOM_BYTES]: live(own, shared) / (connections * ROOMS),
+        "server CPU of all idle connections, us a second": idleCores * 1e6,
+      },
+    };
+  } finally {
+    await Promise.all([warm.cut(), crowd.cut()]);
+    await server.stop();
+  }
+}

@@ -1,0 +1,81 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { eventually } from "@cm/test-kit";
+import type { Contender } from "../contenders.js";
+import { startServerProcess } from "../server-process.js";
+
+/** Memory of a server after a garbage collection. */
+export interface ServerMemory {
+  /** The resident set without files and without the free part of the JavaScript heap, in bytes: includes native memory. */
+  readonly residentBytes: number;
+  /** Live JavaScript objects and the buffers that they hold, in bytes. */
+  readonly liveBytes: number;
+}
+
+/** A server process that tells its memory. */
+export interface MeasuredServer {
+  readonly pid: number;
+  readonly url: string;
+  /** Collects garbage in the server and returns its memory. */
+  memory(): Promise<ServerMemory>;
+  stop(): Promise<void>;
+}
+
+/** Time for the return of pages to the system after a garbage collection, in milliseconds. */
+const RELEASE_MS = 1_000;
+
+const REPORTER = new URL("./memory-reporter.js", import.meta.url).href;
+
+/** The fields that the reporter writes. */
+interface MemoryReport {
+  readonly report: number;
+  readonly anonymousBytes: number;
+  readonly heapResidentBytes: number;
+  readonly heapUsedBytes: number;
+  readonly externalBytes: number;
+}
+
+/** Starts one server of a contender. */
+export async function startMeasuredServer(contender: Contender, redisUrl: string): Promise<MeasuredServer> {
+  const folder = await mkdtemp(join(tmpdir(), "cm-bench-"));
+  const file = join(folder, "memory.json");
+  const server = await startServerProcess(contender, 0, redisUrl, {
+    // A small young generation, so that its free space does not count as memory of connections.
+    nodeArgs: ["--expose-gc", "--max-semi-space-size=1", "--import", REPORTER],
+    environment: { BENCH_MEMORY_FILE: file },
+  });
+  let reports = 0;
+  return {
+    pid: server.pid,
+    url: server.url,
+    async memory() {
+      const ask = (): Promise<MemoryReport> => {
+        reports++;
+        process.kill(server.pid, "SIGUSR2");
+        return eventually(() => readReport(file, reports), { timeoutMs: 20_000 });
+      };
+      // A collection returns pages to the system in the background, so that only a second one sees them gone.
+      await ask();
+      await sleep(RELEASE_MS);
+      const report = await ask();
+      const freeHeapBytes = report.heapResidentBytes - report.heapUsedBytes;
+      return {
+        residentBytes: report.anonymousBytes - freeHeapBytes,
+        liveBytes: report.heapUsedBytes + report.externalBytes,
+      };
+    },
+    async stop() {
+      await server.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function readReport(file: string, report: number): Promise<MemoryReport> {
+  // The cast is safe: the only writer is memory-reporter.ts of the same build.
+  const found = JSON.parse(await readFile(file, "utf8")) as MemoryReport;
+  if (found.report < report) throw new Error("The server has not answered yet.");
+  return found;
+}

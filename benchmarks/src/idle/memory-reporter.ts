@@ -1,0 +1,34 @@
+/**
+ * Loaded into a server before its program (`--import`), with `--expose-gc`: on SIGUSR2, the process collects
+ * garbage and writes its memory figures to the file `BENCH_MEMORY_FILE`.
+ */
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { getHeapStatistics } from "node:v8";
+
+const file = process.env.BENCH_MEMORY_FILE;
+let reports = 0;
+
+process.on("SIGUSR2", () => {
+  if (file === undefined) return;
+  // Objects with finalizers are only freed by the second collection.
+  globalThis.gc?.();
+  globalThis.gc?.();
+  reports++;
+  const heap = getHeapStatistics();
+  const report = {
+    report: reports,
+    anonymousBytes: anonymousBytes(),
+    heapResidentBytes: heap.total_physical_size,
+    heapUsedBytes: heap.used_heap_size,
+    externalBytes: process.memoryUsage().external,
+  };
+  writeFileSync(`${file}.new`, JSON.stringify(report));
+  // Rename the complete file, so that a reader never sees a part of it.
+  renameSync(`${file}.new`, file);
+});
+
+/** The part of the resident set that is no file, such as the program's code. */
+function anonymousBytes(): number {
+  const kib = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1];
+  return Number(kib) * 1024;
+}

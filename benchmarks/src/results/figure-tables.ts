@@ -1,0 +1,38 @@
+import type { FigureRun } from "../figures/figure-run.js";
+import { FIGURE_SCENARIOS } from "../figures/figure-scenarios.js";
+import { type FigureRatio, takeFigureMedians, takeFigureRatios } from "./figure-comparison.js";
+import { round, table } from "./tables.js";
+
+/** The text of a figure scenario. */
+export function figureText(name: string): string {
+  return FIGURE_SCENARIOS.find((scenario) => scenario.name === name)?.text ?? "";
+}
+
+/** The ratios of a figure scenario's runs, if several subjects were measured, and then its figures. */
+export function figureTables(runs: readonly FigureRun[]): string[] {
+  const medians = takeFigureMedians(runs);
+  const ratios = takeFigureRatios(runs);
+  const subjects = [...new Set(medians.map(({ subject }) => subject))];
+  const titles = [...new Set(medians.map(({ title }) => title))];
+  const [first = "", ...others] = subjects;
+  const ratioRows = titles.map((title) => [
+    `${title}, ${first} /`,
+    ...others.map((against) => ratioCell(ratios.find((each) => each.title === title && each.against === against))),
+  ]);
+  const figureRows = titles.map((title) => [
+    title,
+    ...subjects.map((subject) => {
+      const found = medians.find((each) => each.subject === subject && each.title === title);
+      if (found === undefined) return "-";
+      const spread = found.low === found.high ? "" : ` (${round(found.low)} to ${round(found.high)})`;
+      return `${round(found.median)}${spread}`;
+    }),
+  ]);
+  return [...(others.length === 0 ? [] : [table(["", ...others], ratioRows)]), table(["", ...subjects], figureRows)];
+}
+
+function ratioCell(ratio: FigureRatio | undefined): string {
+  if (ratio === undefined) return "-";
+  const doubt = ratio.doubtfulTurns === 0 ? "" : `, ${ratio.doubtfulTurns} of ${ratio.turns} doubtful`;
+  return `**${round(ratio.median)}** (${round(ratio.low)} to ${round(ratio.high)}${doubt})`;
+}
