@@ -1,8 +1,8 @@
 import type { RedisServer } from "@cm/test-kit";
 import type { ContenderName } from "./contenders.js";
-import { type Measurement, measure } from "./scenario-measurement.js";
 import { Progress } from "./progress.js";
 import type { Scenario } from "./scenario.js";
+import { type Measurement, measure } from "./scenario-measurement.js";
 
 /** Options of {@link measureLoads}. */
 export interface MeasureLoadsOptions {

@@ -2,8 +2,8 @@ import { startRedis, startRedisCluster } from "@cm/test-kit";
 import { CONTENDERS } from "../contenders.js";
 import { driveInProcess } from "../driver/driver-process.js";
 import type { FigureContext, FigureSample, FigureScenario } from "../figures/figure-run.js";
-import { toMeasurement } from "../scenario-measurement.js";
 import { type Scenario, SERVERS, scaled } from "../scenario.js";
+import { toMeasurement } from "../scenario-measurement.js";
 import { startServerProcess } from "../server-process.js";
 
 const LOAD: Scenario = {

@@ -1,6 +1,6 @@
 import { CONTENDER_NAMES, type ContenderName } from "../contenders.js";
-import { DISTURBED_CORES } from "../scenario-measurement.js";
 import { Progress } from "../progress.js";
+import { DISTURBED_CORES } from "../scenario-measurement.js";
 import type { FigureContext, FigureRun, FigureScenario } from "./figure-run.js";
 
 /** Options of {@link measureFigures}. */

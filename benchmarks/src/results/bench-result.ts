@@ -1,11 +1,11 @@
 import type { FigureRun } from "../figures/figure-run.js";
-import type { Measurement } from "../scenario-measurement.js";
 import type { MemoryMeasurement } from "../memory/redis-memory.js";
 import type { StormResult } from "../operations/presence-storms.js";
 import type { ReapingCost } from "../operations/reaping-cost.js";
 import type { StatisticsCost } from "../operations/statistics-cost.js";
 import type { ScaleOutResult } from "../scale-out/scale-out.js";
 import type { Scenario } from "../scenario.js";
+import type { Measurement } from "../scenario-measurement.js";
 import type { Medians, Ratio } from "./comparison.js";
 import type { Goal } from "./goals.js";
 import type { Machine } from "./machine.js";

@@ -1,6 +1,6 @@
 import type { FigureRun } from "../figures/figure-run.js";
-import type { Measurement } from "../scenario-measurement.js";
 import { groupOf, SCENARIOS, type Scenario } from "../scenario.js";
+import type { Measurement } from "../scenario-measurement.js";
 import type { BenchResult } from "./bench-result.js";
 
 /** A result and the name of its readable file. */

@@ -1,8 +1,8 @@
 import type { Bar, BarChart } from "../charts/bar-chart.js";
 import { CONTENDER_NAMES } from "../contenders.js";
 import type { FigureRun } from "../figures/figure-run.js";
-import type { Measurement } from "../scenario-measurement.js";
 import { type Scenario, SERVERS } from "../scenario.js";
+import type { Measurement } from "../scenario-measurement.js";
 import { deliveriesPerCoreSecond, figuresOf, type Ratio, takeMedians, takeRatios } from "./comparison.js";
 import { takeFigureMedians, takeFigureRatios } from "./figure-comparison.js";
 import { figureTables, figureText } from "./figure-tables.js";

@@ -1,8 +1,8 @@
 import { CONTENDERS, contenderNamed } from "../contenders.js";
 import { driveInProcess } from "../driver/driver-process.js";
 import type { FigureContext, FigureSample, FigureScenario } from "../figures/figure-run.js";
-import { toMeasurement } from "../scenario-measurement.js";
 import { type Scenario, SERVERS, scaled } from "../scenario.js";
+import { toMeasurement } from "../scenario-measurement.js";
 import { startServerProcess } from "../server-process.js";
 import { ClientCrowd, quantile } from "./client-crowd.js";
 
