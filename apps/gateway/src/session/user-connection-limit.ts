@@ -66,29 +66,31 @@ export class UserConnectionLimit {
       } catch (error) {
         if (!isTooMany(error)) throw error;
         if (attempt === 1) limits.count("connections-per-user");
-        if (policy === "refuse") {
-          if (await this.#holdersLive(connection.userId)) throw error;
-          throw new CmError("unavailable", "A server of the user's connections has died or hangs.", { cause: error });
-        }
-        if (attempt === ATTEMPTS_MAX || !(await this.#makeRoom(connection.userId))) {
-          throw new CmError("unavailable", "The user's oldest connection could not be closed.", { cause: error });
+        if (policy === "refuse") await this.#requireRoom(connection.userId, error);
+        if (attempt === ATTEMPTS_MAX || (policy === "replace" && !(await this.#makeRoom(connection.userId)))) {
+          throw new CmError("unavailable", "No connection of the user was closed in time.", { cause: error });
         }
         await sleep(WAIT_MS * attempt);
       }
     }
   }
 
-  /** Whether the servers of the user's connections respond. */
-  async #holdersLive(userId: string): Promise<boolean> {
-    const { store, router } = this.#options;
+  /**
+   * Rejects, unless connections of the user were removed in the meantime: with `unavailable` if a server of the
+   * user's connections does not respond, otherwise with `refusal`.
+   */
+  async #requireRoom(userId: string, refusal: CmError): Promise<void> {
+    const { store, router, maxConnectionsPerUser } = this.#options;
     const ids = await connectionIdsOf(store.users, userId);
-    const holders = new Set(ids.flatMap((id) => ownerOf(id) ?? []));
+    if (ids.length < maxConnectionsPerUser) return;
+    const servers = new Set(ids.flatMap((id) => ownerOf(id) ?? []));
     const outcomes = await Promise.all(
-      [...holders]
+      [...servers]
         .slice(0, PINGS_MAX)
         .map((serverId) => router.control(serverId, { type: "ping" }, { timeoutMs: PING_TIMEOUT_MS })),
     );
-    return outcomes.every((outcome) => outcome === "done");
+    if (outcomes.every((outcome) => outcome === "done")) throw refusal;
+    throw new CmError("unavailable", "A server of the user's connections has died or hangs.", { cause: refusal });
   }
 
   /**

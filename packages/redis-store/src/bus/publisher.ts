@@ -15,13 +15,16 @@ export interface Publisher {
    * Returns the target that {@link publish} needs for a channel. The caller keeps it for further messages.
    */
   target(channel: string): PublishTarget;
-  /** Resolves with the number of receivers, including subscribers of patterns. */
-  publish(target: PublishTarget, message: Buffer): Promise<number>;
+  /**
+   * Resolves with the number of receivers, including subscribers of patterns. The message carries those of `parts`
+   * callers.
+   */
+  publish(target: PublishTarget, message: Buffer, parts: number): Promise<number>;
   /**
    * Like {@link publish}, but resolves with the number of the channel's own subscribers only, or `undefined`
    * if it cannot be determined.
    */
-  publishCounted(target: PublishTarget, message: Buffer): Promise<number | undefined>;
+  publishCounted(target: PublishTarget, message: Buffer, parts: number): Promise<number | undefined>;
   /** Like {@link publish}, for a probe. Also checks whether there are subscribers of patterns. */
   probe(channel: string, message: Buffer): Promise<number>;
   /**
@@ -41,14 +44,14 @@ export interface ScriptRun<Input> {
 /** Publishes over one connection, which preserves the order. */
 export function createSinglePublisher(commands: Commands, client: Redis, gate: PendingCommands): Publisher {
   let patternsListen = false;
-  const publish = (target: PublishTarget, message: Buffer): Promise<number> =>
-    commands.publish(new PublishCommand(target, message));
+  const publish = (target: PublishTarget, message: Buffer, parts: number): Promise<number> =>
+    commands.publish(new PublishCommand(target, message), parts);
   return {
     target: (channel) => publishTarget("publish", channel),
     publish,
-    async publishCounted(target, message) {
-      if (!patternsListen) return publish(target, message);
-      const sent = publish(target, message);
+    async publishCounted(target, message, parts) {
+      if (!patternsListen) return publish(target, message, parts);
+      const sent = publish(target, message, parts);
       // This command is sent in the same write as the message, so that it needs no extra round trip. An error
       // of this command is ignored: the message was published.
       const counted = commands.send("pubsub", ["NUMSUB", target.channel]).catch(() => undefined);
@@ -57,7 +60,7 @@ export function createSinglePublisher(commands: Commands, client: Redis, gate: P
       return Array.isArray(reply) ? Number(reply[1]) : undefined;
     },
     probe(channel, message) {
-      const receivers = publish(publishTarget("publish", channel), message);
+      const receivers = publish(publishTarget("publish", channel), message, 1);
       // This command is sent in the same write as the message, and is not awaited. Without permission for
       // PUBSUB, a message to a server that is gone may be reported as sent.
       commands.count("pubsub", ["NUMPAT"]).then(
@@ -95,22 +98,28 @@ export function createSinglePublisher(commands: Commands, client: Redis, gate: P
  * `unavailable` instead, so that the order is preserved.
  */
 export function createClusterPublisher(nodes: ClusterMasters, gate: PendingCommands): Publisher {
-  const now = async (channel: string, bytes: number, send: (redis: Redis) => unknown): Promise<unknown> => {
+  const now = async (
+    channel: string,
+    { bytes, parts = 1 }: { readonly bytes: number; readonly parts?: number },
+    send: (redis: Redis) => unknown,
+  ): Promise<unknown> => {
     const redis = masterOf(nodes, channel);
-    return gate.now(() => {
+    const ask = (): unknown => {
       shareWrite(redis);
       return send(redis);
-    }, bytes);
+    };
+    return gate.now(ask, bytes, parts);
   };
   const failed = (error: unknown, keys: readonly string[]): CmError => {
     // Also refresh after a broken connection: another node may have taken over.
     if (replyCode(error) !== "NOPERM") nodes.refresh();
     return toStoreError(error, keys);
   };
-  const publish = async (target: PublishTarget, message: Buffer): Promise<number> => {
+  const publish = async (target: PublishTarget, message: Buffer, parts: number): Promise<number> => {
     const command = new PublishCommand(target, message);
+    const { bytes } = command;
     try {
-      return Number(await now(target.channel, command.bytes, (redis) => redis.sendCommand(command)));
+      return Number(await now(target.channel, { bytes, parts }, (redis) => redis.sendCommand(command)));
     } catch (error) {
       throw failed(error, []);
     }
@@ -120,7 +129,7 @@ export function createClusterPublisher(nodes: ClusterMasters, gate: PendingComma
     publish,
     // Sharded channels have no subscribers of patterns.
     publishCounted: publish,
-    probe: (channel, message) => publish(publishTarget("spublish", channel), message),
+    probe: (channel, message) => publish(publishTarget("spublish", channel), message, 1),
     async run(channel, script, { input, again, bytes }) {
       const call = script.encode(input);
       try {
@@ -128,7 +137,7 @@ export function createClusterPublisher(nodes: ClusterMasters, gate: PendingComma
           script,
           call,
           () => script.encode(again()),
-          (command) => now(channel, bytes, command),
+          (command) => now(channel, { bytes }, command),
         );
         return script.decode(reply);
       } catch (error) {

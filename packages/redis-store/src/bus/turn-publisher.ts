@@ -72,7 +72,10 @@ export class TurnPublisher {
     const [first] = messages;
     const isAlone = messages.length === 1 && first !== undefined && !beginsLikeBatch(first);
     const message = isAlone ? first : encodeBatch(messages);
-    const sent = isCounted ? this.#publisher.publishCounted(target, message) : this.#publisher.publish(target, message);
+    const { length } = messages;
+    const sent = isCounted
+      ? this.#publisher.publishCounted(target, message, length)
+      : this.#publisher.publish(target, message, length);
     sent.then(
       (subscribers) => {
         const published = subscribers === undefined ? {} : { subscribers };

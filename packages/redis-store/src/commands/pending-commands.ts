@@ -9,7 +9,10 @@ export type Ask = () => unknown;
 /** Options of a {@link PendingCommands}. */
 export interface PendingCommandsOptions {
   readonly commandTimeoutMs: number;
-  /** Maximum number of commands that wait for the connection or for a reply. */
+  /**
+   * Maximum number of commands that wait for the connection or for a reply. A command that several callers share
+   * counts once for each; the last command that is accepted may exceed the maximum.
+   */
   readonly maxPendingCommands: number;
   /** Whether there is a connection to send with. */
   readonly isOpen: () => boolean;
@@ -33,6 +36,7 @@ const RESERVED_FOR_LEASES = 100;
 interface Call {
   readonly ask: Ask;
   readonly bytes: number;
+  readonly parts: number;
   readonly deadline: Deadline;
   readonly resolve: (reply: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -63,20 +67,20 @@ export class PendingCommands {
   }
 
   /**
-   * Sends the command now. Rejects with `unavailable` if there is no connection, or if too much is pending.
+   * Sends the command now; `parts` callers share it. Rejects with `unavailable` if there is no connection, or if too much is pending.
    */
-  now(ask: Ask, bytes = 0): Promise<unknown> {
-    const refusal = this.#refusal(bytes) ?? (this.isOpen ? undefined : away());
-    return refusal === undefined ? this.#begin(ask, bytes) : Promise.reject(refusal);
+  now(ask: Ask, bytes = 0, parts = 1): Promise<unknown> {
+    const refusal = this.#refusal(bytes, parts) ?? (this.isOpen ? undefined : away());
+    return refusal === undefined ? this.#begin(ask, bytes, parts) : Promise.reject(refusal);
   }
 
   /**
    * Sends the command as soon as there is a connection. Rejects with `unavailable` if there is none in time.
    * Lease commands have extra capacity.
    */
-  whenOpen(ask: Ask, isOfLease = false): Promise<unknown> {
-    const refusal = this.#refusal(0, isOfLease ? RESERVED_FOR_LEASES : 0);
-    return refusal === undefined ? this.#begin(ask, 0) : Promise.reject(refusal);
+  whenOpen(ask: Ask, { isOfLease = false, parts = 1 } = {}): Promise<unknown> {
+    const refusal = this.#refusal(0, parts, isOfLease ? RESERVED_FOR_LEASES : 0);
+    return refusal === undefined ? this.#begin(ask, 0, parts) : Promise.reject(refusal);
   }
 
   /** Sends all commands that wait in line, in the order of the calls, if there is a connection. */
@@ -93,23 +97,23 @@ export class PendingCommands {
     for (const call of [...this.#line]) this.#fail(call, storeClosed());
   }
 
-  #refusal(bytes: number, reserved = 0): CmError | undefined {
+  #refusal(bytes: number, parts: number, reserved = 0): CmError | undefined {
     if (this.#closed) return storeClosed();
     const { maxPendingCommands, counters } = this.#options;
     const isFull = this.#pending >= maxPendingCommands + reserved;
     // One message of any size may always be in flight.
     const isHeavy = this.#pendingBytes > 0 && this.#pendingBytes + bytes > PENDING_BYTES_MAX;
     if (!isFull && !isHeavy) return undefined;
-    counters.refusedCommands++;
+    counters.refusedCommands += parts;
     const why = isFull ? `${this.#pending} commands` : `${this.#pendingBytes} bytes`;
     return new CmError("unavailable", `Redis is too slow: ${why} are already waiting.`);
   }
 
-  #begin(ask: Ask, bytes: number): Promise<unknown> {
+  #begin(ask: Ask, bytes: number, parts: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const deadline = this.#deadlines.add(() => this.#expire(call));
-      const call: Call = { ask, bytes, deadline, resolve, reject, isSent: false };
-      this.#pending++;
+      const call: Call = { ask, bytes, parts, deadline, resolve, reject, isSent: false };
+      this.#pending += parts;
       this.#pendingBytes += bytes;
       if (this.isOpen) this.#send(call);
       else this.#line.add(call);
@@ -138,7 +142,7 @@ export class PendingCommands {
       this.#fail(call, away());
       return;
     }
-    this.#options.counters.timedOutCommands++;
+    this.#options.counters.timedOutCommands += call.parts;
     call.reject(storeTimeout(this.#options.commandTimeoutMs));
   }
 
@@ -150,7 +154,7 @@ export class PendingCommands {
 
   #settle(call: Call): void {
     call.deadline.clear();
-    this.#pending--;
+    this.#pending -= call.parts;
     this.#pendingBytes -= call.bytes;
   }
 }

@@ -39,14 +39,17 @@ export class Commands {
     this.#onCorrupt = onCorrupt;
   }
 
-  /** Runs a script by its digest, and sends the script's text if Redis does not know the digest. */
-  run<Input, Reply>(script: Script<Input, Reply>, input: Input): Promise<Reply> {
-    return this.#run(script, input, (name, args) => this.#call(name, args));
+  /**
+   * Runs a script by its digest, and sends the script's text if Redis does not know the digest. `parts` callers
+   * share the call.
+   */
+  run<Input, Reply>(script: Script<Input, Reply>, input: Input, parts = 1): Promise<Reply> {
+    return this.#run(script, input, (name, args) => this.#call(name, args, { parts }));
   }
 
   /** Like {@link run}, for scripts that a server's lease depends on: they have extra capacity. */
   runOfLease<Input, Reply>(script: Script<Input, Reply>, input: Input): Promise<Reply> {
-    return this.#run(script, input, (name, args) => this.#call(name, args, true));
+    return this.#run(script, input, (name, args) => this.#call(name, args, { isOfLease: true }));
   }
 
   /** Like {@link run}, for a script that returns bytes: all strings of its reply are Buffers. */
@@ -74,13 +77,16 @@ export class Commands {
     return this.send(name, args).then(Number);
   }
 
-  /** Sends a message. Rejects with `unavailable` at once if there is no connection. */
-  publish(command: PublishCommand): Promise<number> {
-    const answer = this.#gate.now(() => {
+  /**
+   * Sends a message that carries those of `parts` callers. Rejects with `unavailable` at once if there is no
+   * connection.
+   */
+  publish(command: PublishCommand, parts: number): Promise<number> {
+    const send = (): unknown => {
       this.#beforeSend();
       return this.#client.sendCommand(command);
-    }, command.bytes);
-    return answer.then(Number, rethrow);
+    };
+    return this.#gate.now(send, command.bytes, parts).then(Number, rethrow);
   }
 
   /**
@@ -96,11 +102,15 @@ export class Commands {
     this.#onCorrupt(error);
   }
 
-  #call(name: string, args: readonly CommandArg[], isOfLease = false): Promise<unknown> {
+  #call(
+    name: string,
+    args: readonly CommandArg[],
+    options?: { readonly isOfLease?: boolean; readonly parts?: number },
+  ): Promise<unknown> {
     return this.#gate.whenOpen(() => {
       this.#beforeSend();
       return this.#client.call(name, ...args);
-    }, isOfLease);
+    }, options);
   }
 
   async #run<Input, Reply>(

@@ -89,13 +89,8 @@ export class RoomJoins {
     const { commands, connectionTtlMs: ttlMs, roomRecordTtlMs: recordTtlMs, publishCommand } = this.#parts;
     const joins = call.map(({ join }) => join);
     try {
-      const outcomes = await commands.run(roomJoin, {
-        fenceMs: lease.expiresAtMs,
-        publishCommand,
-        ttlMs,
-        recordTtlMs,
-        joins,
-      });
+      const input = { fenceMs: lease.expiresAtMs, publishCommand, ttlMs, recordTtlMs, joins };
+      const outcomes = await commands.run(roomJoin, input, joins.length);
       for (const [i, { join, resolve, reject }] of call.entries()) {
         const outcome = outcomes?.[i];
         if (outcome instanceof Error) reject(commands.partFailure(outcome, roomKeys(join.keys)));

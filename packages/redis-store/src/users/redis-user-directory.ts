@@ -166,7 +166,7 @@ export class RedisUserDirectory implements UserDirectory {
     const first = failures.find(({ retryable }) => retryable) ?? failures[0];
     if (first !== undefined) throw first;
     if (outcomes.includes(TOO_MANY)) {
-      throw new CmError("connections-limit", "The user has as many connections as it may.");
+      throw new CmError("connections-limit", "The user has reached its connection limit.");
     }
     return true;
   }
