@@ -21,12 +21,14 @@ const TRIALS = [
   "apps/gateway/src/e2e/startup.redis.test.ts",
   "apps/gateway/src/e2e/workers.redis.test.ts",
   "apps/gateway/src/faults/*-older.redis.test.ts",
+  "apps/gateway/src/faults/cluster-failover.redis.test.ts",
   "apps/gateway/src/faults/dead-process.redis.test.ts",
   "apps/gateway/src/faults/evicting.redis.test.ts",
   "apps/gateway/src/faults/fifty-servers.redis.test.ts",
   "apps/gateway/src/faults/joins-refused.redis.test.ts",
   "apps/gateway/src/faults/killed-by-default.redis.test.ts",
   "apps/gateway/src/faults/redis-cut.redis.test.ts",
+  "apps/gateway/src/faults/sentinel-failover.redis.test.ts",
   "packages/presence/src/absences.redis.test.ts",
 ];
 
