@@ -19,23 +19,34 @@ const MODES = [
 ];
 
 /**
- * Installs each example as a project of its own, with npm and again with pnpm, builds it with its own compiler, runs
- * it, and runs its tests if it has any.
+ * Installs each example with npm as a project of its own, builds it with its own compiler, and runs it.
+ * Examples with tests also run their tests, installed with npm and again with pnpm.
  */
 export async function runExamples(projects, versions) {
   await inTurn(
     exampleNames().flatMap((name) => {
       const manifest = resolvedManifest(name, versions);
       if (NATIVE in manifest.dependencies) return [];
-      const run = async (manager, dir) => {
+      const create = (project) => {
+        const dir = projects.create(project);
         copyProject(name, dir);
         writeFileSync(join(dir, "package.json"), JSON.stringify(manifest));
-        await projects[manager](dir, "install");
-        await projects[manager](dir, "run", "build");
-        if (!NEEDS_REDIS.has(name)) await projects.node(dir, join("dist", "main.js"));
-        if (manifest.scripts.test !== undefined) await projects[manager](dir, "test");
+        return dir;
       };
-      return ["npm", "pnpm"].map((manager) => () => run(manager, projects.create(`example-${name}-${manager}`)));
+      const hasTests = manifest.scripts.test !== undefined;
+      const byNpm = async () => {
+        const dir = create(`example-${name}`);
+        await projects.npm(dir, "install");
+        await projects.npm(dir, "run", "build");
+        if (!NEEDS_REDIS.has(name)) await projects.node(dir, join("dist", "main.js"));
+        if (hasTests) await projects.npm(dir, "test");
+      };
+      const byPnpm = async () => {
+        const dir = create(`example-${name}-pnpm`);
+        await projects.pnpm(dir, "install");
+        await projects.pnpm(dir, "test");
+      };
+      return hasTests ? [byNpm, byPnpm] : [byNpm];
     }),
   );
 }
