@@ -239,19 +239,15 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   const idleTimeoutMs = options.idleTimeoutMs ?? defaults.idleTimeoutMs;
   const pingIntervalMs = Math.min(defaults.pingIntervalMs, Math.floor(idleTimeoutMs / 2));
   const config = { ...defaults, drainMs, pingIntervalMs, ...given };
-  for (const field of Object.keys(NO_LIMIT) as (keyof typeof NO_LIMIT)[]) {
-    if (config[field] === 0) config[field] = NO_LIMIT[field];
-  }
   config.maxBytesPerSecond = options.maxBytesPerSecond ?? bytesPerSecondOf(config);
   if (options.store !== undefined) {
     const ineffective = OF_OWN_STORE.find((field) => options[field] !== undefined);
     if (ineffective !== undefined) throw invalid(ineffective, "omitted if a store is given");
   }
   wholeNumber("drainMs", config.drainMs, 0, 3_600_000);
-  if (options.maxRooms !== 0) wholeNumber("maxRooms", config.maxRooms, 1, 10_000);
-  if (options.maxRequestsPerSecond !== 0) {
-    wholeNumber("maxRequestsPerSecond", config.maxRequestsPerSecond, 1, 100_000);
-  }
+  wholeNumber("maxConnections", config.maxConnections, 0, 1_000_000);
+  wholeNumber("maxRooms", config.maxRooms, 0, 10_000);
+  wholeNumber("maxRequestsPerSecond", config.maxRequestsPerSecond, 0, 100_000);
   wholeNumber("maxBytesPerSecond", config.maxBytesPerSecond, 0, 1_000_000_000);
   const { connectionsPerUserPolicy: policy } = config;
   if (policy !== "refuse" && policy !== "replace") throw invalid("connectionsPerUserPolicy", '"refuse" or "replace"');
@@ -273,6 +269,10 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   }
   return {
     ...config,
+    maxConnections: config.maxConnections === 0 ? NO_LIMIT.maxConnections : config.maxConnections,
+    maxRooms: config.maxRooms === 0 ? NO_LIMIT.maxRooms : config.maxRooms,
+    maxRequestsPerSecond:
+      config.maxRequestsPerSecond === 0 ? NO_LIMIT.maxRequestsPerSecond : config.maxRequestsPerSecond,
     ...authenticationOf(options),
     tokenWarningMs,
     tokenGraceMs,

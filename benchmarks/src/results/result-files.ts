@@ -18,7 +18,7 @@ const PICTURES = fileURLToPath(new URL("../../../docs/pictures/", import.meta.ur
 export async function writeResult(result: BenchResult, folder = FOLDER): Promise<string> {
   await mkdir(folder, { recursive: true });
   const [date, time = ""] = result.startedAt.split("T");
-  const name = `${date}-${time.slice(0, 5).replace(":", "")}-${result.commit.replace("+", "-changed")}`;
+  const name = `${date}-${time.slice(0, 8).replaceAll(":", "")}-${result.commit.replace("+", "-changed")}`;
   const base = `${folder.replace(/\/?$/, "/")}${name}`;
   await writeFile(`${base}.json`, `${JSON.stringify(result, null, 2)}\n`);
   await writeFile(`${base}.md`, toMarkdown(result));

@@ -22,7 +22,7 @@ const TOKEN_REASONS = [
 /** How many values were at most as large as each of a few bounds. Recording a value takes a few comparisons. */
 export class Distribution {
   readonly #bounds: readonly number[];
-  /** Number of values above each bound and at most the next; the first element is for the values up to the first bound. */
+  /** Number of values above each bound and at most the next; the first element is for values up to the first bound. */
   readonly #counts: number[];
   #sum = 0;
 

@@ -248,6 +248,7 @@ describe("an embedded gateway", () => {
     [{ logger: {} }, "logger"],
     [{ clock: { now: 1 } }, "clock"],
     [{ hookTimeoutMs: 0 }, "hookTimeoutMs"],
+    [{ maxConnections: Number.NaN }, "maxConnections"],
     [{ maxRooms: 10_001 }, "maxRooms"],
     [{ maxRequestsPerSecond: 100_001 }, "maxRequestsPerSecond"],
     [{ drainMs: -1 }, "drainMs"],

@@ -157,8 +157,8 @@ export class LeaseKeeper {
 
   /**
    * Resolves with whether the store holds the lease, all data written under it, and the servers that it held
-   * before the lease was lost. Concurrent calls share one renewal. If the lease is lost, the next heartbeat is sent at once. Also resolves with `false` if the
-   * store does not respond.
+   * before the lease was lost. Concurrent calls share one renewal. If the lease is lost, the next heartbeat is sent
+   * at once. Also resolves with `false` if the store does not respond.
    */
   check(): Promise<boolean> {
     this.#checking ??= this.#check().finally(() => {
