@@ -60,7 +60,7 @@ await runAsProgram(import.meta.url, async () => {
     await step("what was published", () => checkManifests(registry, versions));
     await step("each package by its name, by npm, pnpm and yarn", () => checkInstallations(projects, versions));
     await step("npx @cm/gateway in an empty folder", () => checkGateway(projects));
-    await step("each example, installed by npm, built and run", () => runExamples(projects, versions));
+    await step("each example, installed by npm and by pnpm, built and run", () => runExamples(projects, versions));
     await step("types of the examples, with TypeScript 5.4, 5.9, 6 and 7", () => checkTypes(projects, versions));
     await checkReleases({ copy, registry, projects, versions, step });
     console.log(`\nrehearsed in ${seconds(startedAt)}`);
