@@ -22,11 +22,28 @@ export function testTotals(output) {
   return totals;
 }
 
-/** Prints the totals of the runs in a file, in the form that vitest uses; fails where no test ran. */
+/** The tests that vitest reports as failed, as `file > title`, each followed by the first line of its error. */
+export function failedTests(output) {
+  const lines = stripVTControlCharacters(output).split("\n");
+  const failed = lines.flatMap((line, i) => {
+    const [, name] = /^ FAIL {2}(.+)$/.exec(line.trimEnd()) ?? [];
+    // Tests that failed alike come one after the other, before the one error of them all.
+    const error = lines.slice(i + 1).find((each) => !each.startsWith(" FAIL "));
+    return name === undefined ? [] : [[name, error ?? ""]];
+  });
+  return [...new Map(failed)].map(([name, error]) => `${name}\n    ${error.trim()}`);
+}
+
+/**
+ * Prints the failed tests of the runs in a file, and the totals in the form that vitest uses; fails where no test
+ * passed.
+ */
 await runAsProgram(import.meta.url, async ([file]) => {
   if (file === undefined) throw new SetupError("Usage: test-totals.mjs <file with the output of test runs>");
-  const totals = testTotals(readFileSync(file, "utf8"));
+  const output = readFileSync(file, "utf8");
+  const totals = testTotals(output);
   if (!totals.get("Tests").has("passed")) throw new SetupError(`${file} contains no test run in which a test passed.`);
+  for (const test of failedTests(output)) console.log(test);
   for (const [kind, sums] of totals) {
     const all = [...sums.values()].reduce((sum, count) => sum + count, 0);
     const states = [...sums].map(([name, count]) => `${count} ${name}`).join(" | ");

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { testTotals } from "./test-totals.mjs";
+import { failedTests, testTotals } from "./test-totals.mjs";
 
 const FIRST = [
   " \u001b[32m✓\u001b[39m a.test.ts \u001b[2m(\u001b[22m\u001b[2m2 tests\u001b[22m\u001b[2m)\u001b[22m",
@@ -18,4 +18,23 @@ it("adds up the totals of several runs, with and without colours", () => {
 
 it("finds nothing in the output of something else", () => {
   expect([...testTotals("Tests are fun (3)\n      Tests  none\n").get("Tests")]).toEqual([]);
+});
+
+it("lists each failed test once, with its error", () => {
+  const output = [
+    "\u001b[41m\u001b[1m FAIL \u001b[22m\u001b[49m a.test.ts\u001b[2m > \u001b[22mopens",
+    " FAIL  b.test.ts > a group > closes",
+    "AssertionError: expected 1 to be 2",
+    " ❯ a.test.ts:3:1",
+    " FAIL  c.test.ts > ends",
+    "Error: Test timed out in 5000ms.",
+    " FAIL  c.test.ts > ends",
+    "Error: Test timed out in 5000ms.",
+    "The word FAIL alone means nothing.",
+  ].join("\n");
+  expect(failedTests(output)).toEqual([
+    "a.test.ts > opens\n    AssertionError: expected 1 to be 2",
+    "b.test.ts > a group > closes\n    AssertionError: expected 1 to be 2",
+    "c.test.ts > ends\n    Error: Test timed out in 5000ms.",
+  ]);
 });
