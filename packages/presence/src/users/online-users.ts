@@ -15,7 +15,7 @@ import {
 export class OnlineUsers {
   readonly #users = new Map<string, UserPresence>();
   readonly #kept: WatchBudget;
-  /** The watches of all users, and whether they have begun. */
+  /** The watches of all users. The value is `true` once a watch has had its first snapshot and gets changes. */
   readonly #watches = new Map<UsersWatch, boolean>();
   #isRead = false;
 

@@ -21,7 +21,7 @@ export type Verdict =
   | { readonly kind: "duplicate" }
   /** Deliver the message; `missed` messages before it are missing. */
   | { readonly kind: "after-gap"; readonly missed: number }
-  /** Deliver the message. Its number is implausibly far from the last number, which stays the last one. */
+  /** Deliver the message, but do not advance the tracker: its number is implausibly far ahead. */
   | { readonly kind: "implausible" };
 
 const FRESH: Verdict = { kind: "fresh" };

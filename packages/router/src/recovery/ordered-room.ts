@@ -24,8 +24,9 @@ export interface OrderedRoomOptions {
 }
 
 /**
- * Maximum number of former epochs remembered: one for each message that the reorder buffer can hold. A store that
- * evicts keys can begin a new epoch with every message, and their copies wait while the history is read.
+ * Maximum number of former epochs whose last offset is remembered, so that late duplicates are recognised. A store
+ * that evicts keys can begin a new epoch with every message, so each message in the reorder buffer may be of
+ * another epoch.
  */
 const LEFT_MAX = BUFFERED_MAX;
 

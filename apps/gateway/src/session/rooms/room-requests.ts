@@ -71,7 +71,7 @@ export class RoomRequests {
     this.#rooms = new SessionRooms({ from, permissions, isClosed, maxRooms: limits.maxRooms });
   }
 
-  /** Number of rooms that the connection is in, enters or leaves. */
+  /** Number of rooms that the connection is in, is joining or is leaving. */
   get size(): number {
     return this.#rooms.size;
   }

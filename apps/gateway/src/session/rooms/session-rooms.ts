@@ -29,7 +29,7 @@ export class SessionRooms {
     return this.#rooms.get(room);
   }
 
-  /** Number of rooms that the connection is in, enters or leaves. */
+  /** Number of rooms that the connection is in, is joining or is leaving. */
   get size(): number {
     return this.#rooms.size;
   }

@@ -48,7 +48,7 @@ export interface GameSessionStoreOptions {
 export class GameSessionStore {
   readonly #options: GameSessionStoreOptions;
   readonly #known = new Map<string, Known>();
-  /** When a game's activity was last written, by the monotonic clock. */
+  /** By game id: when this server last wrote the game's activity to the store, by `performance.now()`. */
   readonly #activities = new Map<string, number>();
 
   constructor(options: GameSessionStoreOptions) {
