@@ -3,7 +3,7 @@ import { CmError, isCmError, type Store } from "@cm/protocol";
 import type { Route, RouteHandler, SlowReaderPolicy, UpgradeRequest } from "@cm/transport";
 import { bytesPerSecondOf, readGatewayConfig } from "./config/config-reader.js";
 import { type GatewayConfig, TRANSPORTS } from "./config/gateway-config.js";
-import { isHost } from "./config/host-names.js";
+import { isHost } from "./config/host-validation.js";
 import { requireKnownName } from "./known-option-names.js";
 import { createWarningLogger } from "./log/warning-logger.js";
 import type { GatewayHooks } from "./session/hooks.js";

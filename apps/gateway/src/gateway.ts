@@ -16,7 +16,7 @@ import { createFailureLog } from "./log/failure-log.js";
 import { logLink } from "./log/link-log.js";
 import type { ClientSession } from "./session/client-session.js";
 import { HookRunner } from "./session/hooks.js";
-import { createSessionTransport, type SessionHolder } from "./session/session-transport.js";
+import { createClientTransport, type SessionHolder } from "./session/transport-factory.js";
 
 /** A gateway embedded in an application. */
 export interface Gateway {
@@ -207,7 +207,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     async (user) => (await connectionIdsOf(node.store.users, user)).length,
     monotonicMs,
   );
-  server = createSessionTransport(config, node, routes.table, failures, {
+  server = createClientTransport(config, node, routes.table, failures, {
     sessions,
     revocations,
     measurements,

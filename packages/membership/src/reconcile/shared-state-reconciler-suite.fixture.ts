@@ -22,8 +22,8 @@ export function startAuditing(store: Store, serverId: string): Promise<CheckedSe
 /** Registers a server that dies soon, and whose records are lost. */
 export async function leaveWithoutRecords(store: Store, serverId: string, connections: number): Promise<Ghosts> {
   const ids = createConnectionIdSource({ serverId });
-  const { incarnation, shelfBits } = ids;
-  const registration = { serverId, incarnation, shelfBits, host: "127.0.0.1", port: 1 };
+  const { incarnation, partitionBits } = ids;
+  const registration = { serverId, incarnation, partitionBits, host: "127.0.0.1", port: 1 };
   const lease = await store.servers.acquire(registration, 20_000);
   const all = Array.from({ length: connections }, (_, i) => ({ connectionId: ids.next(), userId: `user-${i}` }));
   await store.users.add(lease, all);

@@ -6,7 +6,7 @@ import type { WatchBudget } from "../watches/watch-budget.js";
 import { UserFeed } from "./user-feed.js";
 import type { UserPresence } from "./user-presence.js";
 import type { UserStateReader } from "./user-state-reader.js";
-import type { WatchedUser } from "./watched-users.js";
+import type { WatchedUser } from "./watched-user-cache.js";
 
 /** The feeds of watched users. Each feed is open while a watch needs it. */
 export class OpenUserFeeds {

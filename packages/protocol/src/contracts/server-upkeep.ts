@@ -24,10 +24,10 @@ export interface ReapClaim {
    */
   readonly isOrphan: boolean;
   /**
-   * The server's records are stored on `2 ** shelfBits` shelves. 0 for an orphan, whose records are not
+   * The server's records are stored in `2 ** partitionBits` record partitions. 0 for an orphan, whose records are not
    * known.
    */
-  readonly shelfBits: number;
+  readonly partitionBits: number;
   /** When the claim expires, in milliseconds of the store's clock. Another server may claim from then on. */
   readonly expiresAtMs: number;
 }

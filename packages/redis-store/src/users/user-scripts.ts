@@ -150,8 +150,8 @@ export const userStates = defineScript(
 );
 
 /** Reads online users of one partition, beginning with the first one after the head `after`. */
-export const userOnline = defineScript(
-  "user-online",
+export const usersOnline = defineScript(
+  "users-online",
   (input: UserKeys & { readonly after: string; readonly mostUsers: number; readonly mostConnections: number }) => ({
     keys: [input.connections, input.metadata, input.version],
     args: [input.after, input.mostUsers, input.mostConnections],

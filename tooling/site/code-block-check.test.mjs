@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { codeBlocks } from "./code-blocks.mjs";
+import { codeBlocks } from "./code-block-check.mjs";
 
 it("the blocks of a page are those that it does not take from a file", () => {
   const page = [

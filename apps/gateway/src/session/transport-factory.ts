@@ -31,7 +31,7 @@ export type ServerParts = Pick<SessionContext, "fanOut" | "reached" | "audienceO
 };
 
 /** Creates the server that clients connect to, with a session for each connection. */
-export function createSessionTransport(
+export function createClientTransport(
   config: ResolvedGatewayOptions,
   { serverId, membership, router, store }: Node,
   routes: ReturnType<typeof gatewayRoutes>["table"],

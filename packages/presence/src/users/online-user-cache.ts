@@ -12,7 +12,7 @@ import {
 } from "./user-presence.js";
 
 /** The online users of one feed, for watches of all users. */
-export class OnlineUsers {
+export class OnlineUserCache {
   readonly #users = new Map<string, UserPresence>();
   readonly #kept: WatchBudget;
   /** The watches of all users. The value is `true` once a watch has had its first snapshot and gets changes. */
@@ -74,7 +74,7 @@ export class OnlineUsers {
 
   /**
    * Installs a read of all users who are online now or were online before. For `isAwaited`, see
-   * `WatchedUsers`.
+   * `WatchedUserCache`.
    */
   install(
     states: ReadonlyMap<string, UserState>,

@@ -19,7 +19,7 @@ export interface WatchedUser {
 }
 
 /** The users of one feed that are watched by id. */
-export class WatchedUsers {
+export class WatchedUserCache {
   readonly #users = new Map<string, WatchedUser>();
   readonly #kept: WatchBudget;
   readonly #maxEarly: number;

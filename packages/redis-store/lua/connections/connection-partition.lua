@@ -1,5 +1,5 @@
--- Purpose: Reads all records of a shelf and the rooms of their connections.
--- KEYS:    1 the shelf's records; 2 the shelf's rooms
+-- Purpose: Reads all records of a record partition and the rooms of their connections.
+-- KEYS:    1 the record partition's records; 2 the record partition's rooms
 -- ARGV:    none
 -- Returns: {{field, value, ...}, {room entry, ...}}
 -- Cost:    O(records, about 64, and the rooms of their connections)

@@ -1,10 +1,10 @@
-import type { Gathering } from "../invariants/clean-end.js";
+import type { ClosablePopulation } from "../invariants/clean-end.js";
 import type { GatewayCluster } from "../processes/gateway-cluster.js";
 import type { CrowdMember } from "./crowd-member.js";
 import type { ReconnectingClient } from "./reconnecting-client.js";
 
 /** The clients with all their connections so far, in the form that the invariants need. */
-export function gatheringOf(clients: readonly ReconnectingClient[], cluster: GatewayCluster): Gathering {
+export function populationOf(clients: readonly ReconnectingClient[], cluster: GatewayCluster): ClosablePopulation {
   const members = clients.flatMap(({ user, room, sittings }) =>
     sittings.map(({ socket, server }): CrowdMember => {
       const gateway = cluster.gateways.findIndex(({ serverId }) => serverId === server);

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { allMutants, productPackages, sampleOf } from "./sample.js";
+import { allMutants, productPackages, sampleOf } from "./mutant-selection.js";
 
 const ROOT = new URL("../../..", import.meta.url).pathname;
 const HUNDRED = Array.from({ length: 100 }, (_, i) => i);
