@@ -1,4 +1,4 @@
-import { CONTENDER_NAMES, type ContenderName } from "../contenders.js";
+import { CONTENDER_NAMES, type ContenderName, isOwnContender, OWN_CONTENDERS } from "../contenders.js";
 import type { Measurement } from "../scenario-measurement.js";
 import { median } from "./median.js";
 
@@ -73,13 +73,13 @@ export function figuresOf(scenario: string): readonly RatioFigure[] {
     : ["server CPU a delivery", "Redis CPU a message", "latency p99"];
 }
 
-/** Compares the gateway, in its default configuration and without windows, with each of the others. */
+/** Compares each form of the gateway with each of the other contenders. */
 export function takeRatios(measurements: readonly Measurement[]): Ratio[] {
   const ratios: Ratio[] = [];
   for (const scenario of new Set(measurements.map((run) => run.scenario))) {
     const runs = measurements.filter((run) => run.scenario === scenario && run.valid);
-    for (const contender of ["cm", "cm-no-window"] as const) {
-      for (const against of CONTENDER_NAMES.filter((name) => !name.startsWith("cm"))) {
+    for (const contender of OWN_CONTENDERS) {
+      for (const against of CONTENDER_NAMES.filter((name) => !isOwnContender(name))) {
         for (const figure of Object.keys(RATIO_FIGURES) as RatioFigure[]) {
           const ratio = ratioOf(runs, figure, contender, against);
           if (ratio !== undefined) ratios.push({ scenario, figure, contender, against, ...ratio });
