@@ -3,7 +3,7 @@ import { CmError, connectionIdsOf, type LocalDelivery, type OnError, toCmError }
 import type { ListeningAddress, TransportServer } from "@cm/transport";
 import { createAdminListener } from "./admin/admin-listener.js";
 import { Measurements } from "./admin/measurements.js";
-import { concerns, type Revocation, Revocations } from "./auth/revocations.js";
+import { concerns, type Revocation, RevocationList } from "./auth/revocation-list.js";
 import { createControlHandler } from "./control-handler.js";
 import { createGapHandler } from "./gap-notices.js";
 import { type GatewayOptions, type ResolvedGatewayOptions, resolveGatewayOptions } from "./gateway-options.js";
@@ -130,7 +130,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   });
   // A plain set is enough: each revocation iterates over all sessions, but revocations are rare.
   const sessions = new Set<ClientSession>();
-  const revocations = new Revocations(() => config.clock.now());
+  const revocations = new RevocationList(() => config.clock.now());
   const revokeHere = (revocation: Revocation): number => {
     revocations.add(revocation);
     let closed = 0;

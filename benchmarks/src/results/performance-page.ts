@@ -3,11 +3,11 @@ import { CONTENDER_NAMES, isOwnContender, OWN_CONTENDERS } from "../contenders.j
 import type { FigureRun } from "../figures/figure-run.js";
 import { type Scenario, SERVERS } from "../scenario.js";
 import type { Measurement } from "../scenario-measurement.js";
-import { deliveriesPerCoreSecond, figuresOf, type Ratio, takeMedians, takeRatios } from "./comparison.js";
-import { takeFigureMedians, takeFigureRatios } from "./figure-comparison.js";
+import { takeFigureMedians, takeFigureRatios } from "./figure-ratios.js";
 import { figureTables, figureText } from "./figure-tables.js";
 import { judgeGoals } from "./goals.js";
 import type { LatestResults, LoadSection, NamedResult, Sourced } from "./latest-results.js";
+import { deliveriesPerCoreSecond, figuresOf, type Ratio, takeMedians, takeRatios } from "./load-ratios.js";
 import { goalTable, memoryParts, reapingParts, scaleOutParts, statisticsParts, stormParts } from "./markdown.js";
 import { round, table } from "./tables.js";
 

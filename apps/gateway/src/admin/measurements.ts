@@ -3,7 +3,7 @@ const RECEIVERS = [1, 10, 100, 1_000, 10_000];
 const HOOK_SECONDS = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5];
 
 /**
- * Why tokens are refused: the reasons of `@cm/auth` and of revocations; `other` is a token that is missing, or an
+ * Why tokens are refused: the reasons of `@cm/auth`, `revoked`, and `other` for a missing token or an
  * application's own reason.
  */
 const TOKEN_REASONS = [

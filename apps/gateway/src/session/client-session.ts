@@ -33,7 +33,10 @@ export interface SessionContext extends PermissionContext, RoomContext {
   readonly userPlaces: UserConnectionLimit;
   readonly closes: PacedRemovals;
   readonly reached: LimitCounter;
-  /** Number of connections that a message to a user reaches, as far as it is known. */
+  /**
+   * Estimated number of connections that a message to a user reaches, at least the number of local ones; 0 if
+   * fan-out is not limited.
+   */
   readonly audienceOfUser: (userId: string) => number;
   /** While more than this many bytes are queued for a client, its requests that read from the store are refused. */
   readonly maxUnreadBytes: number;

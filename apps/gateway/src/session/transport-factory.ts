@@ -4,7 +4,7 @@ import { createUwsServer } from "@cm/server-uws";
 import { createWsServer } from "@cm/server-ws";
 import { createFaultCounter, type TransportOptions, type TransportServer } from "@cm/transport";
 import type { Measurements } from "../admin/measurements.js";
-import type { Revocations } from "../auth/revocations.js";
+import type { RevocationList } from "../auth/revocation-list.js";
 import type { GatewayUser, ResolvedGatewayOptions } from "../gateway-options.js";
 import type { gatewayRoutes } from "../http/gateway-routes.js";
 import { slowReadersOf } from "../limits/slow-reader-policy.js";
@@ -26,7 +26,7 @@ export interface SessionHolder {
 /** The parts of the gateway that its sessions use. */
 export type ServerParts = Pick<SessionContext, "fanOut" | "reached" | "audienceOfRoom" | "audienceOfUser"> & {
   readonly sessions: Set<ClientSession>;
-  readonly revocations: Revocations;
+  readonly revocations: RevocationList;
   readonly measurements: Measurements;
 };
 

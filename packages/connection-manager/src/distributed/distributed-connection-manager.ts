@@ -93,8 +93,8 @@ export interface DistributedConnectionManager<S = unknown> {
    */
   sendToConnection(connectionId: string, message: unknown): Promise<RouteOutcome>;
   /**
-   * Like the overload above, but waits up to `confirmMs` for a confirmation. After `timeout`, the message may still
-   * have been delivered.
+   * Like the overload above, but waits up to `confirmMs` for a confirmation. If the outcome is `timeout`, the
+   * message may have been delivered nevertheless.
    */
   sendToConnection(connectionId: string, message: unknown, options: Confirmation): Promise<ConfirmedOutcome>;
   /**
@@ -103,8 +103,8 @@ export interface DistributedConnectionManager<S = unknown> {
    */
   sendToUser(userId: string, message: unknown): Promise<RouteOutcome>;
   /**
-   * Like the overload above, but waits up to `confirmMs` for a confirmation. After `timeout`, the message may still
-   * have been delivered.
+   * Like the overload above, but waits up to `confirmMs` for a confirmation. If the outcome is `timeout`, the
+   * message may have been delivered nevertheless.
    */
   sendToUser(userId: string, message: unknown, options: Confirmation): Promise<ConfirmedOutcome>;
   /**

@@ -104,7 +104,7 @@ export async function claimDead(store: Store, serverId: string, claimant = "reap
   return claim;
 }
 
-/** Lets a claim on a dead server expire. Returns the expired claim, and the claim of the next claimant. */
+/** Claims a dead server, lets the claim expire, and claims the server for another claimant. Returns both claims. */
 export async function loseClaim(
   harness: StoreHarness,
   serverId: string,

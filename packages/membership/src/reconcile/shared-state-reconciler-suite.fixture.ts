@@ -36,7 +36,7 @@ export async function leaveWithoutRecords(store: Store, serverId: string, connec
   };
 }
 
-/** Number of entries of other servers that these servers have removed, by kind. */
+/** Number of stray entries that these servers have removed together, by kind. */
 export function removed(servers: readonly CheckedServer[]): { readonly member: number; readonly user: number } {
   const all = servers.map(({ membership }) => membership.stats().drift.stray);
   const sumOf = (kind: "member" | "user"): number => all.reduce((sum, counts) => sum + counts[kind], 0);

@@ -23,8 +23,8 @@ export interface SharedStateReconcilerOptions {
    */
   readonly graceMs: number;
   /**
-   * How long an unknown server is remembered after its last entry was found, in milliseconds; longer than one
-   * full pass.
+   * How long an unknown server is remembered after one of its entries was found, in milliseconds. Longer than a
+   * pass over all partitions, because the next entry may be found that much later.
    */
   readonly keepMs: number;
   /** Duration of the claim on an orphan for one partition, in milliseconds. */

@@ -73,8 +73,8 @@ export class OnlineUserCache {
   }
 
   /**
-   * Installs a read of all users who are online now or were online before. For `isAwaited`, see
-   * `WatchedUserCache`.
+   * Applies a read that contains all users who are online, and all users of this cache. For `isAwaited`, see
+   * `WatchedUserCache.install`.
    */
   install(
     states: ReadonlyMap<string, UserState>,

@@ -7,8 +7,8 @@ import type { UserConnection } from "./user-directory.js";
 /** The parts of a projection that one call renews. A part that is absent is not renewed. */
 export interface RenewedParts {
   /**
-   * Record partitions of the lease's server, from `from` up to but not including `to`. A record partition whose records have
-   * all expired is not created again.
+   * Record partitions of the lease's server, from `from` up to but not including `to`. One whose records have all
+   * expired is not created again.
    */
   readonly recordPartitions?: { readonly from: number; readonly to: number };
   /** Rooms that the lease's server has members in. */

@@ -174,8 +174,8 @@ export class UserReader {
 }
 
 /**
- * The number of partitions to read for the missing users, estimated from the partitions read so far: one at
- * first, and many if those were almost empty.
+ * Estimates how many partitions to read next for a page that lacks `missing` users, from the users found per
+ * partition so far; 1 at first. Example: 10 users in 2 partitions and 20 missing users give 4.
  */
 function partitionsToRead(partitionsRead: number, items: readonly UserState[], missing: number): number {
   if (partitionsRead === 0) return 1;

@@ -67,7 +67,7 @@ export class OrderedRoom {
   #isInterrupted = false;
   readonly #reader: HistoryReader;
   readonly #stop = new AbortController();
-  /** Number of new epochs since the window began. */
+  /** Number of new epochs in the current period of {@link EPOCHS_WINDOW_MS}. */
   #epochs = 0;
   #epochsSinceMs = Number.NEGATIVE_INFINITY;
   /** Set while the history is unreliable, because new epochs follow each other too quickly. */

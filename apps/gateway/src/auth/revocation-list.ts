@@ -12,7 +12,7 @@ const REVOCATIONS_MAX = 100_000;
 const REVOCATION_TTL_MS = 86_400_000;
 
 /** The revocations that this server has received. */
-export class Revocations {
+export class RevocationList {
   /** The time of each revocation by user id, in milliseconds since the Unix epoch, oldest first. */
   readonly #users = new Map<string, number>();
   readonly #tokens = new Map<string, number>();
