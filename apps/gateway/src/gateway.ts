@@ -213,8 +213,12 @@ export function createGateway(options: GatewayOptions): Gateway {
     measurements,
     fanOut,
     reached: limits,
-    audienceOfRoom: (room) => (fanOut.isLimited ? roomSizes.of(room, server?.membersOf(room) ?? 0) : 0),
-    audienceOfUser: (userId) => (fanOut.isLimited ? userSizes.of(userId, server?.countOf(userId) ?? 0) : 0),
+    chargeRoom: (account, room) => {
+      if (fanOut.isLimited) roomSizes.charge(account, room, server?.membersOf(room) ?? 0);
+    },
+    chargeUser: (account, userId) => {
+      if (fanOut.isLimited) userSizes.charge(account, userId, server?.countOf(userId) ?? 0);
+    },
   });
 
   const admin = createAdminListener(config, node, {

@@ -11,7 +11,7 @@ import {
 } from "@cm/protocol";
 import type { FaultCounter, TransportConnection } from "@cm/transport";
 import type { GatewayUser } from "../gateway-options.js";
-import type { FanOutBudget } from "../limits/fan-out-budget.js";
+import type { FanOutAccount, FanOutBudget } from "../limits/fan-out-budget.js";
 import type { LimitCounter } from "../limits/limit-counter.js";
 import { ByteRate } from "./byte-rate.js";
 import { ClientResponses } from "./client-responses.js";
@@ -33,8 +33,8 @@ export interface SessionContext extends PermissionContext, RoomContext {
   readonly userPlaces: UserConnectionLimit;
   readonly closes: PacedRemovals;
   readonly reached: LimitCounter;
-  /** Number of connections that a message to a user reaches, as far as it is known. */
-  readonly audienceOfUser: (userId: string) => number;
+  /** Charges a message to a user for its receivers. Throws `rate-limited`. */
+  readonly chargeUser: (account: FanOutAccount, userId: string) => void;
   /** While more than this many bytes are queued for a client, its requests that read from the store are refused. */
   readonly maxUnreadBytes: number;
   /** Counts every faulty frame and every request over the rate. */
@@ -142,7 +142,7 @@ export class ClientSession {
     this.#direct = new DirectMessages({
       ...shared,
       router: context.router,
-      audienceOfUser: context.audienceOfUser,
+      chargeUser: context.chargeUser,
       maxDataBytes: context.limits.maxFrameBytes,
     });
     const now = context.monotonicMs();

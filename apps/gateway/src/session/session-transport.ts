@@ -24,7 +24,7 @@ export interface SessionHolder {
 }
 
 /** The parts of the gateway that its sessions use. */
-export type ServerParts = Pick<SessionContext, "fanOut" | "reached" | "audienceOfRoom" | "audienceOfUser"> & {
+export type ServerParts = Pick<SessionContext, "fanOut" | "reached" | "chargeRoom" | "chargeUser"> & {
   readonly sessions: Set<ClientSession>;
   readonly revocations: Revocations;
   readonly measurements: Measurements;
