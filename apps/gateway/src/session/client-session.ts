@@ -37,6 +37,8 @@ export interface SessionContext extends PermissionContext, RoomContext {
   readonly chargeUser: (account: FanOutAccount, userId: string) => void;
   /** While more than this many bytes are queued for a client, its requests that read from the store are refused. */
   readonly maxUnreadBytes: number;
+  /** Counts the requests and frames that are answered with an error. */
+  readonly refused: Pick<FaultCounter, "count">;
   /** Counts every faulty frame and every request over the rate. */
   readonly faults: Pick<FaultCounter, "count">;
   /** Milliseconds on a monotonic clock. */
@@ -133,7 +135,7 @@ export class ClientSession {
     this.#permissions = new Permissions(context, this.#asked, user.rights);
     this.#answers = new ClientResponses((text) => {
       if (!this.#isClosed()) socket.send(text);
-    }, context.onFault);
+    }, context);
     const isClosed = (): boolean => this.#isClosed();
     const account = context.fanOut.account();
     const shared = { from: this.#from, permissions: this.#permissions, answers: this.#answers, account, isClosed };
@@ -158,7 +160,10 @@ export class ClientSession {
     if (this.#state === "closed") return;
     const now = this.#context.monotonicMs();
     const rate = this.#requests.take(now);
-    if (rate !== "allowed") this.#context.faults.count("rate-limited");
+    if (rate !== "allowed") {
+      this.#context.faults.count("rate-limited");
+      this.#context.reached.count("requests");
+    }
     if (rate === "abusive") {
       this.#socket.close("overloaded", "too many requests");
       return;
@@ -250,6 +255,7 @@ export class ClientSession {
     this.#context.faults.count(error.code);
     this.#answers.refuse(error, ref);
     if (this.#faults.take(this.#context.monotonicMs()) !== "allowed") {
+      this.#context.reached.count("faulty-frames");
       this.#socket.close("protocol-error", "too many faulty frames");
     }
   }

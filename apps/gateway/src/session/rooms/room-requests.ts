@@ -26,7 +26,7 @@ export interface RoomContext extends MemberPageSources {
   readonly limits: Pick<ConnectionLimits, "maxRooms" | "maxFrameBytes">;
   /** Maximum number and size of the missed messages that a client is sent when it resumes. */
   readonly recovery: RecoveryLimit;
-  /** Counts the joins that were refused because a limit of the server was reached. */
+  /** Counts the joins that were refused because a limit of the connection or of the server was reached. */
   readonly reached: LimitCounter;
   /** Charges a message to a room for its receivers. Throws `rate-limited`. */
   readonly chargeRoom: (account: FanOutAccount, room: string) => void;
@@ -67,8 +67,8 @@ export class RoomRequests {
   constructor(options: RoomRequestsOptions) {
     this.#options = options;
     const { from, permissions, isClosed } = options;
-    const { limits } = options.context;
-    this.#rooms = new SessionRooms({ from, permissions, isClosed, maxRooms: limits.maxRooms });
+    const { limits, reached } = options.context;
+    this.#rooms = new SessionRooms({ from, permissions, isClosed, maxRooms: limits.maxRooms, reached });
   }
 
   /** Number of rooms that the connection is in, enters or leaves. */
