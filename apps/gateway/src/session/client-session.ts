@@ -178,12 +178,9 @@ export class ClientSession {
       return;
     }
     const frame = parsed.value;
-    if (rate === "limited") {
-      this.#answers.refuse(new CmError("rate-limited", "Too many requests; this request was not executed."), frame.ref);
-      return;
-    }
-    if (!fits) {
-      this.#answers.refuse(new CmError("rate-limited", "Too many bytes; this request was not executed."), frame.ref);
+    if (rate === "limited" || !fits) {
+      const what = rate === "limited" ? "requests" : "bytes";
+      this.#answers.refuse(new CmError("rate-limited", `Too many ${what}; this request was not executed.`), frame.ref);
       return;
     }
     this.#onFrame(frame);
