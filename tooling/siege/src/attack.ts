@@ -21,6 +21,14 @@ export interface SceneFigures extends BystanderFigures {
 /** Environment variables that let an attack read the gateway's counters and metrics. */
 export const OBSERVED = { ADMIN_PORT: "0", PUBLIC_STATS: "true" } as const;
 
+/** Options of {@link Scene.bystanders}. */
+export interface BystanderOptions {
+  /** Runs after the uninvolved clients have connected, and before they are measured. */
+  readonly beforehand?: () => Promise<void>;
+  /** Whether they join and leave rooms. Default: yes. */
+  readonly areVisiting?: boolean;
+}
+
 /** The environment of an attack. */
 export interface Scene {
   readonly gateway: GatewayProcess;
@@ -28,7 +36,7 @@ export interface Scene {
   /** Starts a process for connections; it is ended with the scene. */
   crowd(): Crowd;
   /** Measures uninvolved clients while `during` runs. */
-  bystanders(during: () => Promise<void>, options?: Parameters<Bystanders["start"]>[0]): Promise<SceneFigures>;
+  bystanders(during: () => Promise<void>, options?: BystanderOptions): Promise<SceneFigures>;
   /** The value of a sample without labels in the gateway's metrics. */
   metric(name: string): Promise<number>;
   /** Resident memory of the gateway, in MiB. */
@@ -131,8 +139,9 @@ export async function runAttack(attack: Attack, gateway: GatewayProcess, scale: 
         crowds.push(crowd);
         return crowd;
       },
-      bystanders: async (during, options) => {
+      bystanders: async (during, { beforehand, ...options } = {}) => {
         const bystanders = await Bystanders.open(gateway.wsUrl);
+        await beforehand?.();
         // Each scrape restarts the measurement.
         await longestDelayMs(gateway);
         const core = new CoreWait(gateway.pid);

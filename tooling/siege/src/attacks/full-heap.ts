@@ -40,26 +40,29 @@ export const FULL_HEAP: Attack = {
     const crowd = scene.crowd();
     let usedMiB = 0;
     let refused = 0;
-    for (const [user, count, rooms] of [
-      ["early", EARLY, SHARED],
-      ["owner", clientsFor(maxRooms), OWN],
-      ["late", clientsFor(maxMemberships - maxRooms), SHARED],
-    ] as const) {
-      const { errors } = await crowd.open({ wsUrl, count, user, rooms, atOnce: 20 });
-      if (!gateway.running) return [{ what: "the gateway", value: "ENDED", isKept: false }];
-      refused = errors["capacity-reached"] ?? 0;
-      usedMiB = Math.max(usedMiB, (await scene.metric("nodejs_heap_size_used_bytes")) / 2 ** 20);
-    }
     const seekers = scene.crowd();
-    await seekers.open({ wsUrl, count: SEEKERS, user: "seeker" });
+    const fill = async (): Promise<void> => {
+      for (const [user, count, rooms] of [
+        ["early", EARLY, SHARED],
+        ["owner", clientsFor(maxRooms), OWN],
+        ["late", clientsFor(maxMemberships - maxRooms), SHARED],
+      ] as const) {
+        const { errors } = await crowd.open({ wsUrl, count, user, rooms, atOnce: 20 });
+        if (!gateway.running) return;
+        refused = errors["capacity-reached"] ?? 0;
+        usedMiB = Math.max(usedMiB, (await scene.metric("nodejs_heap_size_used_bytes")) / 2 ** 20);
+      }
+      await seekers.open({ wsUrl, count: SEEKERS, user: "seeker" });
+    };
     const frame = JSON.stringify({ type: "join", room: "one-more", ref: 1 });
     const figures = await scene.bystanders(
       async () => {
-        await seekers.flood({ frame, perSecond: REQUESTS_PER_SECOND, seconds: scale.seconds });
+        if (gateway.running) await seekers.flood({ frame, perSecond: REQUESTS_PER_SECOND, seconds: scale.seconds });
       },
-      // They could not join another room either.
-      { areVisiting: false },
+      // The others could not join another room either.
+      { beforehand: fill, areVisiting: false },
     );
+    if (!gateway.running) return [{ what: "the gateway", value: "ENDED", isKept: false }];
     const { limits, places: taken } = await scene.stats();
     const reached = ["memberships", "server-rooms"].map((limit) => limits[limit] ?? 0);
     return [
