@@ -11,7 +11,7 @@ import {
 } from "@cm/protocol";
 import type { FaultCounter, TransportConnection } from "@cm/transport";
 import type { GatewayUser } from "../gateway-options.js";
-import type { FanOutBudget } from "../limits/fan-out-budget.js";
+import type { FanOutAccount, FanOutBudget } from "../limits/fan-out-budget.js";
 import type { LimitCounter } from "../limits/limit-counter.js";
 import { ByteRate } from "./byte-rate.js";
 import { ClientResponses } from "./client-responses.js";
@@ -33,13 +33,12 @@ export interface SessionContext extends PermissionContext, RoomContext {
   readonly userPlaces: UserConnectionLimit;
   readonly closes: PacedRemovals;
   readonly reached: LimitCounter;
-  /**
-   * Estimated number of connections that a message to a user reaches, at least the number of local ones; 0 if
-   * fan-out is not limited.
-   */
-  readonly audienceOfUser: (userId: string) => number;
+  /** Charges a message to a user for its receivers. Throws `rate-limited`. */
+  readonly chargeUser: (account: FanOutAccount, userId: string) => void;
   /** While more than this many bytes are queued for a client, its requests that read from the store are refused. */
   readonly maxUnreadBytes: number;
+  /** Counts the requests and frames that are answered with an error. */
+  readonly refused: Pick<FaultCounter, "count">;
   /** Counts every faulty frame and every request over the rate. */
   readonly faults: Pick<FaultCounter, "count">;
   /** Milliseconds on a monotonic clock. */
@@ -136,7 +135,7 @@ export class ClientSession {
     this.#permissions = new Permissions(context, this.#asked, user.rights);
     this.#answers = new ClientResponses((text) => {
       if (!this.#isClosed()) socket.send(text);
-    }, context.onFault);
+    }, context);
     const isClosed = (): boolean => this.#isClosed();
     const account = context.fanOut.account();
     const shared = { from: this.#from, permissions: this.#permissions, answers: this.#answers, account, isClosed };
@@ -145,7 +144,7 @@ export class ClientSession {
     this.#direct = new DirectMessages({
       ...shared,
       router: context.router,
-      audienceOfUser: context.audienceOfUser,
+      chargeUser: context.chargeUser,
       maxDataBytes: context.limits.maxFrameBytes,
     });
     const now = context.monotonicMs();
@@ -161,7 +160,10 @@ export class ClientSession {
     if (this.#state === "closed") return;
     const now = this.#context.monotonicMs();
     const rate = this.#requests.take(now);
-    if (rate !== "allowed") this.#context.faults.count("rate-limited");
+    if (rate !== "allowed") {
+      this.#context.faults.count("rate-limited");
+      this.#context.reached.count("requests");
+    }
     if (rate === "abusive") {
       this.#socket.close("overloaded", "too many requests");
       return;
@@ -176,12 +178,9 @@ export class ClientSession {
       return;
     }
     const frame = parsed.value;
-    if (rate === "limited") {
-      this.#answers.refuse(new CmError("rate-limited", "Too many requests; this request was not executed."), frame.ref);
-      return;
-    }
-    if (!fits) {
-      this.#answers.refuse(new CmError("rate-limited", "Too many bytes; this request was not executed."), frame.ref);
+    if (rate === "limited" || !fits) {
+      const what = rate === "limited" ? "requests" : "bytes";
+      this.#answers.refuse(new CmError("rate-limited", `Too many ${what}; this request was not executed.`), frame.ref);
       return;
     }
     this.#onFrame(frame);
@@ -253,6 +252,7 @@ export class ClientSession {
     this.#context.faults.count(error.code);
     this.#answers.refuse(error, ref);
     if (this.#faults.take(this.#context.monotonicMs()) !== "allowed") {
+      this.#context.reached.count("faulty-frames");
       this.#socket.close("protocol-error", "too many faulty frames");
     }
   }

@@ -13,8 +13,8 @@ export interface DirectMessagesOptions {
   readonly permissions: Permissions;
   readonly answers: ClientResponses;
   readonly account: FanOutAccount;
-  /** Number of connections that a message to a user reaches, as far as it is known. */
-  readonly audienceOfUser: (userId: string) => number;
+  /** Charges a message to a user for its receivers. Throws `rate-limited`. */
+  readonly chargeUser: (account: FanOutAccount, userId: string) => void;
   /** Maximum size of a message's data as it is forwarded, in bytes. */
   readonly maxDataBytes: number;
   readonly isClosed: () => boolean;
@@ -41,11 +41,12 @@ export class DirectMessages {
   }
 
   send(to: DirectTarget, { data, confirm = false, ref }: DirectRequest): void {
-    const { permissions, answers, from, maxDataBytes, account, audienceOfUser, isClosed } = this.#options;
+    const { permissions, answers, from, maxDataBytes, account, chargeUser, isClosed } = this.#options;
     void answers.wait(ref, async () => {
       await this.#permission(to, data);
       if (isClosed()) return;
-      account.pay("user" in to ? audienceOfUser(to.user) : 1);
+      if ("user" in to) chargeUser(account, to.user);
+      else account.pay(1);
       const text = `{"type":"direct","from":${JSON.stringify(from)},"data":${writeData(data, maxDataBytes)}}`;
       const outcome = await this.#route(to, Buffer.from(text), confirm);
       if (!permissions.mayKnowOf(to)) answers.ack(ref, { outcome: "sent" });

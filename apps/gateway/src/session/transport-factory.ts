@@ -24,7 +24,7 @@ export interface SessionHolder {
 }
 
 /** The parts of the gateway that its sessions use. */
-export type ServerParts = Pick<SessionContext, "fanOut" | "reached" | "audienceOfRoom" | "audienceOfUser"> & {
+export type ServerParts = Pick<SessionContext, "fanOut" | "reached" | "refused" | "chargeRoom" | "chargeUser"> & {
   readonly sessions: Set<ClientSession>;
   readonly revocations: RevocationList;
   readonly measurements: Measurements;
@@ -42,7 +42,8 @@ export function createClientTransport(
   const onFault = (error: unknown): void => failures.report(error, "request");
   const { refresh } = config;
   const took = (name: string, ms: number): void => measurements.hookTook(name, ms);
-  const hookRunner = new HookRunner("hook", config.hookTimeoutMs, config.maxPendingHooks, onFault, took);
+  const hookLimits = { timeoutMs: config.hookTimeoutMs, maxPending: config.maxPendingHooks, reached: shared.reached };
+  const hookRunner = new HookRunner("hook", hookLimits, onFault, took);
   const noteRefusal = (error: unknown): never => {
     if (isCmError(error) && error.code === "unauthorized") measurements.tokenRefused(error.details?.reason);
     // The client is only told to come back later; the operator needs the cause, such as a key server that is down.

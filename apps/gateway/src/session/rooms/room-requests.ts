@@ -26,10 +26,10 @@ export interface RoomContext extends MemberPageSources {
   readonly limits: Pick<ConnectionLimits, "maxRooms" | "maxFrameBytes">;
   /** Maximum number and size of the missed messages that a client is sent when it resumes. */
   readonly recovery: RecoveryLimit;
-  /** Counts the joins that were refused because a limit of the server was reached. */
+  /** Counts the joins that were refused because a limit of the connection or of the server was reached. */
   readonly reached: LimitCounter;
-  /** Number of receivers of a message to a room, as far as it is known. */
-  readonly audienceOfRoom: (room: string) => number;
+  /** Charges a message to a room for its receivers. Throws `rate-limited`. */
+  readonly chargeRoom: (account: FanOutAccount, room: string) => void;
 }
 
 /** The part of the client's socket that requests about rooms need. */
@@ -67,8 +67,8 @@ export class RoomRequests {
   constructor(options: RoomRequestsOptions) {
     this.#options = options;
     const { from, permissions, isClosed } = options;
-    const { limits } = options.context;
-    this.#rooms = new SessionRooms({ from, permissions, isClosed, maxRooms: limits.maxRooms });
+    const { limits, reached } = options.context;
+    this.#rooms = new SessionRooms({ from, permissions, isClosed, maxRooms: limits.maxRooms, reached });
   }
 
   /** Number of rooms that the connection is in, is joining or is leaving. */
@@ -174,7 +174,7 @@ export class RoomRequests {
     if (!room.mayPublish) return Promise.reject(forbidden("publish to this room"));
     let text: string;
     try {
-      this.#options.account.pay(this.#options.context.audienceOfRoom(room.name));
+      this.#options.context.chargeRoom(this.#options.account, room.name);
       text = room.messageFrame(writeData(data, this.#options.context.limits.maxFrameBytes), key);
     } catch (error) {
       return Promise.reject(error);
