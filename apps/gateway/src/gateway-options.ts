@@ -44,7 +44,10 @@ export interface GatewayUser {
   readonly expiresAtMs?: number | undefined;
   /** The token's id, which can be used to revoke it. */
   readonly tokenId?: string | undefined;
-  /** Time at which the token was issued, in milliseconds since the Unix epoch. */
+  /**
+   * Time at which the token was issued, in milliseconds since the Unix epoch. Revocations of the user compare it,
+   * and a connection that has it accepts no token that was issued earlier, or without it.
+   */
   readonly issuedAtMs?: number | undefined;
 }
 

@@ -3,7 +3,8 @@ const RECEIVERS = [1, 10, 100, 1_000, 10_000];
 const HOOK_SECONDS = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5];
 
 /**
- * Why tokens are refused: the reasons of `@cm/auth` and of revocations; `other` is a token that is missing, or an
+ * Why tokens are refused: the reasons of `@cm/auth`; `revoked`; `replayed`, an older token than the connection's
+ * present one; `unavailable`, a token that can't be checked now; `other` is a token that is missing, or an
  * application's own reason.
  */
 const TOKEN_REASONS = [
@@ -16,6 +17,8 @@ const TOKEN_REASONS = [
   "not-yet-valid",
   "claim",
   "revoked",
+  "replayed",
+  "unavailable",
   "other",
 ] as const;
 

@@ -1,112 +1,11 @@
-import { once } from "node:events";
-import { Rights, signDevelopmentToken } from "@cm/auth";
-import { CLOSE_CODES, SUBPROTOCOL } from "@cm/protocol";
+import { Rights } from "@cm/auth";
+import { CLOSE_CODES } from "@cm/protocol";
 import { eventually, freshPrefix } from "@cm/test-kit";
-import { describe, expect, inject, it, onTestFinished } from "vitest";
-import WebSocket from "ws";
-import { createGateway, type Gateway, type GatewayOptions } from "../index.js";
+import { describe, expect, inject, it } from "vitest";
 import { causesOf } from "../log/logged-error.js";
-
-type Frame = Readonly<Record<string, unknown>>;
-type Token = Parameters<typeof signDevelopmentToken>[1];
-
-const SECRET = "0123456789abcdef0123456789abcdef";
-
-const tokenFor = (userId: string, more: Partial<Token> = {}): Promise<string> =>
-  signDevelopmentToken(SECRET, { userId, ...more });
-
-async function serve(options: Partial<GatewayOptions> = {}): Promise<{ gateway: Gateway; port: number }> {
-  const quiet = () => undefined;
-  const gateway = createGateway({
-    port: 0,
-    tokens: { secret: SECRET },
-    logger: { info: quiet, warn: quiet, error: quiet },
-    ...options,
-  });
-  onTestFinished(() => gateway.close());
-  return { gateway, port: (await gateway.start()).port };
-}
-
-function dial(port: number, token: string): WebSocket {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`, [SUBPROTOCOL, `cm.token.${token}`]);
-  onTestFinished(() => socket.terminate());
-  return socket;
-}
-
-/** Returns the HTTP response to an upgrade that is refused. */
-async function refusal(port: number, token: string): Promise<unknown> {
-  const socket = dial(port, token);
-  socket.on("error", () => undefined);
-  const [, response] = await once(socket, "unexpected-response");
-  let body = "";
-  for await (const chunk of response) body += chunk;
-  return [response.statusCode, JSON.parse(body).code, body.includes(token)];
-}
-
-/** Connects and sends hello. Retries if the socket ends without a response, as clients should after code 1006. */
-async function connect(port: number, userId: string, more: Partial<Token> = {}) {
-  for (let attempt = 1; ; attempt++) {
-    const client = await open(port, userId, more);
-    const welcome = client.ask({ type: "hello", version: 1 }).catch((error: unknown) => error);
-    const answer = await Promise.race([welcome, client.ended]);
-    if (answer === 1006 && attempt < 3) continue;
-    expect(answer).toMatchObject({ type: "welcome", user: userId });
-    return client;
-  }
-}
-
-async function open(port: number, userId: string, more: Partial<Token>) {
-  const socket = dial(port, await tokenFor(userId, more));
-  const frames: Frame[] = [];
-  let closed: number | undefined;
-  socket.on("message", (data) => frames.push(JSON.parse(String(data))));
-  const ended = new Promise<unknown>((resolve) => {
-    socket.once("close", (code) => {
-      closed = code;
-      resolve(code);
-    });
-  });
-  await once(socket, "open");
-  expect(socket.protocol).toBe(SUBPROTOCOL);
-  let refs = 0;
-  const ask = (frame: Frame): Promise<Frame> => {
-    const ref = ++refs;
-    socket.send(JSON.stringify({ ...frame, ref }));
-    return eventually(() => frames.find((answer) => answer.ref === ref) ?? Promise.reject(new Error("no answer yet")));
-  };
-  /** Returns the outcome of a request: the code of its refusal, or the type of its response. */
-  const outcome = async (frame: Frame): Promise<unknown> => {
-    const { code, type } = await ask(frame);
-    return code ?? type;
-  };
-  const of = (type: string) => frames.filter((frame) => frame.type === type);
-  return { ask, outcome, of, ended, closed: () => closed };
-}
+import { connect, connectWith, refusal, serve, serveCounting, tokenFor, tokenIssued } from "./token-clients.fixture.js";
 
 describe("an upgrade with a token", () => {
-  it("is refused with a code if the token is bad, says nothing of it, and is counted by the reason", async () => {
-    let adminPort: unknown;
-    const { port, gateway } = await serve({
-      admin: { port: 0 },
-      logger: {
-        info: (fields) => {
-          adminPort ??= fields.adminPort;
-        },
-        warn: () => undefined,
-        error: () => undefined,
-      },
-    });
-    for (const bad of ["x", "a.b.c", `${await tokenFor("ada")}x`]) {
-      expect(await refusal(port, bad)).toEqual([401, "unauthorized", false]);
-    }
-    expect(gateway.node.membership.stats().connections).toBe(0);
-    const ada = await connect(port, "ada");
-    expect(await ada.outcome({ type: "refresh", token: `${await tokenFor("ada")}x` })).toBe("unauthorized");
-    const metrics = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
-    const refused = [...metrics.matchAll(/^cm_tokens_refused_total\{reason="(\S+)"\} ([1-9]\d*)$/gm)];
-    expect(refused.map(([, reason, count]) => `${count} ${reason}`)).toEqual(["2 malformed", "2 signature"]);
-  });
-
   it("is refused for now if the keys can't be had, which is logged with the cause", async () => {
     const errors: { readonly code: unknown; readonly causes: string }[] = [];
     const { port } = await serve({
@@ -241,6 +140,29 @@ describe("a token of a live connection", () => {
     expect(await ada.outcome({ type: "publish", room: "a", data: 1 })).toBe("forbidden");
     expect(await ada.outcome({ type: "publish", room: "b", data: 1 })).toBe("not-a-member");
     expect(await gateway.node.store.rooms.count("b")).toBe(1);
+  });
+
+  it("is not replaced by an older one, which would give taken-away rights back", async () => {
+    const { port, tokensRefused } = await serveCounting();
+    const old = tokenIssued(-60, { cm: { join: ["*"] } });
+    const ada = await connectWith(port, old);
+    expect(await ada.outcome({ type: "refresh", token: await tokenFor("ada") })).toBe("ack");
+    const undated = tokenIssued(undefined, { cm: { join: ["*"] } });
+    for (const token of [old, undated]) expect(await ada.outcome({ type: "refresh", token })).toBe("unauthorized");
+    expect(await ada.outcome({ type: "join", room: "r" })).toBe("forbidden");
+    expect(await tokensRefused()).toEqual({ replayed: 2 });
+    // A token of the same second is accepted: times in tokens have a resolution of one second.
+    expect(await ada.outcome({ type: "refresh", token: tokenIssued(1, { cm: { join: ["*"] } }) })).toBe("ack");
+    expect(await ada.outcome({ type: "refresh", token: tokenIssued(1, { cm: { join: ["r"] } }) })).toBe("ack");
+    expect(await ada.outcome({ type: "join", room: "r" })).toBe("ack");
+  });
+
+  it("without an issue time is replaced by any other, with such a time or without", async () => {
+    const { port } = await serve();
+    const ada = await connectWith(port, tokenIssued(undefined));
+    expect(await ada.outcome({ type: "refresh", token: tokenIssued(undefined) })).toBe("ack");
+    expect(await ada.outcome({ type: "refresh", token: tokenIssued(-60) })).toBe("ack");
+    expect(await ada.outcome({ type: "refresh", token: tokenIssued(-61) })).toBe("unauthorized");
   });
 
   it("is replaced by the one that was handed in last, however long each takes to be judged", async () => {

@@ -44,8 +44,11 @@ export interface SessionContext extends PermissionContext, RoomContext {
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
   readonly credentialTimes: CredentialTimes;
-  /** Returns the user of a token that a connected client sends. `undefined` if clients can't send tokens. */
-  readonly refresh: ((token: string) => Promise<GatewayUser>) | undefined;
+  /**
+   * Returns the user of a token that a connected client sends to replace that of `present`. Rejects if the token
+   * is not valid or must not replace the present one. `undefined` if clients can't send tokens.
+   */
+  readonly refresh: ((token: string, present: GatewayUser) => Promise<GatewayUser>) | undefined;
   /** Receives the gateway's own faults, which the client only sees as `internal`. */
   readonly onFault: (error: unknown) => void;
 }
@@ -348,7 +351,7 @@ export class ClientSession {
     const { refresh, now } = this.#context;
     void this.#answers.wait(ref, async () => {
       if (refresh === undefined) throw new CmError("operation-unknown", "This server does not accept tokens.");
-      const taken = this.#refreshTurn.then(async () => this.#take(await refresh(token)));
+      const taken = this.#refreshTurn.then(async () => this.#take(await refresh(token, this.#user)));
       this.#refreshTurn = taken.catch(() => undefined);
       await taken;
       const { expiresAtMs } = this.#user;
@@ -365,7 +368,6 @@ export class ClientSession {
   /** Applies the user and permissions of a new token. */
   async #take(user: GatewayUser): Promise<void> {
     if (this.#isClosed()) return;
-    if (user.userId !== this.#user.userId) throw new CmError("forbidden", "The token belongs to another user.");
     this.#user = user;
     this.#permissions.replace(user.rights);
     this.#watchCredential();

@@ -5,6 +5,7 @@ import { createWsServer } from "@cm/server-ws";
 import { createFaultCounter, type TransportOptions, type TransportServer } from "@cm/transport";
 import type { Measurements } from "../admin/measurements.js";
 import type { Revocations } from "../auth/revocations.js";
+import { requireSuccessor } from "../auth/token-succession.js";
 import type { GatewayUser, ResolvedGatewayOptions } from "../gateway-options.js";
 import type { gatewayRoutes } from "../http/gateway-routes.js";
 import { slowReadersOf } from "../limits/slow-reader-policy.js";
@@ -45,8 +46,12 @@ export function createSessionTransport(
   const hookRunner = new HookRunner("hook", config.hookTimeoutMs, config.maxPendingHooks, onFault, took);
   const noteRefusal = (error: unknown): never => {
     if (isCmError(error) && error.code === "unauthorized") measurements.tokenRefused(error.details?.reason);
-    // The client is only told to come back later; the operator needs the cause, such as a key server that is down.
-    if (isCmError(error) && error.code === "unavailable" && error.cause !== undefined) onFault(error);
+    if (isCmError(error) && error.code === "unavailable") {
+      measurements.tokenRefused("unavailable");
+      // The client is only told to come back later; the operator needs the cause, such as a key server that is
+      // down.
+      if (error.cause !== undefined) onFault(error);
+    }
     throw error;
   };
   const unlessRevoked = (user: GatewayUser): GatewayUser => {
@@ -92,10 +97,13 @@ export function createSessionTransport(
     hookRunner,
     refresh:
       refresh &&
-      ((token) =>
+      ((token, present) =>
         hookRunner
           .run("refresh", () => refresh(token))
-          .then(unlessRevoked)
+          .then((user) => {
+            requireSuccessor(user, present);
+            return unlessRevoked(user);
+          })
           .catch(noteRefusal)),
     credentialTimes: { warningMs: config.tokenWarningMs, graceMs: config.tokenGraceMs },
     now: () => config.clock.now(),
@@ -120,9 +128,14 @@ export function createSessionTransport(
     idleTimeoutMs: config.idleTimeoutMs,
     pingIntervalMs: config.pingIntervalMs,
     authenticate: (request, signal) => {
-      const user = config.authenticate(request, signal);
-      // If the user is known without a promise, return the result in the same turn.
-      if (!(user instanceof Promise)) return holderOf(unlessRevoked(user));
+      let user: ReturnType<typeof config.authenticate>;
+      try {
+        user = config.authenticate(request, signal);
+        // If the user is known without a promise, return the result in the same turn.
+        if (!(user instanceof Promise)) return holderOf(unlessRevoked(user));
+      } catch (error) {
+        return noteRefusal(error);
+      }
       const beganAt = performance.now();
       return user
         .finally(() => took("authenticate", performance.now() - beganAt))
