@@ -1,6 +1,7 @@
 import { createTokenVerifier, type Identity, type Rights, type TokenVerifierOptions } from "@cm/auth";
 import { CmError, isCmError, type Store } from "@cm/protocol";
 import type { Route, RouteHandler, SlowReaderPolicy, UpgradeRequest } from "@cm/transport";
+import { lacksOrigins } from "./config/allowed-origins.js";
 import { bytesPerSecondOf, readGatewayConfig } from "./config/config-reader.js";
 import { type GatewayConfig, TRANSPORTS } from "./config/gateway-config.js";
 import { isHost } from "./config/host-names.js";
@@ -75,7 +76,10 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
    * like `authenticate`. Default: clients can't send tokens while connected.
    */
   readonly refresh?: ((token: string) => GatewayUser | Promise<GatewayUser>) | undefined;
-  /** Authenticates clients with JSON Web Tokens, instead of `authenticate` and `refresh`. */
+  /**
+   * Authenticates clients with JSON Web Tokens, instead of `authenticate` and `refresh`. If `sources` contains
+   * `cookie` and `listenHost` is not a loopback address, `allowedOrigins` is required.
+   */
   readonly tokens?: TokenVerifierOptions | undefined;
   /** Time before a token's expiry at which the client is notified, in milliseconds. Default 30,000; 0 to a day. */
   readonly tokenWarningMs?: number | undefined;
@@ -270,13 +274,17 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   if (config.slowReaderBytes !== undefined) {
     wholeNumber("slowReaderBytes", config.slowReaderBytes, 1_024, Math.floor(config.maxBackpressureBytes / 2));
   }
+  const authentication = authenticationOf(options);
+  if (lacksOrigins(config)) {
+    throw invalid("allowedOrigins", "given if tokens are read from cookies, because any page could use the cookie");
+  }
   return {
     ...config,
     maxConnections: config.maxConnections === 0 ? NO_LIMIT.maxConnections : config.maxConnections,
     maxRooms: config.maxRooms === 0 ? NO_LIMIT.maxRooms : config.maxRooms,
     maxRequestsPerSecond:
       config.maxRequestsPerSecond === 0 ? NO_LIMIT.maxRequestsPerSecond : config.maxRequestsPerSecond,
-    ...authenticationOf(options),
+    ...authentication,
     tokenWarningMs,
     tokenGraceMs,
     slowReaderPolicy: options.slowReaderPolicy,
