@@ -97,7 +97,9 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
   readonly slowReaderPolicy?: ((room: string) => SlowReaderPolicy | undefined) | undefined;
   /**
    * Maximum number of pending hooks, and maximum number of pending requests to `routes`. Further requests are
-   * rejected with `unavailable`, over HTTP as 503. Default 10,000; 1 to 1,000,000.
+   * rejected with `unavailable`, over HTTP as 503; further calls of `onClose`, which are counted separately, wait. A
+   * hook or handler counts until it settles, or until `hookTimeoutMs` has passed, even if it goes on after that.
+   * Default 10,000; 1 to 1,000,000.
    */
   readonly maxPendingHooks?: number | undefined;
   /**

@@ -1,4 +1,4 @@
-import { Rights } from "@cm/auth";
+import { Rights, type RightsClaim } from "@cm/auth";
 import { CLOSE_CODES } from "@cm/protocol";
 import { eventually, freshPrefix } from "@cm/test-kit";
 import { describe, expect, inject, it } from "vitest";
@@ -251,5 +251,56 @@ describe("hooks", () => {
     const outcomes = await Promise.all(["a", "b", "c"].map((room) => ada.outcome({ type: "join", room })));
     expect(outcomes.toSorted()).toEqual(["timeout", "timeout", "unavailable"]);
     expect(await ada.outcome({ type: "join", room: "d" })).toBe("timeout");
+  });
+
+  it("decide about rights that are taken away meanwhile in vain", async () => {
+    const decided: (() => void)[] = [];
+    const ask = () => new Promise<void>((resolve) => decided.push(resolve));
+    const userWith = (userId: string, claim: RightsClaim) => {
+      const rights = Rights.parse(claim, userId);
+      if (!rights.ok) throw rights.error;
+      return { userId, rights: rights.value };
+    };
+    const names = ["ada", "bob"];
+    const rights = { join: ["lobby", "den"], publish: ["lobby"], members: ["hall"], send: ["*"] };
+    let isReplaced = false;
+    const { port } = await serve({
+      tokens: undefined,
+      authenticate: () => userWith(names.shift() ?? "", rights),
+      refresh: () => {
+        isReplaced = true;
+        return userWith("ada", { join: ["lobby"] });
+      },
+      onJoin: ask,
+      onPublish: ask,
+      onSend: ask,
+      onMembers: ask,
+    });
+    const ada = await connect(port, "ada");
+    const bob = await connect(port, "bob");
+    for (const member of [ada, bob]) {
+      const joined = member.outcome({ type: "join", room: "lobby" });
+      await eventually(() => expect(decided).toHaveLength(1));
+      decided.shift()?.();
+      expect(await joined).toBe("ack");
+    }
+    const outcomes = Promise.all(
+      [
+        { type: "join", room: "den" },
+        { type: "publish", room: "lobby", data: 1 },
+        { type: "members", room: "hall" },
+        { type: "send", user: "bob", data: 1 },
+        { type: "send", connection: "gw.abcd80", data: 1 },
+      ].map((request) => ada.outcome(request)),
+    );
+    // The second message waits for its turn.
+    await eventually(() => expect(decided).toHaveLength(4));
+    const refreshed = ada.outcome({ type: "refresh", token: "x" });
+    await eventually(() => expect(isReplaced).toBe(true));
+    expect(await ada.outcome({ type: "ping" })).toBe("pong");
+    for (const allow of decided) allow();
+    expect(await outcomes).toEqual(Array.from({ length: 5 }, () => "forbidden"));
+    expect(await refreshed).toBe("ack");
+    expect([...bob.of("message"), ...bob.of("direct")]).toEqual([]);
   });
 });

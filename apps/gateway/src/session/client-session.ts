@@ -15,6 +15,7 @@ import type { FanOutBudget } from "../limits/fan-out-budget.js";
 import type { LimitCounter } from "../limits/limit-counter.js";
 import { ByteRate } from "./byte-rate.js";
 import { ClientResponses } from "./client-responses.js";
+import type { ClosingHooks } from "./closing-hooks.js";
 import { CredentialExpiry, type CredentialTimes, remainingMs } from "./credential-expiry.js";
 import { DirectMessages } from "./direct-messages.js";
 import type { HookConnection } from "./hooks.js";
@@ -32,6 +33,7 @@ export interface SessionContext extends PermissionContext, RoomContext {
   readonly fanOut: FanOutBudget;
   readonly userPlaces: UserConnectionLimit;
   readonly closes: PacedRemovals;
+  readonly closingHooks: ClosingHooks;
   readonly reached: LimitCounter;
   /** Number of connections that a message to a user reaches, as far as it is known. */
   readonly audienceOfUser: (userId: string) => number;
@@ -216,12 +218,7 @@ export class ClientSession {
     this.#context.closes.run(rooms, () => this.#context.membership.close(this.#socket.id).catch(this.#context.onFault));
     const { onClose } = this.#context.hooks;
     if (onClose === undefined || !this.#isKnown) return;
-    const run = async (): Promise<void> => onClose(this.#asked, { code, reason });
-    run().catch((cause: unknown) => {
-      this.#context.onFault(
-        new CmError("internal", "The hook onClose failed.", { cause, details: { hook: "onClose" } }),
-      );
-    });
+    this.#context.closingHooks.call(() => onClose(this.#asked, { code, reason }));
   }
 
   /**

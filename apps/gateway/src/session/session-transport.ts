@@ -12,6 +12,7 @@ import { slowReadersOf } from "../limits/slow-reader-policy.js";
 import type { FailureLog } from "../log/failure-log.js";
 import { chooseTransport, WITHOUT_NATIVE } from "../transport-choice.js";
 import { ClientSession, type SessionContext } from "./client-session.js";
+import { ClosingHooks } from "./closing-hooks.js";
 import { HookRunner } from "./hooks.js";
 import { PacedRemovals } from "./paced-removals.js";
 import { PageCursors } from "./rooms/page-cursors.js";
@@ -43,7 +44,9 @@ export function createSessionTransport(
   const onFault = (error: unknown): void => failures.report(error, "request");
   const { refresh } = config;
   const took = (name: string, ms: number): void => measurements.hookTook(name, ms);
-  const hookRunner = new HookRunner("hook", config.hookTimeoutMs, config.maxPendingHooks, onFault, took);
+  const { hookTimeoutMs, maxPendingHooks } = config;
+  const createRunner = () => new HookRunner("hook", hookTimeoutMs, maxPendingHooks, onFault, took);
+  const hookRunner = createRunner();
   const noteRefusal = (error: unknown): never => {
     if (isCmError(error) && error.code === "unauthorized") measurements.tokenRefused(error.details?.reason);
     if (isCmError(error) && error.code === "unavailable") {
@@ -90,6 +93,8 @@ export function createSessionTransport(
       limits: shared.reached,
     }),
     closes: new PacedRemovals(),
+    // A separate runner, so that a mass ending does not use up the places of requests.
+    closingHooks: new ClosingHooks(createRunner(), maxPendingHooks, onFault),
     cursors: new PageCursors(),
     recovery,
     faults,

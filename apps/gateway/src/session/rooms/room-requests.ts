@@ -115,8 +115,6 @@ export class RoomRequests {
       if (decision !== undefined) {
         await decision;
         if (this.#options.isClosed()) return;
-        // The permissions may have been replaced while the hook decided.
-        if (!this.#options.permissions.mayJoin(name)) throw forbidden("join this room");
       }
       await this.#enter(room, (more) => this.#options.answers.ack(ref, more), since);
     });
@@ -190,8 +188,12 @@ export class RoomRequests {
   }
 
   async #members({ ref, ...request }: RequestOf<"members">): Promise<void> {
-    const { permissions, context, account, answers, requireReader } = this.#options;
-    await permissions.members(request.room);
+    const { permissions, context, account, answers, requireReader, isClosed } = this.#options;
+    const decision = permissions.members(request.room);
+    if (decision !== undefined) {
+      await decision;
+      if (isClosed()) return;
+    }
     requireReader();
     account.pay(0);
     const isOccupied = this.#rooms.get(request.room)?.joined ?? false;
