@@ -33,7 +33,7 @@ export interface GatewayClock {
 export interface GatewayUser {
   /** A name of 1 to 255 bytes. */
   readonly userId: string;
-  /** Data about the user that is passed to the hooks. */
+  /** Data about the user that is passed to the hooks, and goes nowhere else. */
   readonly data?: unknown;
   /** The user's permissions; see `Rights.parse` of `@cm/auth`. Default: everything that the hooks allow. */
   readonly rights?: Rights | undefined;
@@ -73,7 +73,8 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
     | undefined;
   /**
    * Returns the user of a token that a connected client sends with `refresh`, within `hookTimeoutMs`, or throws
-   * like `authenticate`. Default: clients can't send tokens while connected.
+   * like `authenticate`. Its permissions, times and `data` replace the previous ones. Default: clients can't send
+   * tokens while connected.
    */
   readonly refresh?: ((token: string) => GatewayUser | Promise<GatewayUser>) | undefined;
   /**

@@ -121,5 +121,5 @@ async function open(port: number, token: string) {
     return code ?? type;
   };
   const of = (type: string) => frames.filter((frame) => frame.type === type);
-  return { ask, outcome, of, ended, closed: () => closed };
+  return { ask, outcome, of, ended, closed: () => closed, close: () => socket.close() };
 }

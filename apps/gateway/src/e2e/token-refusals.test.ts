@@ -124,8 +124,6 @@ describe("a key set", () => {
   it.each<[string, RequestListener, string]>([
     ["hangs", (_, response) => void response.write("{"), "JWKSTimeout"],
     ["is huge", (_, response) => void response.end(`{"keys":[],"x":"${"x".repeat(400_000)}"}`), "larger than"],
-    ["is gone", (_, response) => void response.writeHead(404).end(), "200 OK"],
-    ["is cut", (_, response) => void response.write("{", () => response.destroy()), "terminated"],
   ])("that %s makes clients come back later, in an upgrade and in a refresh", async (_, listener, cause) => {
     let isDown = false;
     const { publicKey, privateKey } = generateKeyPairSync("ed25519");

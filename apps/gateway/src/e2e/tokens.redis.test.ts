@@ -239,6 +239,30 @@ describe("a revocation", () => {
 });
 
 describe("hooks", () => {
+  it("get the data of the newest token, which no other client gets", async () => {
+    const seen: unknown[] = [];
+    const { port } = await serve({
+      onJoin: ({ data }) => void seen.push(data),
+      onClose: ({ data }) => void seen.push(data),
+    });
+    const rights = { join: ["*"], publish: ["*"], members: ["*"], send: ["*"], presence: ["*"] };
+    const ada = await connect(port, "ada", { rights, info: { role: "admin-of-all" } });
+    const bob = await connect(port, "bob", { rights });
+    for (const member of [bob, ada]) expect(await member.outcome({ type: "join", room: "a" })).toBe("ack");
+    const token = await tokenFor("ada", { rights, info: { role: "guest-for-now" } });
+    expect(await ada.outcome({ type: "refresh", token })).toBe("ack");
+    expect(await ada.outcome({ type: "join", room: "b" })).toBe("ack");
+    expect(await ada.outcome({ type: "publish", room: "a", data: 1 })).toBe("ack");
+    expect(await ada.outcome({ type: "send", user: "bob", data: 1 })).toBe("ack");
+    await eventually(() => expect([...bob.of("message"), ...bob.of("direct")]).toHaveLength(2));
+    const all = JSON.stringify([await bob.ask({ type: "members", room: "a" }), bob.of("message"), bob.of("direct")]);
+    expect(all).not.toMatch(/admin-of-all|guest-for-now/);
+    ada.close();
+    await eventually(() =>
+      expect(seen).toEqual([undefined, { role: "admin-of-all" }, { role: "guest-for-now" }, { role: "guest-for-now" }]),
+    );
+  });
+
   it("that never answer are bounded in number and time", async () => {
     const { port } = await serve({
       tokens: undefined,

@@ -105,7 +105,7 @@ export class ClientSession {
   readonly #bytes: ByteRate;
   readonly #faults: TokenBucket;
   readonly #helloTimer: NodeJS.Timeout;
-  readonly #asked: HookConnection;
+  #asked: HookConnection;
   readonly #permissions: Permissions;
   /**
    * Watches the expiry of the connection's credential; `undefined` until the connection has had a credential
@@ -366,7 +366,8 @@ export class ClientSession {
   async #take(user: GatewayUser): Promise<void> {
     if (this.#isClosed()) return;
     this.#user = user;
-    this.#permissions.replace(user.rights);
+    this.#asked = { ...this.#asked, data: user.data };
+    this.#permissions.replace(this.#asked, user.rights);
     this.#watchCredential();
     await this.#rooms.applyRights();
   }

@@ -6,7 +6,7 @@ export interface HookConnection {
   readonly id: string;
   /** The user that the connection belongs to. */
   readonly userId: string;
-  /** The `data` that `authenticate` returned. */
+  /** The `data` that `authenticate` returned or, since then, `refresh`; with `tokens`, the claim `info`. */
   readonly data: unknown;
 }
 

@@ -22,7 +22,7 @@ export type Decision = Promise<void> | undefined;
  */
 export class Permissions {
   readonly #context: PermissionContext;
-  readonly #connection: HookConnection;
+  #connection: HookConnection;
   #rights: Rights | undefined;
 
   constructor(context: PermissionContext, connection: HookConnection, rights: Rights | undefined) {
@@ -31,8 +31,9 @@ export class Permissions {
     this.#rights = rights;
   }
 
-  /** Replaces the permissions. */
-  replace(rights: Rights | undefined): void {
+  /** Replaces the permissions, and the connection that the hooks get. */
+  replace(connection: HookConnection, rights: Rights | undefined): void {
+    this.#connection = connection;
     this.#rights = rights;
   }
 
