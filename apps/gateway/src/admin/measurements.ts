@@ -4,8 +4,8 @@ const HOOK_SECONDS = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5];
 
 /**
  * Why tokens are refused: the reasons of `@cm/auth`; `revoked`; `replayed`, an older token than the connection's
- * present one; `unavailable`, a token that can't be checked now; `other` is a token that is missing, or an
- * application's own reason.
+ * present one; `another-user`, a token of another user than the connection's; `unavailable`, a token that can't be
+ * checked now; `other` is a token that is missing, or an application's own reason.
  */
 const TOKEN_REASONS = [
   "malformed",
@@ -18,6 +18,7 @@ const TOKEN_REASONS = [
   "claim",
   "revoked",
   "replayed",
+  "another-user",
   "unavailable",
   "other",
 ] as const;

@@ -103,7 +103,7 @@ describe("a bad token", () => {
     expect(await tokensRefused()).toEqual({ "key-unknown": 1, algorithm: 1 });
   });
 
-  it("is counted under every other reason too: missing, revoked, replayed", async () => {
+  it("is counted under every other reason too: missing, revoked, replayed, another user", async () => {
     const { port, gateway, lines, tokensRefused } = await serveCounting();
     const revoked = await tokenFor("ada", { tokenId: "t1" });
     await gateway.revoke({ tokenId: "t1" });
@@ -116,7 +116,8 @@ describe("a bad token", () => {
     expect(await refusal(port, revoked)).toEqual([401, "unauthorized", false]);
     // Every body contains the empty text.
     expect(await refusal(port, "")).toEqual([401, "unauthorized", true]);
-    expect(await tokensRefused()).toEqual({ revoked: 2, replayed: 1, other: 1 });
+    expect(await ada.outcome({ type: "refresh", token: await tokenFor("bob") })).toBe("forbidden");
+    expect(await tokensRefused()).toEqual({ revoked: 2, replayed: 1, "another-user": 1, other: 1 });
   });
 });
 

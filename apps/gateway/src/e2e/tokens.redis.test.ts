@@ -188,7 +188,7 @@ describe("a token of a live connection", () => {
   });
 
   it("that is never judged is answered within the time for hooks", async () => {
-    const { port } = await serve({
+    const { port, tokensRefused } = await serveCounting({
       tokens: undefined,
       authenticate: () => ({ userId: "ada" }),
       refresh: () => new Promise(() => undefined),
@@ -196,6 +196,7 @@ describe("a token of a live connection", () => {
     });
     const ada = await connect(port, "ada");
     expect(await ada.outcome({ type: "refresh", token: "a" })).toBe("timeout");
+    expect(await tokensRefused()).toEqual({ unavailable: 1 });
   });
 
   it("is not taken by a gateway that does not authenticate by tokens", async () => {
@@ -277,7 +278,7 @@ describe("hooks", () => {
     expect(await ada.outcome({ type: "join", room: "d" })).toBe("timeout");
   });
 
-  it("decide about rights that are taken away meanwhile in vain", async () => {
+  it("allow nothing that a new token takes away while they decide", async () => {
     const decided: (() => void)[] = [];
     const ask = () => new Promise<void>((resolve) => decided.push(resolve));
     const userWith = (userId: string, claim: RightsClaim) => {

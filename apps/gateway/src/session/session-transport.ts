@@ -48,13 +48,12 @@ export function createSessionTransport(
   const createRunner = () => new HookRunner("hook", hookTimeoutMs, maxPendingHooks, onFault, took);
   const hookRunner = createRunner();
   const noteRefusal = (error: unknown): never => {
-    if (isCmError(error) && error.code === "unauthorized") measurements.tokenRefused(error.details?.reason);
-    if (isCmError(error) && error.code === "unavailable") {
-      measurements.tokenRefused("unavailable");
-      // The client is only told to come back later; the operator needs the cause, such as a key server that is
-      // down.
-      if (error.cause !== undefined) onFault(error);
-    }
+    if (!isCmError(error)) throw error;
+    const { code, details, cause } = error;
+    if (code === "unauthorized" || code === "forbidden") measurements.tokenRefused(details?.reason);
+    if (code === "unavailable" || code === "timeout") measurements.tokenRefused("unavailable");
+    // The client is only told to come back later; the operator needs the cause, such as a key server that is down.
+    if (code === "unavailable" && cause !== undefined) onFault(error);
     throw error;
   };
   const unlessRevoked = (user: GatewayUser): GatewayUser => {
