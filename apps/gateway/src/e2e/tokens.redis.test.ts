@@ -123,6 +123,40 @@ describe("a token of a live connection", () => {
     expect(await ada.outcome({ type: "join", room: "lobby" })).toBe("forbidden");
   });
 
+  it("with fewer rights ends messages of a room at once, even while publishes wait for a hook", async () => {
+    let asked = 0;
+    let allow: () => void = () => undefined;
+    const { port } = await serve({
+      hookTimeoutMs: 20_000,
+      onPublish: ({ userId }) => {
+        if (userId === "bob") return undefined;
+        asked++;
+        return new Promise<void>((resolve) => {
+          allow = resolve;
+        });
+      },
+    });
+    const rights = { join: ["*"], publish: ["*"] };
+    const ada = await connect(port, "ada", { rights });
+    const bob = await connect(port, "bob", { rights });
+    for (const member of [ada, bob]) expect(await member.outcome({ type: "join", room: "a" })).toBe("ack");
+    const published = [1, 2, 3].map((data) => ada.outcome({ type: "publish", room: "a", data }));
+    await eventually(() => expect(asked).toBe(1));
+    const token = await tokenFor("ada", { rights: { join: ["b"], publish: ["*"] } });
+    const refreshed = ada.outcome({ type: "refresh", token });
+    // The join is refused as soon as the new token applies.
+    await eventually(async () => expect(await ada.outcome({ type: "join", room: "c" })).toBe("forbidden"));
+    expect(await bob.outcome({ type: "publish", room: "a", data: "secret" })).toBe("ack");
+    await eventually(() => expect(bob.of("message")).toHaveLength(1));
+    expect(await ada.outcome({ type: "ping" })).toBe("pong");
+    expect(ada.of("message")).toEqual([]);
+    allow();
+    expect(await Promise.all(published)).toEqual(["forbidden", "forbidden", "forbidden"]);
+    expect(await refreshed).toBe("ack");
+    expect(ada.of("removed")).toContainEqual({ type: "removed", room: "a", code: "forbidden" });
+    expect(asked).toBe(1);
+  });
+
   it("with fewer rights removes it from rooms at once, and says so", async () => {
     const { port, gateway } = await serve();
     const all = { join: ["*"], publish: ["*"] };

@@ -262,6 +262,8 @@ export class RoomRequests {
   /** Takes the connection out of a room without a request by the client, and notifies the client. */
   async #remove(room: JoinedRoom): Promise<void> {
     this.#rooms.leave(room);
+    // An operation that waits for a hook may come before the removal; the client must get no more messages meanwhile.
+    if (room.joined) this.#options.socket.leave(room.name);
     await this.#rooms.inTurn(room, async () => {
       if (!room.joined) return;
       await this.#exit(room);
