@@ -221,8 +221,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     chargeRoom: (account, room) => {
       if (fanOut.isLimited) roomSizes.charge(account, room, server?.membersOf(room) ?? 0);
     },
-    chargeUser: (account, userId) => {
-      if (fanOut.isLimited) userSizes.charge(account, userId, server?.countOf(userId) ?? 0);
+    chargeUser: (account, userId, atLeast) => {
+      if (fanOut.isLimited) userSizes.charge(account, userId, Math.max(atLeast, server?.countOf(userId) ?? 0));
     },
   });
 

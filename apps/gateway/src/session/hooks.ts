@@ -7,7 +7,7 @@ export interface HookConnection {
   readonly id: string;
   /** The user that the connection belongs to. */
   readonly userId: string;
-  /** The `data` that `authenticate` returned. */
+  /** The `data` that `authenticate` returned or, since then, `refresh`; with `tokens`, the claim `info`. */
   readonly data: unknown;
 }
 
@@ -56,8 +56,8 @@ export interface GatewayHooks {
   /** Called before a client is sent the list of a room's members. The client need not be in the room. */
   readonly onMembers?: ((connection: HookConnection, request: { readonly room: string }) => Answer) | undefined;
   /**
-   * Called after the close of a connection for which `onConnect` was called. Errors that the hook throws are
-   * logged.
+   * Called after the close of a connection for which `onConnect` was called. At most `maxPendingHooks` calls are
+   * pending, and up to 100,000 wait for them. Errors and calls that take longer than `hookTimeoutMs` are logged.
    */
   readonly onClose?:
     | ((connection: HookConnection, end: { readonly code: number; readonly reason: string }) => void | Promise<void>)
@@ -76,7 +76,11 @@ export interface HookLimits {
 /** The kind of application code to run: a hook, which decides, or a route, which responds to an HTTP request. */
 type Asked = "hook" | "route";
 
-/** Runs the application's hooks or routes, within limits of time and concurrency. */
+/**
+ * Runs the application's hooks or routes, within limits of time and concurrency. A task takes a place until it
+ * settles or misses its deadline, whichever is first: a task can't be stopped, and one that never settles would
+ * keep its place for ever. Tasks that go on after their deadline are therefore not bounded.
+ */
 export class HookRunner {
   readonly #asked: Asked;
   readonly #limits: HookLimits;
@@ -125,6 +129,8 @@ export class HookRunner {
         const details = { [this.#asked]: name };
         reject(new CmError("timeout", "The application's hook did not decide in time.", { details }));
       }, timeoutMs);
+      // A hook that never answers must not keep the process alive.
+      timer.unref();
     });
     try {
       return await Promise.race([task(), late]);
@@ -135,6 +141,22 @@ export class HookRunner {
       this.#pending--;
       this.#took(name, performance.now() - beganAt);
     }
+  }
+
+  /**
+   * Runs a hook whose result no request waits for. Its errors are reported, as is a missed deadline. Never
+   * rejects.
+   */
+  async notify(name: string, hook: () => void | Promise<void>): Promise<void> {
+    const reported = async (): Promise<void> => {
+      try {
+        await hook();
+      } catch (cause) {
+        this.#onFault(this.#fault("internal", name, "failed", cause));
+      }
+    };
+    // Only the timeout, which has been reported, can make this reject.
+    await this.run(name, reported).catch(() => undefined);
   }
 
   #refused(name: string, outcome: unknown): CmError {

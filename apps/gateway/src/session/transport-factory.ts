@@ -5,12 +5,14 @@ import { createWsServer } from "@cm/server-ws";
 import { createFaultCounter, type TransportOptions, type TransportServer } from "@cm/transport";
 import type { Measurements } from "../admin/measurements.js";
 import type { RevocationList } from "../auth/revocation-list.js";
+import { requireSuccessor } from "../auth/token-succession.js";
 import type { GatewayUser, ResolvedGatewayOptions } from "../gateway-options.js";
 import type { gatewayRoutes } from "../http/gateway-routes.js";
 import { slowReadersOf } from "../limits/slow-reader-policy.js";
 import type { FailureLog } from "../log/failure-log.js";
 import { chooseTransport, WITHOUT_NATIVE } from "../transport-choice.js";
 import { ClientSession, type SessionContext } from "./client-session.js";
+import { ClosingHooks } from "./closing-hooks.js";
 import { HookRunner } from "./hooks.js";
 import { PacedRemovals } from "./paced-removals.js";
 import { PageCursors } from "./rooms/page-cursors.js";
@@ -42,12 +44,17 @@ export function createClientTransport(
   const onFault = (error: unknown): void => failures.report(error, "request");
   const { refresh } = config;
   const took = (name: string, ms: number): void => measurements.hookTook(name, ms);
-  const hookLimits = { timeoutMs: config.hookTimeoutMs, maxPending: config.maxPendingHooks, reached: shared.reached };
-  const hookRunner = new HookRunner("hook", hookLimits, onFault, took);
+  const { hookTimeoutMs, maxPendingHooks } = config;
+  const hookLimits = { timeoutMs: hookTimeoutMs, maxPending: maxPendingHooks, reached: shared.reached };
+  const createRunner = () => new HookRunner("hook", hookLimits, onFault, took);
+  const hookRunner = createRunner();
   const noteRefusal = (error: unknown): never => {
-    if (isCmError(error) && error.code === "unauthorized") measurements.tokenRefused(error.details?.reason);
+    if (!isCmError(error)) throw error;
+    const { code, details, cause } = error;
+    if (code === "unauthorized" || code === "forbidden") measurements.tokenRefused(details?.reason);
+    if (code === "unavailable" || code === "timeout") measurements.tokenRefused("unavailable");
     // The client is only told to come back later; the operator needs the cause, such as a key server that is down.
-    if (isCmError(error) && error.code === "unavailable" && error.cause !== undefined) onFault(error);
+    if (code === "unavailable" && cause !== undefined) onFault(error);
     throw error;
   };
   const unlessRevoked = (user: GatewayUser): GatewayUser => {
@@ -86,6 +93,8 @@ export function createClientTransport(
       limits: shared.reached,
     }),
     closes: new PacedRemovals(),
+    // A separate runner, so that a mass ending does not use up the places of requests.
+    closingHooks: new ClosingHooks(createRunner(), maxPendingHooks, onFault),
     cursors: new PageCursors(),
     recovery,
     faults,
@@ -93,10 +102,13 @@ export function createClientTransport(
     hookRunner,
     refresh:
       refresh &&
-      ((token) =>
+      ((token, present) =>
         hookRunner
           .run("refresh", () => refresh(token))
-          .then(unlessRevoked)
+          .then((user) => {
+            requireSuccessor(user, present);
+            return unlessRevoked(user);
+          })
           .catch(noteRefusal)),
     credentialTimes: { warningMs: config.tokenWarningMs, graceMs: config.tokenGraceMs },
     now: () => config.clock.now(),
@@ -121,9 +133,14 @@ export function createClientTransport(
     idleTimeoutMs: config.idleTimeoutMs,
     pingIntervalMs: config.pingIntervalMs,
     authenticate: (request, signal) => {
-      const user = config.authenticate(request, signal);
-      // If the user is known without a promise, return the result in the same turn.
-      if (!(user instanceof Promise)) return holderOf(unlessRevoked(user));
+      let user: ReturnType<typeof config.authenticate>;
+      try {
+        user = config.authenticate(request, signal);
+        // If the user is known without a promise, return the result in the same turn.
+        if (!(user instanceof Promise)) return holderOf(unlessRevoked(user));
+      } catch (error) {
+        return noteRefusal(error);
+      }
       const beganAt = performance.now();
       return user
         .finally(() => took("authenticate", performance.now() - beganAt))

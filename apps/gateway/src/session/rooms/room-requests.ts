@@ -115,8 +115,6 @@ export class RoomRequests {
       if (decision !== undefined) {
         await decision;
         if (this.#options.isClosed()) return;
-        // The permissions may have been replaced while the hook decided.
-        if (!this.#options.permissions.mayJoin(name)) throw forbidden("join this room");
       }
       await this.#enter(room, (more) => this.#options.answers.ack(ref, more), since);
     });
@@ -190,8 +188,12 @@ export class RoomRequests {
   }
 
   async #members({ ref, ...request }: RequestOf<"members">): Promise<void> {
-    const { permissions, context, account, answers, requireReader } = this.#options;
-    await permissions.members(request.room);
+    const { permissions, context, account, answers, requireReader, isClosed } = this.#options;
+    const decision = permissions.members(request.room);
+    if (decision !== undefined) {
+      await decision;
+      if (isClosed()) return;
+    }
     requireReader();
     account.pay(0);
     const isOccupied = this.#rooms.get(request.room)?.joined ?? false;
@@ -260,6 +262,8 @@ export class RoomRequests {
   /** Takes the connection out of a room without a request by the client, and notifies the client. */
   async #remove(room: JoinedRoom): Promise<void> {
     this.#rooms.leave(room);
+    // An operation that waits for a hook may come before the removal; the client must get no more messages meanwhile.
+    if (room.joined) this.#options.socket.leave(room.name);
     await this.#rooms.inTurn(room, async () => {
       if (!room.joined) return;
       await this.#exit(room);

@@ -90,8 +90,10 @@ export class SessionRooms {
     const { permissions } = this.#options;
     const forbidden: JoinedRoom[] = [];
     for (const room of this.#rooms.values()) {
-      room.mayPublish = permissions.mayPublish(room.name);
-      if (!room.isAdmitted && !permissions.mayJoin(room.name)) forbidden.push(room);
+      const mayStay = room.isAdmitted || permissions.mayJoin(room.name);
+      // If publishes that wait before the removal were allowed, each would delay it by a hook.
+      room.mayPublish = mayStay && permissions.mayPublish(room.name);
+      if (!mayStay) forbidden.push(room);
     }
     return forbidden;
   }
