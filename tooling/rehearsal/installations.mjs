@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { publishablePackages, ROOT, SetupError } from "../workspace/workspace.mjs";
 import { installedVersions } from "./consumer-projects.mjs";
@@ -27,11 +27,30 @@ for (const name of process.argv.slice(2)) {
 }
 `;
 
-/** What a store on Redis says where its peer was not installed. */
-const WITHOUT_PEER = `
+/** What packages say in a project without their peers: those that load a peer at their start, and a suite. */
+const WITHOUT_PEERS = `
 import { createRedisStore } from "@cm/redis-store";
-await createRedisStore({ url: "redis://127.0.0.1:1" }).start().catch(({ code, message }) => console.log(code, message));
+import { createUwsServer } from "@cm/server-uws";
+import { createWsServer } from "@cm/server-ws";
+const nothing = () => undefined;
+const handler = { open: nothing, frame: nothing, binary: nothing, closed: nothing };
+const options = {
+  port: 0, subprotocols: ["x"], authenticate: nothing, nextConnectionId: nothing, handler, onError: nothing,
+};
+for (const part of [createRedisStore({ url: "redis://127.0.0.1:1" }), createWsServer(options), createUwsServer(options)]) {
+  await part.start().catch(({ code, message }) => console.log(code, message));
+  await part.close();
+}
+await import("@cm/contract-tests").catch(({ code, message }) => console.log(code, message));
 `;
+
+/** The lines that it prints. Node.js itself finds that vitest is missing, because it links a module's imports first. */
+const WITHOUT_PEERS_LINES = [
+  /^options-invalid .*npm install ioredis\.$/m,
+  /^options-invalid .*npm install ws\.$/m,
+  /^native-load-failed .*npm install uNetworking\/uWebSockets\.js#v/m,
+  /^ERR_MODULE_NOT_FOUND .*package 'vitest'/m,
+];
 
 /**
  * Packages whose README programs are run by a workspace test, because they need Redis, or uWebSockets.js,
@@ -53,17 +72,20 @@ export async function checkInstallations(projects, versions) {
   // Yarn resolves vitest's dependencies for every platform, and not every registry has all of them.
   const withYarn = names.filter((name) => name !== "@cm/contract-tests");
   jobs.push(async () => installed(projects, "yarn", "yarn-all", [...withYarn, "ws", "ioredis"], versions));
-  jobs.push(async () => withoutPeer(projects));
+  jobs.push(async () => withoutPeers(projects));
   await inTurn(jobs);
 }
 
-/** Checks that a store on Redis says what to install, in a project whose manager installs no peers. */
-async function withoutPeer(projects) {
-  const dir = projects.create("npm-without-peer", { "main.mjs": WITHOUT_PEER });
-  await projects.npm(dir, "install", "--legacy-peer-deps", "@cm/redis-store");
+/** Checks that packages say what to install, in a project whose manager installs no peers. */
+async function withoutPeers(projects) {
+  const dir = projects.create("npm-without-peers", { "main.mjs": WITHOUT_PEERS });
+  const names = ["redis-store", "server-ws", "server-uws", "contract-tests"].map((name) => `@cm/${name}`);
+  await projects.npm(dir, "install", "--legacy-peer-deps", ...names);
+  // The suites depend on ws and bring it into the project.
+  rmSync(join(dir, "node_modules", "ws"), { recursive: true });
   const printed = await projects.node(dir, "main.mjs");
-  if (!/^options-invalid .*npm install ioredis\.$/m.test(printed)) {
-    throw new SetupError(`A store without ioredis does not say what to install:\n${printed}`);
+  for (const line of WITHOUT_PEERS_LINES) {
+    if (!line.test(printed)) throw new SetupError(`Without peers, a package does not say ${line}:\n${printed}`);
   }
 }
 
