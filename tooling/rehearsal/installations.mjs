@@ -27,28 +27,41 @@ for (const name of process.argv.slice(2)) {
 }
 `;
 
-/** What packages say in a project without their peers: those that load a peer at their start, and a suite. */
-const WITHOUT_PEERS = `
-import { createRedisStore } from "@cm/redis-store";
-import { createUwsServer } from "@cm/server-uws";
-import { createWsServer } from "@cm/server-ws";
+/** Options of a server on any transport. */
+const SERVER_OPTIONS = `
 const nothing = () => undefined;
 const handler = { open: nothing, frame: nothing, binary: nothing, closed: nothing };
 const options = {
   port: 0, subprotocols: ["x"], authenticate: nothing, nextConnectionId: nothing, handler, onError: nothing,
 };
-for (const part of [createRedisStore({ url: "redis://127.0.0.1:1" }), createWsServer(options), createUwsServer(options)]) {
+async function tell(part) {
   await part.start().catch(({ code, message }) => console.log(code, message));
   await part.close();
 }
+`;
+
+const WITHOUT_NATIVE = `
+import { createUwsServer } from "@cm/server-uws";
+${SERVER_OPTIONS}
+await tell(createUwsServer(options));
+`;
+
+const NATIVE_MISSING = /^native-load-failed .*npm install uNetworking\/uWebSockets\.js#v/m;
+
+/** What packages say in a project without their peers: those that load a peer at their start, and a suite. */
+const WITHOUT_PEERS = `
+import { createRedisStore } from "@cm/redis-store";
+import { createWsServer } from "@cm/server-ws";
+${SERVER_OPTIONS}
+await tell(createRedisStore({ url: "redis://127.0.0.1:1" }));
+await tell(createWsServer(options));
 await import("@cm/contract-tests").catch(({ code, message }) => console.log(code, message));
 `;
 
 /** The lines that it prints. Node.js itself finds that vitest is missing, because it links a module's imports first. */
-const WITHOUT_PEERS_LINES = [
+const PEERS_MISSING = [
   /^options-invalid .*npm install ioredis\.$/m,
   /^options-invalid .*npm install ws\.$/m,
-  /^native-load-failed .*npm install uNetworking\/uWebSockets\.js#v/m,
   /^ERR_MODULE_NOT_FOUND .*package 'vitest'/m,
 ];
 
@@ -61,7 +74,8 @@ const NOT_HERE = new Set(["@cm/redis-store", "@cm/server-uws"]);
 /**
  * Installs each package alone with npm, with the packages named in its README with pnpm, which hides
  * undeclared dependencies, and all except the suites together with yarn, which does not install peers. Each
- * package is imported and required, and its README's program must print what it promises.
+ * package is imported and required, has a changelog with its version, and its README's program must print what
+ * it promises.
  */
 export async function checkInstallations(projects, versions) {
   const names = Object.keys(versions);
@@ -73,19 +87,30 @@ export async function checkInstallations(projects, versions) {
   const withYarn = names.filter((name) => name !== "@cm/contract-tests");
   jobs.push(async () => installed(projects, "yarn", "yarn-all", [...withYarn, "ws", "ioredis"], versions));
   jobs.push(async () => withoutPeers(projects));
+  jobs.push(async () => withoutNative(projects, versions));
   await inTurn(jobs);
 }
 
 /** Checks that packages say what to install, in a project whose manager installs no peers. */
 async function withoutPeers(projects) {
   const dir = projects.create("npm-without-peers", { "main.mjs": WITHOUT_PEERS });
-  const names = ["redis-store", "server-ws", "server-uws", "contract-tests"].map((name) => `@cm/${name}`);
+  const names = ["redis-store", "server-ws", "contract-tests"].map((name) => `@cm/${name}`);
   await projects.npm(dir, "install", "--legacy-peer-deps", ...names);
   // The suites depend on ws and bring it into the project.
   rmSync(join(dir, "node_modules", "ws"), { recursive: true });
-  const printed = await projects.node(dir, "main.mjs");
-  for (const line of WITHOUT_PEERS_LINES) {
+  const printed = await projects.node(dir, ["main.mjs"]);
+  for (const line of PEERS_MISSING) {
     if (!line.test(printed)) throw new SetupError(`Without peers, a package does not say ${line}:\n${printed}`);
+  }
+}
+
+/** Checks that @cm/server-uws, alone in a project of yarn, is installed and says at its start what to install. */
+async function withoutNative(projects, versions) {
+  const dir = await installed(projects, "yarn", "yarn-server-uws", ["@cm/server-uws"], versions);
+  writeFileSync(join(dir, "main.mjs"), WITHOUT_NATIVE);
+  const printed = await projects.node(dir, ["main.mjs"]);
+  if (!NATIVE_MISSING.test(printed)) {
+    throw new SetupError(`A server without uWebSockets.js does not say what to install:\n${printed}`);
   }
 }
 
@@ -101,7 +126,7 @@ async function asItsReadmeSays(projects, name, versions) {
   const file = isTest ? "readme.test.mjs" : "readme.mjs";
   writeFileSync(join(dir, file), program);
   const command = isTest ? [join("node_modules", "vitest", "vitest.mjs"), "run"] : [];
-  const printed = await projects.node(dir, ...command, file);
+  const printed = await projects.node(dir, [...command, file]);
   const missing = missingLine(program, printed);
   if (missing !== undefined) throw new SetupError(`The program of ${name} does not print "${missing}":\n${printed}`);
 }
@@ -111,10 +136,13 @@ async function installed(projects, manager, project, wanted, versions) {
   if (manager === "npm") await projects.npm(dir, "install", ...wanted);
   else await projects[manager](dir, "add", ...wanted);
   const names = wanted.filter((name) => name in versions);
-  const printed = await projects.node(dir, "load.mjs", ...names);
+  const printed = await projects.node(dir, ["load.mjs", ...names]);
   for (const name of names) {
     if (!printed.includes(`${name} ${versions[name]}\n`))
       throw new SetupError(`${project} has another ${name}:\n${printed}`);
+    const changelog = readFileSync(join(dir, "node_modules", name, "CHANGELOG.md"), "utf8");
+    if (!changelog.split("\n").includes(`## ${versions[name]}`))
+      throw new SetupError(`The changelog of ${name} in ${project} has no ${versions[name]}:\n${changelog}`);
   }
   // pnpm links to its own store folder, which has one folder per version.
   if (manager === "pnpm") return dir;
@@ -127,7 +155,8 @@ function yarnFiles({ registryUrl }) {
   return {
     ".yarnrc.yml": [
       "nodeLinker: node-modules",
-      "unsafeHttpWhitelist: [127.0.0.1]",
+      // The registry of the environment may be one on the local network, as the one of this rehearsal is.
+      'unsafeHttpWhitelist: ["*"]',
       `npmScopes: { cm: { npmRegistryServer: "${registryUrl}" } }`,
       // By default, yarn refuses packages that were published less than a day ago.
       'npmPreapprovedPackages: ["@cm/*"]',
