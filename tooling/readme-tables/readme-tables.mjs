@@ -48,6 +48,26 @@ export function errorTable(errors) {
   return ["| code | the same call may succeed later | meaning |", "|---|---|---|", ...lines].join("\n");
 }
 
+/**
+ * The table of the errors that a package's parts throw and the package itself does not: each code with the
+ * parts that throw it. `parts` has the names of the parts and their entries of the codes.
+ */
+export function partErrorTable(own, parts) {
+  const found = new Map();
+  for (const { name, errors } of parts) {
+    for (const [code, entry] of errors) {
+      if (own.some(([each]) => each === code)) continue;
+      if (!found.has(code)) found.set(code, { ...entry, from: [] });
+      found.get(code).from.push(`\`${name}\``);
+    }
+  }
+  const lines = [...found].map(
+    ([code, { retryable, meaning, from }]) =>
+      `| \`${code}\` | ${retryable ? "yes" : "no"} | ${cell(meaning)} | ${from.join(", ")} |`,
+  );
+  return ["| code | the same call may succeed later | meaning | from |", "|---|---|---|---|", ...lines].join("\n");
+}
+
 /** Describes the size and the dependencies of a package. */
 export function weightOf({ dependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} }, { maxPackedKiB }) {
   const list = (names) => names.map((name) => `\`${name}\``).join(", ");

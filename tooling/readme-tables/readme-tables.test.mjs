@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { errorsOf, optionsOf, optionTable, replaceGenerated, weightOf } from "./readme-tables.mjs";
+import { errorsOf, optionsOf, optionTable, partErrorTable, replaceGenerated, weightOf } from "./readme-tables.mjs";
 
 const SOURCE = `
 /** What a thing takes. */
@@ -37,6 +37,25 @@ it("a table of errors has the codes that the sources throw", () => {
     "options-invalid",
     "version-mismatch",
   ]);
+});
+
+it("a table of the errors of parts has those that the package itself does not throw", () => {
+  const entry = { retryable: true, meaning: "It is full." };
+  const parts = [
+    {
+      name: "a",
+      errors: [
+        ["closed", entry],
+        ["full", entry],
+      ],
+    },
+    { name: "b", errors: [["full", entry]] },
+  ];
+  expect(
+    partErrorTable([["closed", entry]], parts)
+      .split("\n")
+      .slice(2),
+  ).toEqual(["| `full` | yes | It is full. | `a`, `b` |"]);
 });
 
 it("a README keeps the text outside of the markers", () => {
