@@ -68,14 +68,18 @@ export function partErrorTable(own, parts) {
   return ["| code | the same call may succeed later | meaning | from |", "|---|---|---|---|", ...lines].join("\n");
 }
 
-/** Describes the size and the dependencies of a package. */
-export function weightOf({ dependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} }, { maxPackedKiB }) {
+/** Describes the sizes and the dependencies of a package. */
+export function weightOf(
+  { dependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} },
+  { maxPackedKiB, maxInstalledMiB },
+) {
   const list = (names) => names.map((name) => `\`${name}\``).join(", ");
   const peers = Object.keys(peerDependencies).filter((name) => !peerDependenciesMeta[name]?.optional);
   const optional = Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional);
   const brings = Object.keys(dependencies);
   return [
-    `The tarball has at most ${maxPackedKiB} KiB, held by a check.`,
+    `The tarball has at most ${maxPackedKiB} KiB, and an installation by npm with all that it brings at most ` +
+      `${maxInstalledMiB} MiB, both held by checks.`,
     brings.length === 0 ? "It has no dependencies." : `It depends on ${list(brings)}.`,
     ...(peers.length === 0 ? [] : [`Peers: ${list(peers)}.`]),
     ...(optional.length === 0 ? [] : [`Optional peers: ${list(optional)}.`]),

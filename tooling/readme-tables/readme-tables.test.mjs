@@ -71,7 +71,7 @@ it("the weight names dependencies and peers", () => {
     peerDependencies: { ws: "*", "@types/ws": "*" },
     peerDependenciesMeta: { "@types/ws": { optional: true } },
   };
-  expect(weightOf(manifest, { maxPackedKiB: 35 })).toBe(
-    "The tarball has at most 35 KiB, held by a check. It depends on `@cm/protocol`. Peers: `ws`. Optional peers: `@types/ws`.",
+  expect(weightOf(manifest, { maxPackedKiB: 35, maxInstalledMiB: 2 })).toBe(
+    "The tarball has at most 35 KiB, and an installation by npm with all that it brings at most 2 MiB, both held by checks. It depends on `@cm/protocol`. Peers: `ws`. Optional peers: `@types/ws`.",
   );
 });

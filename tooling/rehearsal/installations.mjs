@@ -1,9 +1,12 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { publishablePackages, ROOT, SetupError } from "../workspace/workspace.mjs";
 import { installedVersions } from "./consumer-projects.mjs";
 import { installedBy, isTestFile, missingLine, programOf } from "./readme-programs.mjs";
 import { inTurn } from "./sequential-tasks.mjs";
+
+/** For each package, among others the maximum size of an installation. */
+const CONTENTS = JSON.parse(readFileSync(join(ROOT, "tooling", "workspace", "tarball-contents.json"), "utf8"));
 
 /**
  * Program that imports and requires every entry of the named packages: both must give the same names, and at
@@ -72,7 +75,7 @@ const PEERS_MISSING = [
 const NOT_HERE = new Set(["@cm/redis-store", "@cm/server-uws"]);
 
 /**
- * Installs each package alone with npm, with the packages named in its README with pnpm, which hides
+ * Installs each package alone with npm, which must not take more space than its README says, with the packages named in its README with pnpm, which hides
  * undeclared dependencies, and all except the suites together with yarn, which does not install peers. Each
  * package is imported and required, has a changelog with its version, and its README's program must print what
  * it promises.
@@ -80,7 +83,7 @@ const NOT_HERE = new Set(["@cm/redis-store", "@cm/server-uws"]);
 export async function checkInstallations(projects, versions) {
   const names = Object.keys(versions);
   const jobs = names.flatMap((name) => [
-    async () => installed(projects, "npm", `npm-${name.slice(4)}`, [name], versions),
+    async () => checkSize(name, await installed(projects, "npm", `npm-${name.slice(4)}`, [name], versions)),
     async () => asItsReadmeSays(projects, name, versions),
   ]);
   // Yarn resolves vitest's dependencies for every platform, and not every registry has all of them.
@@ -89,6 +92,20 @@ export async function checkInstallations(projects, versions) {
   jobs.push(async () => withoutPeers(projects));
   jobs.push(async () => withoutNative(projects, versions));
   await inTurn(jobs);
+}
+
+/** Checks the size of a project in which npm has installed one package with its dependencies and peers. */
+function checkSize(name, dir) {
+  const modules = join(dir, "node_modules");
+  const files = readdirSync(modules, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const bytes = files.reduce((sum, { parentPath, name: file }) => sum + statSync(join(parentPath, file)).size, 0);
+  const { maxInstalledMiB } = CONTENTS[name];
+  if (bytes > maxInstalledMiB * 2 ** 20) {
+    const size = (bytes / 2 ** 20).toFixed(1);
+    throw new SetupError(
+      `${name} with its dependencies takes ${size} MiB, more than the ${maxInstalledMiB} that its README says.`,
+    );
+  }
 }
 
 /** Checks that packages say what to install, in a project whose manager installs no peers. */
