@@ -1,6 +1,6 @@
 import type { EnvReader } from "./env-reader.js";
 import type { GatewayConfig } from "./gateway-config.js";
-import { isLoopback } from "./host-names.js";
+import { isLoopback } from "./host-validation.js";
 
 /**
  * Reads `ALLOWED_ORIGINS`, a comma-separated list; `undefined` if it is not set. An empty list is an error and

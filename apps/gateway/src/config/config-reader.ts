@@ -6,7 +6,7 @@ import { USER_LIMIT_POLICIES } from "../session/user-connection-limit.js";
 import { lacksOrigins, readAllowedOrigins } from "./allowed-origins.js";
 import { EnvReader } from "./env-reader.js";
 import { type GatewayConfig, LOG_LEVELS, TRANSPORTS } from "./gateway-config.js";
-import { isLoopback } from "./host-names.js";
+import { isLoopback } from "./host-validation.js";
 import { misspeltVariables } from "./known-variables.js";
 import { readTrustedProxies } from "./proxy-settings.js";
 import { readRedisUrl } from "./redis-url.js";

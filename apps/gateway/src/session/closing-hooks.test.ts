@@ -1,11 +1,13 @@
 import { expect, it } from "vitest";
+import { LimitCounter } from "../limits/limit-counter.js";
 import { ClosingHooks } from "./closing-hooks.js";
 import { HookRunner } from "./hooks.js";
 
 it("Waiting calls run in the order of the closes, and those over the limit are reported", async () => {
   const faults: unknown[] = [];
   const onFault = (error: unknown): void => void faults.push(error);
-  const hooks = new ClosingHooks(new HookRunner("hook", 60_000, 2, onFault), 2, onFault);
+  const runner = new HookRunner("hook", { timeoutMs: 60_000, maxPending: 2, reached: new LimitCounter() }, onFault);
+  const hooks = new ClosingHooks(runner, 2, onFault);
   const called: number[] = [];
   let release: () => void = () => undefined;
   const released = new Promise<void>((resolve) => {

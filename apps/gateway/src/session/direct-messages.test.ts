@@ -16,7 +16,8 @@ function createSender() {
   const confirmed: string[] = [];
   const rights = Rights.parse({ send: ["*"] }, "ada");
   if (!rights.ok) throw rights.error;
-  const hookRunner = new HookRunner("hook", 1_000, 10, () => undefined);
+  const limits = new LimitCounter();
+  const hookRunner = new HookRunner("hook", { timeoutMs: 1_000, maxPending: 10, reached: limits }, () => undefined);
   const outcomeFor = async (user: string, options: unknown): Promise<"delivered" | "not-found"> => {
     if (options !== undefined) confirmed.push(user);
     return user in ONLINE ? "delivered" : "not-found";
@@ -24,7 +25,7 @@ function createSender() {
   const budget = new FanOutBudget({
     perSecond: 100,
     serverPercent: 0,
-    limits: new LimitCounter(),
+    limits,
     monotonicMs: () => 0,
   });
   const messages = new DirectMessages({
@@ -38,12 +39,13 @@ function createSender() {
       { id: "gw.1", userId: "ada", data: undefined },
       rights.value,
     ),
-    answers: new ClientResponses(
-      (text) => answers.push(JSON.parse(text)),
-      () => undefined,
-    ),
+    answers: new ClientResponses((text) => answers.push(JSON.parse(text)), {
+      onFault: () => undefined,
+      refused: { count: () => undefined },
+      reached: limits,
+    }),
     account: budget.account(),
-    audienceOfUser: (user) => ONLINE[user] ?? 0,
+    chargeUser: (account, user, atLeast) => account.pay(Math.max(atLeast, ONLINE[user] ?? 0)),
     maxDataBytes: 1_000,
     isClosed: () => false,
   });
