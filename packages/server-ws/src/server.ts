@@ -95,6 +95,9 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
       maxPayload: options.maxFrameBytes * FRAME_FACTOR,
       closeTimeout: CLOSE_TIMEOUT_MS,
       handleProtocols: () => this.#chosen,
+      // The connection table limits pings and, by their bytes, the pongs that wait. `ws` would end the connection
+      // of a client that reads but has sent more than 60 pings at once.
+      maxPendingAutoPongs: 0,
     } as ConstructorParameters<typeof WebSocketServer>[0]);
   }
 
@@ -210,10 +213,8 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     socket.on("message", (data: Buffer, isBinary) =>
       connections.received(connection, data.byteLength, isBinary, () => data.toString()),
     );
-    socket.on("ping", () => connections.seen(connection));
-    socket.on("pong", () => {
-      if (connection.open) connections.pong(connection);
-    });
+    socket.on("ping", (payload: Buffer) => connections.ping(connection, payload.byteLength));
+    socket.on("pong", () => connections.pong(connection));
     // The `error` event reports a violation of RFC 6455. `ws` closes the socket with a suitable code; the
     // connection counts as closed from now on.
     socket.on("error", (error: NodeJS.ErrnoException) => close(1006, error.message, FAULTS[error.code ?? ""]));

@@ -1,48 +1,13 @@
-import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
+import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import { text } from "node:stream/consumers";
+import type { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
 import { createMemoryStore } from "@cm/memory-store";
 import { SUBPROTOCOL } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import { expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
-import type { GatewayOptions } from "../gateway-options.js";
-import { createGateway } from "../index.js";
-
-/** Starts a gateway with the port for operators that takes the user from the query. */
-async function serve(options: Partial<GatewayOptions>) {
-  let adminPort: unknown;
-  const gateway = createGateway({
-    port: 0,
-    authenticate: ({ query }) => ({ userId: new URLSearchParams(query).get("user") ?? "" }),
-    admin: { port: 0 },
-    logger: {
-      info: (fields) => {
-        adminPort ??= fields.adminPort;
-      },
-      warn: () => undefined,
-      error: () => undefined,
-    },
-    ...options,
-  });
-  onTestFinished(() => gateway.close());
-  const { port } = await gateway.start();
-  const wsUrl = `ws://127.0.0.1:${port}/ws`;
-  return {
-    open: async (user: string) => {
-      const socket = await CmSocket.open(wsUrl, user);
-      onTestFinished(() => socket.terminate());
-      return socket;
-    },
-    wsUrl,
-    /** Returns how often a limit was reached, according to `/metrics`. */
-    reached: async (limit: string): Promise<number> => {
-      const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
-      return Number(new RegExp(`^cm_limits_reached_total\\{limit="${limit}"\\} (\\d+)$`, "m").exec(text)?.[1]);
-    },
-    stats: async () => (await fetch(`http://127.0.0.1:${adminPort}/stats`)).json(),
-  };
-}
-
-const AT_REST = { now: Date.now, monotonicMs: () => 0 };
+import { AT_REST, serveLimited as serve } from "./limits.fixture.js";
 
 it("refuses messages to more receivers a second than a connection may have, one beyond the rate", async () => {
   const { open, reached } = await serve({ maxFanoutPerSecond: 10, maxFanoutPercent: 0, clock: AT_REST });
@@ -188,4 +153,13 @@ it("has as many memberships and rooms as the heap has room for, by default", asy
   const { places } = (await stats()) as { places: { maxMemberships: number; maxRooms: number } };
   expect(places.maxMemberships).toBeGreaterThanOrEqual(65_536);
   expect(places.maxRooms).toBe(Math.floor(places.maxMemberships / 2));
+});
+
+it("refuses an upgrade whose authentication takes longer than authenticationTimeoutMs", async () => {
+  const { wsUrl } = await serve({ authenticationTimeoutMs: 100, authenticate: () => new Promise(() => undefined) });
+  const beganAt = performance.now();
+  const socket = new WebSocket(wsUrl, SUBPROTOCOL);
+  const [, response] = (await once(socket, "unexpected-response")) as [unknown, IncomingMessage]; // As `ws` documents.
+  expect([response.statusCode, JSON.parse(await text(response))]).toMatchObject([503, { code: "timeout" }]);
+  expect(performance.now() - beganAt).toBeLessThan(4_000);
 });

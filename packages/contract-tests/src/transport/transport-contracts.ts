@@ -2,6 +2,7 @@ import { requireOptions, requireWholeNumber } from "@cm/protocol/options";
 import { describe } from "vitest";
 import { type LeftOut, requireLeftOut, runSuites } from "../left-out-suites.js";
 import { describeConnections } from "./connections.js";
+import { describeControlFrames } from "./control-frames.js";
 import { describeDrain } from "./drain.js";
 import { describeHttpRoutes } from "./http-routes.js";
 import { describeQuietConnections } from "./quiet-connections.js";
@@ -22,6 +23,7 @@ const SUITES = {
   "slow-readers": describeSlowReaders,
   "slow-reader-policies": describeSlowReaderPolicies,
   "quiet-connections": describeQuietConnections,
+  "control-frames": describeControlFrames,
   counters: describeCounters,
   drain: describeDrain,
   "http-routes": describeHttpRoutes,

@@ -27,7 +27,7 @@ export interface TransportOptions<U> {
    * Maximum number of upgrades that wait for `authenticate`; further upgrades are refused with 503 and
    * `unavailable`. Waiting upgrades do not count towards `maxConnections`, so that an `authenticate` that hangs
    * does not fill the server; if the server is full once an upgrade has been authenticated, the upgrade is
-   * refused with `capacity-reached`. 1 to 1,000,000; default 1,000.
+   * refused with `capacity-reached`. 0 to 1,000,000, 0 for no limit; default 1,000.
    */
   readonly maxPendingUpgrades?: number | undefined;
   /**
@@ -54,6 +54,12 @@ export interface TransportOptions<U> {
   readonly maxHeadBytes?: number | undefined;
   /** Maximum size of a frame from a client, in bytes. 128 to 16 MiB; default 16 KiB. */
   readonly maxFrameBytes?: number | undefined;
+  /**
+   * Maximum number of pings and unsolicited pongs per second from one connection, with bursts of twice as many;
+   * beyond it the connection is closed with `overloaded`. A pong that answers one of the server's pings does not
+   * count. 0 to 1,000,000, 0 for no limit; default 20.
+   */
+  readonly maxControlFramesPerSecond?: number | undefined;
   /**
    * Maximum number of bytes queued for one connection; beyond it the connection is closed as a slow consumer.
    * The transport documents how far this may be exceeded for a moment. 64 KiB to 256 MiB; default 1 MiB.
