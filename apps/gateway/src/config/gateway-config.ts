@@ -129,8 +129,10 @@ export interface GatewayConfig {
   readonly connectionsPerUserPolicy: UserLimitPolicy;
   /**
    * `TRUSTED_PROXIES`: comma-separated addresses and subnets, such as `10.0.0.0/8`, of proxies whose
-   * `X-Forwarded-For` or PROXY header is trusted for the client's address. Behind a proxy that is not listed,
-   * all clients have the proxy's address. Default: none.
+   * `X-Forwarded-For` header, or header of the PROXY protocol, version 2, is trusted for the client's address.
+   * Behind a proxy that is not listed, all clients have the proxy's address. With `TRANSPORT=uws` a PROXY header
+   * is read only if it has at most 52 bytes and arrives in one piece with the beginning of the request: prefer
+   * `X-Forwarded-For`. Default: none.
    */
   readonly trustedProxies: readonly string[];
   /**

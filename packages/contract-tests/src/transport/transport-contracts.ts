@@ -5,6 +5,7 @@ import { describeConnections } from "./connections.js";
 import { describeControlFrames } from "./control-frames.js";
 import { describeDrain } from "./drain.js";
 import { describeHttpRoutes } from "./http-routes.js";
+import { describeProxyHeaders } from "./proxy-headers.js";
 import { describeQuietConnections } from "./quiet-connections.js";
 import { describeRoomWindows } from "./room-windows.js";
 import { describeSlowReaderPolicies } from "./slow-reader-policies.js";
@@ -18,6 +19,7 @@ import { describeUpgrades } from "./upgrades.js";
 const SUITES = {
   options: describeTransportOptions,
   upgrades: describeUpgrades,
+  "proxy-headers": describeProxyHeaders,
   connections: describeConnections,
   "room-windows": describeRoomWindows,
   "slow-readers": describeSlowReaders,

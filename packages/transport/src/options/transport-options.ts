@@ -43,8 +43,9 @@ export interface TransportOptions<U> {
    */
   readonly maxUpgradesPerSecondPerAddress?: number | undefined;
   /**
-   * Proxies that are trusted to report a client's address, in `X-Forwarded-For` or a PROXY header: addresses
-   * and subnets such as "10.0.0.0/8". Default: none, so that the address is that of the TCP peer.
+   * Proxies that are trusted to report a client's address, in `X-Forwarded-For` or in a header of the PROXY
+   * protocol, version 2, that they send before anything else: addresses and subnets such as "10.0.0.0/8".
+   * Default: none, so that the address is that of the TCP peer.
    */
   readonly trustedProxies?: readonly string[] | undefined;
   /**
