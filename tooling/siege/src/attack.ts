@@ -3,6 +3,7 @@ import type { BystanderFigures } from "./bystanders.js";
 import { Bystanders } from "./bystanders.js";
 import { type CoreFigures, CoreWait } from "./core-wait.js";
 import { Crowd } from "./crowd-process.js";
+import { patiently } from "./patient-opening.js";
 
 /** Size and duration of an attack. */
 export interface Scale {
@@ -24,6 +25,8 @@ export const OBSERVED = { ADMIN_PORT: "0", PUBLIC_STATS: "true" } as const;
 /** The environment of an attack. */
 export interface Scene {
   readonly gateway: GatewayProcess;
+  /** The URL that uninvolved clients connect to: the gateway's, with the query of {@link Preparation}. */
+  readonly clientUrl: string;
   readonly scale: Scale;
   /** Starts a process for connections; it is ended with the scene. */
   crowd(): Crowd;
@@ -41,6 +44,9 @@ export interface Stats {
   readonly pendingRemovals: number;
   readonly transport: {
     readonly connections: number;
+    readonly upgrading: number;
+    /** Sockets that the native layer closed during their upgrade; their clients see 1006 and try again. */
+    readonly upgradesLost: number;
     readonly memberships: number;
     readonly bytesWaiting: number;
     readonly slowConsumersClosed: number;
@@ -58,12 +64,23 @@ export interface Finding {
   readonly isTimed?: boolean;
 }
 
+/** What an attack has started for a gateway. */
+export interface Preparation {
+  /** Environment variables of the gateway in addition to its limits. */
+  readonly env: Readonly<Record<string, string>>;
+  /** The query of uninvolved clients. */
+  readonly query: string;
+  close(): void;
+}
+
 /** An attack on one gateway. */
 export interface Attack {
   readonly name: string;
   readonly title: string;
   /** Environment variables of the gateway in addition to its limits. */
   env?(scale: Scale): Readonly<Record<string, string>>;
+  /** Starts the servers that the gateway needs for the attack. Called before the gateway is started. */
+  prepare?(scale: Scale): Promise<Preparation>;
   run(scene: Scene): Promise<readonly Finding[]>;
 }
 
@@ -101,12 +118,23 @@ async function longestDelayMs(gateway: GatewayProcess): Promise<number> {
   return Number(seconds) * 1000;
 }
 
-/** Runs an attack on a gateway that was started with {@link OBSERVED}, and ends its crowds. */
-export async function runAttack(attack: Attack, gateway: GatewayProcess, scale: Scale): Promise<readonly Finding[]> {
+/**
+ * Runs an attack on a gateway that was started with {@link OBSERVED}, and ends its crowds. `query` is the one of
+ * uninvolved clients.
+ */
+export async function runAttack(
+  attack: Attack,
+  gateway: GatewayProcess,
+  scale: Scale,
+  query = "",
+): Promise<readonly Finding[]> {
   const crowds: Crowd[] = [];
+  // `CmSocket` appends the user's parameter.
+  const clientUrl = query === "" ? gateway.wsUrl : `${gateway.wsUrl}?${query}&`;
   try {
     return await attack.run({
       gateway,
+      clientUrl,
       scale,
       crowd: () => {
         const crowd = new Crowd();
@@ -114,7 +142,7 @@ export async function runAttack(attack: Attack, gateway: GatewayProcess, scale: 
         return crowd;
       },
       bystanders: async (during) => {
-        const bystanders = await Bystanders.open(gateway.wsUrl);
+        const bystanders = await patiently(() => Bystanders.open(clientUrl));
         // Each scrape restarts the measurement.
         await longestDelayMs(gateway);
         const core = new CoreWait(gateway.pid);

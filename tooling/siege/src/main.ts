@@ -3,13 +3,21 @@ import { startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
 import { startRedis } from "@cm/test-kit";
 import { type Attack, type Finding, OBSERVED, runAttack, type Scale } from "./attack.js";
 import { FAN_OUT_ATTACKS } from "./attacks/fan-out.js";
+import { HANGING_AUTHENTICATION } from "./attacks/hanging-authentication.js";
 import { MASS_ENDING } from "./attacks/mass-ending.js";
 import { MASS_RETURN } from "./attacks/mass-return.js";
 import { ONE_ADDRESS } from "./attacks/one-address.js";
 import { STALLED_READERS } from "./attacks/stalled-readers.js";
 import { runFuzz } from "./fuzz/run-fuzz.js";
 
-const ATTACKS: readonly Attack[] = [...FAN_OUT_ATTACKS, STALLED_READERS, MASS_ENDING, MASS_RETURN, ONE_ADDRESS];
+const ATTACKS: readonly Attack[] = [
+  ...FAN_OUT_ATTACKS,
+  STALLED_READERS,
+  MASS_ENDING,
+  MASS_RETURN,
+  ONE_ADDRESS,
+  HANGING_AUTHENTICATION,
+];
 
 /** Disables all limits, as in a gateway from before they were added. */
 const LIMITS_OFF = {
@@ -110,19 +118,22 @@ async function main(): Promise<number> {
     for (const attack of command.attacks) {
       const columns: (readonly Finding[])[] = [];
       for (const limits of command.limits) {
+        const prepared = await attack.prepare?.(command.scale);
         const gateway = await startGatewayProcess({
           env: {
             ...OBSERVED,
             REDIS_URL: redis.url,
             REDIS_PREFIX: `siege-${attack.name}-${limits}`,
             ...attack.env?.(command.scale),
+            ...prepared?.env,
             ...(limits === "off" ? LIMITS_OFF : {}),
           },
         });
         try {
-          columns.push(await runAttack(attack, gateway, command.scale));
+          columns.push(await runAttack(attack, gateway, command.scale, prepared?.query));
         } finally {
           await gateway.kill();
+          prepared?.close();
         }
       }
       const { size } = command.scale;
