@@ -12,6 +12,12 @@ const ROOMS = 500;
 /** Number of connections that are opened, and join the same number of rooms, before anything is measured. */
 const WARM_UP_CONNECTIONS = 200;
 
+/** Numbers of other rooms that connections are in when they join one more. The gateway's default maximum is 100. */
+const OTHER_ROOMS = [0, 10, 99];
+
+/** Number of these connections, so many that the clock of processor time, which ticks every 10 ms, is fine enough. */
+const CONNECTIONS_IN_OTHER_ROOMS = 1_000;
+
 /** Figure that has a goal. */
 export const SERVER_CPU_A_JOIN = "server CPU us a join";
 
@@ -20,7 +26,8 @@ export const socketJoinsScenario: FigureScenario = {
   name: "socket-joins",
   text:
     `${CONNECTIONS} connections to one server, all opened at the same time; then each joins ${JOINS} of ${ROOMS} rooms, ` +
-    "one after the other, all connections at the same time. No messages.",
+    "one after the other, all connections at the same time. No messages. " +
+    `Then ${CONNECTIONS_IN_OTHER_ROOMS} connections each, which are in no room, in 10 and in 99, join one more.`,
   subjects: ["cm", "minimum", "ws", "socket.io", "socket.io-uws"],
   measure,
 };
@@ -43,19 +50,51 @@ async function measure(subject: string, { redis, scale }: FigureContext): Promis
     const [ours, theirs] = [new CpuMeter([server.pid]), new CpuMeter([redis.pid])];
     const took = await crowd.join(JOINS, connections, (client, join) => `room-${(client * JOINS + join) % ROOMS}`);
     const wallMs = ours.elapsedMs;
+    const [serverCpu, redisCpu] = [ours.cpuUs / took.length, theirs.cpuUs / took.length];
+    const otherCores = watch.otherCores();
+    const inOtherRooms: Record<string, number> = {};
+    for (const others of OTHER_ROOMS) {
+      const figure = `server CPU us a join in ${others} other rooms`;
+      inOtherRooms[figure] = await joinCpuUs(
+        new ClientCrowd(contender.protocol, [server.url], `in-${others}-`),
+        server.pid,
+        {
+          others,
+          connections: Math.max(10, Math.round(CONNECTIONS_IN_OTHER_ROOMS * scale)),
+        },
+      );
+    }
     return {
       valid: took.length === connections * JOINS,
-      otherCores: watch.otherCores(),
+      otherCores,
       figures: {
-        [SERVER_CPU_A_JOIN]: ours.cpuUs / took.length,
-        "Redis CPU us a join": theirs.cpuUs / took.length,
+        [SERVER_CPU_A_JOIN]: serverCpu,
+        "Redis CPU us a join": redisCpu,
         "joins a second (more is better)": (took.length / wallMs) * 1_000,
         "p99 of a join, ms": quantile(took, 0.99),
         "server CPU us a connection": openCpuUs,
+        ...inOtherRooms,
       },
     };
   } finally {
     await Promise.all(crowds.map((each) => each.cut()));
     await server.stop();
+  }
+}
+
+/** The processor time of one more join, of connections that are in other rooms already. */
+async function joinCpuUs(
+  crowd: ClientCrowd,
+  pid: number,
+  { others, connections }: { readonly others: number; readonly connections: number },
+): Promise<number> {
+  try {
+    await crowd.open(connections, 100);
+    await crowd.join(others, 100, (client, join) => `room-${(client + join) % ROOMS}`);
+    const meter = new CpuMeter([pid]);
+    const took = await crowd.join(1, connections, (client) => `room-${(client + others) % ROOMS}`);
+    return meter.cpuUs / took.length;
+  } finally {
+    await crowd.cut();
   }
 }
