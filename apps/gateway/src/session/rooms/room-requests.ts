@@ -17,6 +17,7 @@ import { writeData } from "../data-serialization.js";
 import { forbidden, type Permissions } from "../permissions.js";
 import type { JoinedRoom } from "./joined-room.js";
 import { type MemberPageSources, readMembers } from "./member-pages.js";
+import { PageReads } from "./page-reads.js";
 import { SessionRooms } from "./session-rooms.js";
 
 /** The parts of the gateway that requests about rooms need. */
@@ -63,6 +64,7 @@ type RequestOf<T extends ClientFrame["type"]> = Extract<ClientFrame, { type: T }
 export class RoomRequests {
   readonly #options: RoomRequestsOptions;
   readonly #rooms: SessionRooms;
+  readonly #pageReads = new PageReads();
 
   constructor(options: RoomRequestsOptions) {
     this.#options = options;
@@ -192,12 +194,15 @@ export class RoomRequests {
   async #members({ ref, ...request }: RequestOf<"members">): Promise<void> {
     const { permissions, context, account, answers } = this.#options;
     await permissions.members(request.room);
-    this.#requireReader();
-    account.pay(0);
-    const isOccupied = this.#rooms.get(request.room)?.joined ?? false;
-    const page = await readMembers(context, { ...request, isOccupied });
-    account.owe(READING_COST * page.members.length);
-    answers.send(page, ref);
+    await this.#pageReads.inTurn(async () => {
+      if (this.#options.isClosed()) return;
+      this.#requireReader();
+      account.pay(0);
+      const isOccupied = this.#rooms.get(request.room)?.joined ?? false;
+      const page = await readMembers(context, { ...request, isOccupied });
+      account.owe(READING_COST * page.members.length);
+      answers.send(page, ref);
+    });
   }
 
   async #enter(
