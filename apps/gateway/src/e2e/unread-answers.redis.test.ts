@@ -27,13 +27,22 @@ async function serve(options: Partial<GatewayOptions> = {}) {
   onTestFinished(() => store.close());
   if (store.history === undefined) throw new Error("A Redis store keeps histories.");
   const since = vi.spyOn(store.history, "since");
-  const members = vi.spyOn(store.rooms, "members");
+  const pages = { running: 0, highest: 0 };
+  const readPage = store.rooms.members.bind(store.rooms);
+  const members = vi.spyOn(store.rooms, "members").mockImplementation(async (...args) => {
+    pages.running += 1;
+    pages.highest = Math.max(pages.highest, pages.running);
+    return readPage(...args).finally(() => {
+      pages.running -= 1;
+    });
+  });
   const gateway = await serveLimited({ ...UNLIMITED, recoverableRooms: ["chat:"], store, ...options });
   return {
     ...gateway,
     /** Reads of messages; those without a position only look for the end of the history. */
     reads: () => since.mock.calls.filter(([, from]) => from !== undefined).length,
     pageReads: () => members.mock.calls.length,
+    pagesAtOnce: () => pages.highest,
   };
 }
 
@@ -113,4 +122,16 @@ it("a client that asks for many roster pages at once gets no more of them than i
   expect(pages.length).toBeGreaterThan(0);
   expect(pages.length).toBeLessThanOrEqual(4);
   expect(pageReads()).toBe(pages.length);
+});
+
+it("many clients that ask for roster pages at once are served a few pages at a time, each at last", async () => {
+  const { open, pageReads, pagesAtOnce } = await serve();
+  const clients = await Promise.all(Array.from({ length: 20 }, (_, index) => open(`user-${index}`)));
+  for (const client of clients) await client.do({ type: "join", room: "hall" });
+  const asked = clients.flatMap((client) =>
+    Array.from({ length: 10 }, () => client.do({ type: "members", room: "hall" })),
+  );
+  for (const page of await Promise.all(asked)) expect(page).toMatchObject({ type: "members", total: 20 });
+  expect(pageReads()).toBe(200);
+  expect(pagesAtOnce()).toBe(16);
 });

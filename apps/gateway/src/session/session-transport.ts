@@ -14,6 +14,7 @@ import { ClientSession, type SessionContext } from "./client-session.js";
 import { HookRunner } from "./hooks.js";
 import { PacedRemovals } from "./paced-removals.js";
 import { PageCursors } from "./rooms/page-cursors.js";
+import { PAGES_AT_ONCE, PageReads } from "./rooms/page-reads.js";
 import { UserConnectionLimit } from "./user-connection-limit.js";
 
 /** The `data` of a transport connection. It gets its session after the upgrade. */
@@ -86,6 +87,7 @@ export function createSessionTransport(
     }),
     closes: new PacedRemovals(),
     cursors: new PageCursors(),
+    pageReads: new PageReads(PAGES_AT_ONCE.server),
     recovery,
     faults,
     hooks: config.hooks,

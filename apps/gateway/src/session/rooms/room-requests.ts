@@ -17,7 +17,7 @@ import { writeData } from "../data-serialization.js";
 import { forbidden, type Permissions } from "../permissions.js";
 import type { JoinedRoom } from "./joined-room.js";
 import { type MemberPageSources, readMembers } from "./member-pages.js";
-import { PageReads } from "./page-reads.js";
+import { PAGES_AT_ONCE, PageReads } from "./page-reads.js";
 import { SessionRooms } from "./session-rooms.js";
 
 /** The parts of the gateway that requests about rooms need. */
@@ -29,6 +29,8 @@ export interface RoomContext extends MemberPageSources {
   readonly recovery: RecoveryLimit;
   /** Counts the joins that were refused because a limit of the server was reached. */
   readonly reached: LimitCounter;
+  /** The reads of roster pages for all connections. */
+  readonly pageReads: PageReads;
   /** Number of receivers of a message to a room, as far as it is known. */
   readonly audienceOfRoom: (room: string) => number;
 }
@@ -64,7 +66,7 @@ type RequestOf<T extends ClientFrame["type"]> = Extract<ClientFrame, { type: T }
 export class RoomRequests {
   readonly #options: RoomRequestsOptions;
   readonly #rooms: SessionRooms;
-  readonly #pageReads = new PageReads();
+  readonly #pageReads = new PageReads(PAGES_AT_ONCE.connection);
 
   constructor(options: RoomRequestsOptions) {
     this.#options = options;
@@ -194,7 +196,7 @@ export class RoomRequests {
   async #members({ ref, ...request }: RequestOf<"members">): Promise<void> {
     const { permissions, context, account, answers } = this.#options;
     await permissions.members(request.room);
-    await this.#pageReads.inTurn(async () => {
+    const read = async (): Promise<void> => {
       if (this.#options.isClosed()) return;
       this.#requireReader();
       account.pay(0);
@@ -202,7 +204,8 @@ export class RoomRequests {
       const page = await readMembers(context, { ...request, isOccupied });
       account.owe(READING_COST * page.members.length);
       answers.send(page, ref);
-    });
+    };
+    await this.#pageReads.inTurn(() => context.pageReads.inTurn(read));
   }
 
   async #enter(
