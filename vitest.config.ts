@@ -29,6 +29,7 @@ const TRIALS = [
   "apps/gateway/src/faults/killed-by-default.redis.test.ts",
   "apps/gateway/src/faults/redis-cut.redis.test.ts",
   "apps/gateway/src/faults/sentinel-failover.redis.test.ts",
+  "packages/contract-tests/src/clients-bite.test.ts",
   "packages/presence/src/absences.redis.test.ts",
 ];
 

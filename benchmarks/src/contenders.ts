@@ -9,6 +9,7 @@ import { socketIoProtocol } from "./protocols/socket-io-protocol.js";
 export const CONTENDER_NAMES = [
   "cm",
   "cm-no-window",
+  "cm-ws",
   "minimum",
   "minimum-window",
   "same-bytes",
@@ -20,6 +21,14 @@ export const CONTENDER_NAMES = [
   "socket.io-streams",
 ] as const;
 export type ContenderName = (typeof CONTENDER_NAMES)[number];
+
+/** The forms of this project's gateway, which are compared with the other contenders. */
+export const OWN_CONTENDERS = ["cm", "cm-no-window", "cm-ws"] as const satisfies readonly ContenderName[];
+
+/** Whether a contender is a form of this project's gateway. */
+export function isOwnContender(name: string): boolean {
+  return OWN_CONTENDERS.some((own) => own === name);
+}
 
 /** How to start a contender's server, and which protocol it uses. */
 export interface Contender {
@@ -84,6 +93,13 @@ export const CONTENDERS: Readonly<Record<ContenderName, Contender>> = {
     program: program("../../apps/gateway/dist/main.js"),
     path: "/ws",
     environment: (index) => ({ ...cmEnvironment(index), ROOM_WINDOW_MS: "0" }),
+    protocol: cmProtocol,
+  },
+  // The gateway with the transport that needs no native code.
+  "cm-ws": {
+    program: program("../../apps/gateway/dist/main.js"),
+    path: "/ws",
+    environment: (index) => ({ ...cmEnvironment(index), TRANSPORT: "ws" }),
     protocol: cmProtocol,
   },
   minimum: {

@@ -79,6 +79,12 @@ export const SCENARIOS: readonly Scenario[] = [
     contenders: [...USUAL, "socket.io-sharded", "socket.io-streams"],
   },
   { name: "big-rooms", rooms: 10, members: 200, rate: 500, bytes: 200, contenders: USUAL },
+  // What the transport without native code costs.
+  {
+    name: "transports",
+    ...{ rooms: 50, members: 20, rate: 3_000, bytes: 200 },
+    contenders: ["cm", "cm-ws", "minimum", "ws"],
+  },
   // In hot rooms, twenty players per room send twenty messages per second each.
   {
     name: "hot-rooms",

@@ -6,7 +6,7 @@ import { KEY_TABLE } from "../../packages/redis-store/dist/keys/key-table.js";
 import { filesUnder } from "../workspace/setup/build-stamp.mjs";
 import { publishablePackages, ROOT } from "../workspace/workspace.mjs";
 import { codeBlock, comparisonTable, decisionTable, keyTable, packageTable, variableTable } from "./page-tables.mjs";
-import { errorsOf, errorTable, optionTable, replaceGenerated, weightOf } from "./readme-tables.mjs";
+import { errorsOf, errorTable, optionTable, partErrorTable, replaceGenerated, weightOf } from "./readme-tables.mjs";
 
 const CONTENTS = JSON.parse(readFileSync(join(ROOT, "tooling/workspace/tarball-contents.json"), "utf8"));
 
@@ -20,7 +20,8 @@ const read = (path) => readFileSync(join(ROOT, path), "utf8");
  * docs: from `<!-- generated: <kind> <arguments> -->` to `<!-- generated: end -->`. With `--check`, writes
  * nothing, and fails if a page differs from the code.
  *
- * Kinds in a package's README: `options <file> <interface>`, `errors` and `weight`. Elsewhere:
+ * Kinds in a package's README: `options <file> <interface>`, `errors`, `errors-of-parts` (those of the packages
+ * that it depends on) and `weight`. Elsewhere:
  * `code <file> [<region>]` (a file of the repository, or the lines between `// #region <region>` and
  * `// #endregion`), `variables`, `packages`, `decisions`, `keys` (of the Redis store) and `comparison`
  * (ratios of docs/performance.md).
@@ -41,13 +42,43 @@ function write(file, make) {
   else writeFileSync(join(ROOT, file), written);
 }
 
-for (const { dir, manifest } of publishablePackages()) {
-  const sources = filesUnder(`${dir}/src`).filter(
-    (path) => path.endsWith(".ts") && !/\.(test|fixture)\.ts$/.test(path),
-  );
+const packages = new Map(publishablePackages().map((each) => [each.manifest.name, each]));
+
+/** The errors that the code of a package throws, without those that the tests throw which it ships. */
+function thrownBy({ dir }) {
+  const sources = filesUnder(`${dir}/src`)
+    .filter((path) => path.endsWith(".ts") && !/\.(test|fixture)\.ts$/.test(path))
+    .map(read)
+    .filter((source) => !/^import \{[^}]*\bexpect\b[^}]*\} from "vitest";$/m.test(source));
+  return errorsOf(sources, ERROR_CODES);
+}
+
+/**
+ * The packages of this workspace that one is made of, at any depth. Without `@cm/protocol`, whose errors
+ * concern arguments and frames, or parts that only some packages use.
+ */
+function partsOf({ manifest }) {
+  const names = new Set();
+  const visit = ({ dependencies = {} }) => {
+    for (const name of Object.keys(dependencies)) {
+      if (name === "@cm/protocol" || names.has(name) || !packages.has(name)) continue;
+      names.add(name);
+      visit(packages.get(name).manifest);
+    }
+  };
+  visit(manifest);
+  return [...names].sort().map((name) => packages.get(name));
+}
+
+for (const each of packages.values()) {
+  const { dir, manifest } = each;
   write(`${dir}/README.md`, (kind, args) => {
     if (kind === "options") return optionTable(read(`${dir}/${args[0]}`), args[1]);
-    if (kind === "errors") return errorTable(errorsOf(sources.map(read), ERROR_CODES));
+    if (kind === "errors") return errorTable(thrownBy(each));
+    if (kind === "errors-of-parts") {
+      const parts = partsOf(each).map((part) => ({ name: part.manifest.name, errors: thrownBy(part) }));
+      return partErrorTable(thrownBy(each), parts);
+    }
     if (kind === "weight") return weightOf(manifest, CONTENTS[manifest.name]);
     return undefined;
   });

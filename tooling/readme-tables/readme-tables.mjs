@@ -48,14 +48,38 @@ export function errorTable(errors) {
   return ["| code | the same call may succeed later | meaning |", "|---|---|---|", ...lines].join("\n");
 }
 
-/** Describes the size and the dependencies of a package. */
-export function weightOf({ dependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} }, { maxPackedKiB }) {
+/**
+ * The table of the errors that a package's parts throw and the package itself does not: each code with the
+ * parts that throw it. `parts` has the names of the parts and their entries of the codes.
+ */
+export function partErrorTable(own, parts) {
+  const found = new Map();
+  for (const { name, errors } of parts) {
+    for (const [code, entry] of errors) {
+      if (own.some(([each]) => each === code)) continue;
+      if (!found.has(code)) found.set(code, { ...entry, from: [] });
+      found.get(code).from.push(`\`${name}\``);
+    }
+  }
+  const lines = [...found].map(
+    ([code, { retryable, meaning, from }]) =>
+      `| \`${code}\` | ${retryable ? "yes" : "no"} | ${cell(meaning)} | ${from.join(", ")} |`,
+  );
+  return ["| code | the same call may succeed later | meaning | from |", "|---|---|---|---|", ...lines].join("\n");
+}
+
+/** Describes the sizes and the dependencies of a package. */
+export function weightOf(
+  { dependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} },
+  { maxPackedKiB, maxInstalledMiB },
+) {
   const list = (names) => names.map((name) => `\`${name}\``).join(", ");
   const peers = Object.keys(peerDependencies).filter((name) => !peerDependenciesMeta[name]?.optional);
   const optional = Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional);
   const brings = Object.keys(dependencies);
   return [
-    `The tarball has at most ${maxPackedKiB} KiB, held by a check.`,
+    `The tarball has at most ${maxPackedKiB} KiB, and an installation by npm with all that it brings at most ` +
+      `${maxInstalledMiB} MiB, both held by checks.`,
     brings.length === 0 ? "It has no dependencies." : `It depends on ${list(brings)}.`,
     ...(peers.length === 0 ? [] : [`Peers: ${list(peers)}.`]),
     ...(optional.length === 0 ? [] : [`Optional peers: ${list(optional)}.`]),

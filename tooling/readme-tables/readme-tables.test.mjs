@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { errorsOf, optionsOf, optionTable, replaceGenerated, weightOf } from "./readme-tables.mjs";
+import { errorsOf, optionsOf, optionTable, partErrorTable, replaceGenerated, weightOf } from "./readme-tables.mjs";
 
 const SOURCE = `
 /** What a thing takes. */
@@ -39,6 +39,25 @@ it("a table of errors has the codes that the sources throw", () => {
   ]);
 });
 
+it("a table of the errors of parts has those that the package itself does not throw", () => {
+  const entry = { retryable: true, meaning: "It is full." };
+  const parts = [
+    {
+      name: "a",
+      errors: [
+        ["closed", entry],
+        ["full", entry],
+      ],
+    },
+    { name: "b", errors: [["full", entry]] },
+  ];
+  expect(
+    partErrorTable([["closed", entry]], parts)
+      .split("\n")
+      .slice(2),
+  ).toEqual(["| `full` | yes | It is full. | `a`, `b` |"]);
+});
+
 it("a README keeps the text outside of the markers", () => {
   const text = "a\n<!-- generated: options src/a.ts A -->\nold\n<!-- generated: end -->\nb\n";
   expect(replaceGenerated(text, (kind, args) => `${kind} ${args.join()}`)).toBe(
@@ -52,7 +71,7 @@ it("the weight names dependencies and peers", () => {
     peerDependencies: { ws: "*", "@types/ws": "*" },
     peerDependenciesMeta: { "@types/ws": { optional: true } },
   };
-  expect(weightOf(manifest, { maxPackedKiB: 35 })).toBe(
-    "The tarball has at most 35 KiB, held by a check. It depends on `@cm/protocol`. Peers: `ws`. Optional peers: `@types/ws`.",
+  expect(weightOf(manifest, { maxPackedKiB: 35, maxInstalledMiB: 2 })).toBe(
+    "The tarball has at most 35 KiB, and an installation by npm with all that it brings at most 2 MiB, both held by checks. It depends on `@cm/protocol`. Peers: `ws`. Optional peers: `@types/ws`.",
   );
 });

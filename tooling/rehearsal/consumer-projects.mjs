@@ -54,13 +54,16 @@ export class Projects {
     return this.#run(`pnpm ${args.join(" ")}`, dir, ...pnpmCommand([...store, ...args]));
   }
 
-  yarn(dir, ...args) {
+  async yarn(dir, ...args) {
+    // Yarn does not read npm's settings.
+    const registry = (await this.npm(dir, "config", "get", "registry")).trim();
     return this.#run(
       `yarn ${args.join(" ")}`,
       dir,
       "npx",
       ["--yes", "--prefer-offline", "@yarnpkg/cli-dist@4.18.1", ...args],
       {
+        YARN_NPM_REGISTRY_SERVER: registry,
         YARN_ENABLE_GLOBAL_CACHE: "false",
         YARN_ENABLE_TELEMETRY: "false",
         YARN_ENABLE_IMMUTABLE_INSTALLS: "false",
@@ -68,9 +71,9 @@ export class Projects {
     );
   }
 
-  /** Runs a program of the project with Node. Resolves to its output. */
-  node(dir, ...args) {
-    return this.#run(`node ${args.join(" ")}`, dir, process.execPath, ["--no-warnings", ...args]);
+  /** Runs a program of the project with Node, with additional environment variables. Resolves to its output. */
+  node(dir, args, env) {
+    return this.#run(`node ${args.join(" ")}`, dir, process.execPath, ["--no-warnings", ...args], env);
   }
 
   /** The environment of a project's processes. */

@@ -1,15 +1,15 @@
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { ROOT, SetupError } from "../workspace/workspace.mjs";
 import { inTurn } from "./sequential-tasks.mjs";
 
 const EXAMPLES = join(ROOT, "examples");
 
-/** uWebSockets.js is not in the registry under this name; a workspace test runs the examples that need it. */
-const NATIVE = "uWebSockets.js";
-
-/** These examples need Redis; a workspace test runs them. */
+/** These examples need Redis. The others use it if they find it, which a workspace test tries. */
 const NEEDS_REDIS = new Set(["01-rooms-for-ws", "16-rooms-and-presence-for-ws"]);
+
+/** The silence after which a server counts as dead, in milliseconds, for the example that kills one. */
+const DEAD_AFTER_MS = "500";
 
 /**
  * pnpm fails an installation if a package has an install script about which the project's `pnpm-workspace.yaml` says
@@ -19,6 +19,14 @@ const PNPM_SETTINGS = new Map([["14-browser-bundle", "allowBuilds:\n  esbuild: f
 
 const COMPILERS = ["5.4", "5.9", "6", "7"];
 
+/** A program whose module resolution does not read `exports`, and the compiler's hint. */
+const OLD_RESOLUTION = {
+  source: 'import { createRouter } from "@cm/router";\nconsole.log(createRouter);\n',
+  compiler: "5.9",
+  args: ["--noEmit", "--module", "commonjs", "--moduleResolution", "node10"],
+  hint: "Consider updating to 'node16', 'nodenext', or 'bundler'",
+};
+
 const MODES = [
   { module: "nodenext", moduleResolution: "nodenext" },
   { module: "esnext", moduleResolution: "bundler" },
@@ -26,35 +34,44 @@ const MODES = [
 
 /**
  * Installs each example as a project of its own, builds it with its own compiler, runs it, and runs its tests if it
- * has some: once with npm and once with pnpm.
+ * has some: once with npm and once with pnpm. Those that need Redis get one.
  */
 export async function runExamples(projects, versions) {
-  await inTurn(
-    exampleNames().flatMap((name) => {
-      const manifest = resolvedManifest(name, versions);
-      if (NATIVE in manifest.dependencies) return [];
-      const create = (project) => {
-        const dir = projects.create(project);
-        copyProject(name, dir);
-        writeFileSync(join(dir, "package.json"), JSON.stringify(manifest));
-        return dir;
-      };
-      const buildAndRun = async (dir, run) => {
-        await run(dir, "install");
-        await run(dir, "run", "build");
-        if (!NEEDS_REDIS.has(name)) await projects.node(dir, join("dist", "main.js"));
-        if (manifest.scripts.test !== undefined) await run(dir, "test");
-      };
-      const byNpm = () => buildAndRun(create(`example-${name}`), (dir, ...args) => projects.npm(dir, ...args));
-      const byPnpm = () => {
-        const dir = create(`example-${name}-pnpm`);
-        const settings = PNPM_SETTINGS.get(name);
-        if (settings !== undefined) writeFileSync(join(dir, "pnpm-workspace.yaml"), settings);
-        return buildAndRun(dir, (project, ...args) => projects.pnpm(project, ...args));
-      };
-      return [byNpm, byPnpm];
-    }),
-  );
+  // Loaded here, because the test kit may have been built by this program only now.
+  const { startRedis } = await import("@cm/test-kit");
+  const redis = await startRedis();
+  try {
+    await inTurn(exampleJobs(projects, versions, redis.url));
+  } finally {
+    await redis.close();
+  }
+}
+
+function exampleJobs(projects, versions, redisUrl) {
+  return exampleNames().flatMap((name) => {
+    const manifest = resolvedManifest(name, versions);
+    const create = (project) => {
+      const dir = projects.create(project);
+      copyProject(name, dir);
+      writeFileSync(join(dir, "package.json"), JSON.stringify(manifest));
+      return dir;
+    };
+    const buildAndRun = async (dir, run) => {
+      await run(dir, "install");
+      await run(dir, "run", "build");
+      const redis = { REDIS_URL: redisUrl, REDIS_PREFIX: basename(dir), DEAD_AFTER_MS };
+      await projects.node(dir, [join("dist", "main.js")], NEEDS_REDIS.has(name) ? redis : {});
+      if (manifest.scripts.test !== undefined) await run(dir, "test");
+    };
+    const byNpm = () => buildAndRun(create(`example-${name}`), (dir, ...args) => projects.npm(dir, ...args));
+    const byPnpm = () => {
+      const dir = create(`example-${name}-pnpm`);
+      const settings = PNPM_SETTINGS.get(name);
+      if (settings !== undefined) writeFileSync(join(dir, "pnpm-workspace.yaml"), settings);
+      return buildAndRun(dir, (project, ...args) => projects.pnpm(project, ...args));
+    };
+    return [byNpm, byPnpm];
+  });
 }
 
 /**
@@ -62,7 +79,7 @@ export async function runExamples(projects, versions) {
  * The newest compiler also checks the packages' declarations (no `skipLibCheck`).
  */
 export async function checkTypes(projects, versions) {
-  const names = exampleNames().filter((name) => !(NATIVE in resolvedManifest(name, versions).dependencies));
+  const names = exampleNames();
   const manifests = names.map((name) => resolvedManifest(name, versions));
   const dir = projects.create("example-types");
   for (const name of names) cpSync(join(EXAMPLES, name, "src"), join(dir, "src", name), { recursive: true });
@@ -89,7 +106,7 @@ export async function checkTypes(projects, versions) {
       // Only the newest compiler checks declarations of other packages, which older ones may not be able to read.
       const args = version === COMPILERS.at(-1) ? [] : ["--skipLibCheck"];
       const compiler = join("node_modules", `typescript-${version}`, "bin", "tsc");
-      const failure = await projects.node(dir, compiler, ...args).then(
+      const failure = await projects.node(dir, [compiler, ...args]).then(
         () => undefined,
         (error) => error,
       );
@@ -97,6 +114,16 @@ export async function checkTypes(projects, versions) {
     }
   }
   if (faults.length > 0) throw new SetupError(faults.join("\n\n"));
+  await checkOldResolution(projects, dir);
+}
+
+/** Checks that the compiler says what to set where the project's kind of module resolution finds no types. */
+async function checkOldResolution(projects, dir) {
+  const { source, compiler, args, hint } = OLD_RESOLUTION;
+  writeFileSync(join(dir, "old-resolution.ts"), source);
+  const tsc = join("node_modules", `typescript-${compiler}`, "bin", "tsc");
+  const said = await projects.node(dir, [tsc, ...args, "old-resolution.ts"]).catch((error) => error.message);
+  if (!said.includes(hint)) throw new SetupError(`TypeScript does not say what to set:\n${said}`);
 }
 
 function exampleNames() {

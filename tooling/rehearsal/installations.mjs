@@ -1,9 +1,12 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { publishablePackages, ROOT, SetupError } from "../workspace/workspace.mjs";
 import { installedVersions } from "./consumer-projects.mjs";
 import { installedBy, isTestFile, missingLine, programOf } from "./readme-programs.mjs";
 import { inTurn } from "./sequential-tasks.mjs";
+
+/** For each package, among others the maximum size of an installation. */
+const CONTENTS = JSON.parse(readFileSync(join(ROOT, "tooling", "workspace", "tarball-contents.json"), "utf8"));
 
 /**
  * Program that imports and requires every entry of the named packages: both must give the same names, and at
@@ -27,11 +30,43 @@ for (const name of process.argv.slice(2)) {
 }
 `;
 
-/** What a store on Redis says where its peer was not installed. */
-const WITHOUT_PEER = `
-import { createRedisStore } from "@cm/redis-store";
-await createRedisStore({ url: "redis://127.0.0.1:1" }).start().catch(({ code, message }) => console.log(code, message));
+/** Options of a server on any transport. */
+const SERVER_OPTIONS = `
+const nothing = () => undefined;
+const handler = { open: nothing, frame: nothing, binary: nothing, closed: nothing };
+const options = {
+  port: 0, subprotocols: ["x"], authenticate: nothing, nextConnectionId: nothing, handler, onError: nothing,
+};
+async function tell(part) {
+  await part.start().catch(({ code, message }) => console.log(code, message));
+  await part.close();
+}
 `;
+
+const WITHOUT_NATIVE = `
+import { createUwsServer } from "@cm/server-uws";
+${SERVER_OPTIONS}
+await tell(createUwsServer(options));
+`;
+
+const NATIVE_MISSING = /^native-load-failed .*npm install uNetworking\/uWebSockets\.js#v/m;
+
+/** What packages say in a project without their peers: those that load a peer at their start, and a suite. */
+const WITHOUT_PEERS = `
+import { createRedisStore } from "@cm/redis-store";
+import { createWsServer } from "@cm/server-ws";
+${SERVER_OPTIONS}
+await tell(createRedisStore({ url: "redis://127.0.0.1:1" }));
+await tell(createWsServer(options));
+await import("@cm/contract-tests").catch(({ code, message }) => console.log(code, message));
+`;
+
+/** The lines that it prints. Node.js itself finds that vitest is missing, because it links a module's imports first. */
+const PEERS_MISSING = [
+  /^options-invalid .*npm install ioredis\.$/m,
+  /^options-invalid .*npm install ws\.$/m,
+  /^ERR_MODULE_NOT_FOUND .*package 'vitest'/m,
+];
 
 /**
  * Packages whose README programs are run by a workspace test, because they need Redis, or uWebSockets.js,
@@ -40,30 +75,59 @@ await createRedisStore({ url: "redis://127.0.0.1:1" }).start().catch(({ code, me
 const NOT_HERE = new Set(["@cm/redis-store", "@cm/server-uws"]);
 
 /**
- * Installs each package alone with npm, with the packages named in its README with pnpm, which hides
+ * Installs each package alone with npm, which must not take more space than its README says, with the packages named in its README with pnpm, which hides
  * undeclared dependencies, and all except the suites together with yarn, which does not install peers. Each
- * package is imported and required, and its README's program must print what it promises.
+ * package is imported and required, has a changelog with its version, and its README's program must print what
+ * it promises.
  */
 export async function checkInstallations(projects, versions) {
   const names = Object.keys(versions);
   const jobs = names.flatMap((name) => [
-    async () => installed(projects, "npm", `npm-${name.slice(4)}`, [name], versions),
+    async () => checkSize(name, await installed(projects, "npm", `npm-${name.slice(4)}`, [name], versions)),
     async () => asItsReadmeSays(projects, name, versions),
   ]);
   // Yarn resolves vitest's dependencies for every platform, and not every registry has all of them.
   const withYarn = names.filter((name) => name !== "@cm/contract-tests");
   jobs.push(async () => installed(projects, "yarn", "yarn-all", [...withYarn, "ws", "ioredis"], versions));
-  jobs.push(async () => withoutPeer(projects));
+  jobs.push(async () => withoutPeers(projects));
+  jobs.push(async () => withoutNative(projects, versions));
   await inTurn(jobs);
 }
 
-/** Checks that a store on Redis says what to install, in a project whose manager installs no peers. */
-async function withoutPeer(projects) {
-  const dir = projects.create("npm-without-peer", { "main.mjs": WITHOUT_PEER });
-  await projects.npm(dir, "install", "--legacy-peer-deps", "@cm/redis-store");
-  const printed = await projects.node(dir, "main.mjs");
-  if (!/^options-invalid .*npm install ioredis\.$/m.test(printed)) {
-    throw new SetupError(`A store without ioredis does not say what to install:\n${printed}`);
+/** Checks the size of a project in which npm has installed one package with its dependencies and peers. */
+function checkSize(name, dir) {
+  const modules = join(dir, "node_modules");
+  const files = readdirSync(modules, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const bytes = files.reduce((sum, { parentPath, name: file }) => sum + statSync(join(parentPath, file)).size, 0);
+  const { maxInstalledMiB } = CONTENTS[name];
+  if (bytes > maxInstalledMiB * 2 ** 20) {
+    const size = (bytes / 2 ** 20).toFixed(1);
+    throw new SetupError(
+      `${name} with its dependencies takes ${size} MiB, more than the ${maxInstalledMiB} that its README says.`,
+    );
+  }
+}
+
+/** Checks that packages say what to install, in a project whose manager installs no peers. */
+async function withoutPeers(projects) {
+  const dir = projects.create("npm-without-peers", { "main.mjs": WITHOUT_PEERS });
+  const names = ["redis-store", "server-ws", "contract-tests"].map((name) => `@cm/${name}`);
+  await projects.npm(dir, "install", "--legacy-peer-deps", ...names);
+  // The suites depend on ws and bring it into the project.
+  rmSync(join(dir, "node_modules", "ws"), { recursive: true });
+  const printed = await projects.node(dir, ["main.mjs"]);
+  for (const line of PEERS_MISSING) {
+    if (!line.test(printed)) throw new SetupError(`Without peers, a package does not say ${line}:\n${printed}`);
+  }
+}
+
+/** Checks that @cm/server-uws, alone in a project of yarn, is installed and says at its start what to install. */
+async function withoutNative(projects, versions) {
+  const dir = await installed(projects, "yarn", "yarn-server-uws", ["@cm/server-uws"], versions);
+  writeFileSync(join(dir, "main.mjs"), WITHOUT_NATIVE);
+  const printed = await projects.node(dir, ["main.mjs"]);
+  if (!NATIVE_MISSING.test(printed)) {
+    throw new SetupError(`A server without uWebSockets.js does not say what to install:\n${printed}`);
   }
 }
 
@@ -79,7 +143,7 @@ async function asItsReadmeSays(projects, name, versions) {
   const file = isTest ? "readme.test.mjs" : "readme.mjs";
   writeFileSync(join(dir, file), program);
   const command = isTest ? [join("node_modules", "vitest", "vitest.mjs"), "run"] : [];
-  const printed = await projects.node(dir, ...command, file);
+  const printed = await projects.node(dir, [...command, file]);
   const missing = missingLine(program, printed);
   if (missing !== undefined) throw new SetupError(`The program of ${name} does not print "${missing}":\n${printed}`);
 }
@@ -89,10 +153,13 @@ async function installed(projects, manager, project, wanted, versions) {
   if (manager === "npm") await projects.npm(dir, "install", ...wanted);
   else await projects[manager](dir, "add", ...wanted);
   const names = wanted.filter((name) => name in versions);
-  const printed = await projects.node(dir, "load.mjs", ...names);
+  const printed = await projects.node(dir, ["load.mjs", ...names]);
   for (const name of names) {
     if (!printed.includes(`${name} ${versions[name]}\n`))
       throw new SetupError(`${project} has another ${name}:\n${printed}`);
+    const changelog = readFileSync(join(dir, "node_modules", name, "CHANGELOG.md"), "utf8");
+    if (!changelog.split("\n").includes(`## ${versions[name]}`))
+      throw new SetupError(`The changelog of ${name} in ${project} has no ${versions[name]}:\n${changelog}`);
   }
   // pnpm links to its own store folder, which has one folder per version.
   if (manager === "pnpm") return dir;
@@ -105,7 +172,8 @@ function yarnFiles({ registryUrl }) {
   return {
     ".yarnrc.yml": [
       "nodeLinker: node-modules",
-      "unsafeHttpWhitelist: [127.0.0.1]",
+      // The registry of the environment may be one on the local network, as the one of this rehearsal is.
+      'unsafeHttpWhitelist: ["*"]',
       `npmScopes: { cm: { npmRegistryServer: "${registryUrl}" } }`,
       // By default, yarn refuses packages that were published less than a day ago.
       'npmPreapprovedPackages: ["@cm/*"]',

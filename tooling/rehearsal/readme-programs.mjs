@@ -4,6 +4,20 @@ export function installedBy(readme) {
   return line.split(/\s+/).filter(Boolean);
 }
 
+/** The packages that a program imports, without those of Node.js. */
+export function importedBy(program) {
+  const ids = [...program.matchAll(/^import .*?"([^"]+)";/gm)].map(([, id]) => id);
+  const names = ids.filter((id) => !id.startsWith("node:")).map((id) => /^(@[^/]+\/)?[^/]+/.exec(id)[0]);
+  return [...new Set(names)];
+}
+
+/** The name of the package that an argument of `npm install` installs: of a name, a version or a repository. */
+export function nameOf(argument) {
+  const [before] = argument.split("#");
+  if (!argument.startsWith("@") && before.includes("/")) return before.split("/")[1];
+  return /^@?[^@]+/.exec(argument)[0];
+}
+
 /** A README's first program, or `undefined`. */
 export function programOf(readme) {
   return /^```js\n(.*?)^```$/ms.exec(readme)?.[1];

@@ -3,11 +3,20 @@ import { join } from "node:path";
 import { describe, expect, inject, it } from "vitest";
 import { runCommand } from "../workspace/child-commands.mjs";
 import { publishablePackages, ROOT } from "../workspace/workspace.mjs";
-import { installedBy, isTestFile, missingLine, programOf, promisedLines } from "./readme-programs.mjs";
+import {
+  importedBy,
+  installedBy,
+  isTestFile,
+  missingLine,
+  nameOf,
+  programOf,
+  promisedLines,
+} from "./readme-programs.mjs";
 
 const READMES = publishablePackages().map(({ dir, manifest }) => ({
   dir,
   name: manifest.name,
+  exports: Object.keys(manifest.exports),
   readme: readFileSync(join(ROOT, dir, "README.md"), "utf8"),
 }));
 
@@ -45,9 +54,49 @@ describe("the README of a package", () => {
     },
   );
 
+  it.each(READMES)("$name installs everything that its program imports", ({ readme }) => {
+    const installed = installedBy(readme).map(nameOf);
+    for (const name of importedBy(programOf(readme))) expect(installed).toContain(name);
+  });
+
+  it.each(READMES)("$name says whether a TypeScript project needs the types of Node.js", async (each) => {
+    const says = /TypeScript\s+projects?\s+needs?[^.]*`@types\/node`/.test(each.readme);
+    expect(says).toBe(await needsNodeTypes(each));
+  });
+
   it.each(["Promises", "Options", "Weight"])("has a section: %s", (title) => {
     for (const { name, readme } of READMES) expect(readme, name).toMatch(new RegExp(`^#+ ${title}$`, "m"));
   });
+});
+
+/** Whether the declarations of a package, or those that they import, use the types of Node.js. */
+async function needsNodeTypes({ dir, name, exports }) {
+  const file = join(ROOT, dir, ".readme-types.ts");
+  const entries = exports.map((path, index) => `export * as entry${index} from "${name}${path.slice(1)}";`);
+  writeFileSync(file, entries.join("\n"));
+  try {
+    const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
+    const options = ["--ignoreConfig", "--noEmit", "--strict", "--module", "nodenext", "--target", "es2022"];
+    // Without this option, some compilers load all the types that are installed.
+    const args = [tsc, ...options, "--types", "", "--listFiles", file];
+    const { code, output } = await runCommand(process.execPath, args, { cwd: join(ROOT, dir), timeoutMs: 60_000 });
+    // A declaration that refers to the types of Node.js loads them where they are installed.
+    return code !== 0 || output.includes("/@types/node/");
+  } finally {
+    rmSync(file);
+  }
+}
+
+it("the packages that a program imports and that a line installs are found", () => {
+  const program = 'import { once } from "node:events";\nimport a from "@cm/a/b";\nimport { c } from "c/d";\n';
+  expect(importedBy(program)).toEqual(["@cm/a", "c"]);
+  expect(["@cm/a", "@cm/a@1", "vitest@4", "uNetworking/uWebSockets.js#v20", "ws"].map(nameOf)).toEqual([
+    "@cm/a",
+    "@cm/a",
+    "vitest",
+    "uWebSockets.js",
+    "ws",
+  ]);
 });
 
 it("a line that a program does not print in its place is found", () => {

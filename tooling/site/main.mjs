@@ -6,7 +6,7 @@ import { runAsProgram } from "../workspace/child-commands.mjs";
 import { writeApi } from "./api-reference.mjs";
 import { lookAtSite } from "./browser-check.mjs";
 import { checkBuiltLinks } from "./built-links.mjs";
-import { checkCodeBlocks } from "./code-blocks.mjs";
+import { checkCodeBlocks } from "./code-block-check.mjs";
 import { serveSite } from "./serve.mjs";
 import { writePages } from "./site-pages.mjs";
 import { PLACES } from "./site-paths.mjs";

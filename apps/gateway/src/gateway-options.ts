@@ -1,9 +1,10 @@
 import { createTokenVerifier, type Identity, type Rights, type TokenVerifierOptions } from "@cm/auth";
 import { CmError, isCmError, type Store } from "@cm/protocol";
 import type { Route, RouteHandler, SlowReaderPolicy, UpgradeRequest } from "@cm/transport";
+import { lacksOrigins } from "./config/allowed-origins.js";
 import { bytesPerSecondOf, readGatewayConfig } from "./config/config-reader.js";
 import { type GatewayConfig, TRANSPORTS } from "./config/gateway-config.js";
-import { isHost } from "./config/host-names.js";
+import { isHost } from "./config/host-validation.js";
 import { requireKnownName } from "./known-option-names.js";
 import { createWarningLogger } from "./log/warning-logger.js";
 import type { GatewayHooks } from "./session/hooks.js";
@@ -32,7 +33,7 @@ export interface GatewayClock {
 export interface GatewayUser {
   /** A name of 1 to 255 bytes. */
   readonly userId: string;
-  /** Data about the user that is passed to the hooks. */
+  /** Data about the user that is passed to the hooks, and goes nowhere else. */
   readonly data?: unknown;
   /** The user's permissions; see `Rights.parse` of `@cm/auth`. Default: everything that the hooks allow. */
   readonly rights?: Rights | undefined;
@@ -44,7 +45,10 @@ export interface GatewayUser {
   readonly expiresAtMs?: number | undefined;
   /** The token's id, which can be used to revoke it. */
   readonly tokenId?: string | undefined;
-  /** Time at which the token was issued, in milliseconds since the Unix epoch. */
+  /**
+   * Time at which the token was issued, in milliseconds since the Unix epoch. Revocations of the user compare it,
+   * and a connection that has it accepts no token that was issued earlier, or without it.
+   */
   readonly issuedAtMs?: number | undefined;
 }
 
@@ -68,10 +72,14 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
     | undefined;
   /**
    * Returns the user of a token that a connected client sends with `refresh`, within `hookTimeoutMs`, or throws
-   * like `authenticate`. Default: clients can't send tokens while connected.
+   * like `authenticate`. Its permissions, times and `data` replace the previous ones. Default: clients can't send
+   * tokens while connected.
    */
   readonly refresh?: ((token: string) => GatewayUser | Promise<GatewayUser>) | undefined;
-  /** Authenticates clients with JSON Web Tokens, instead of `authenticate` and `refresh`. */
+  /**
+   * Authenticates clients with JSON Web Tokens, instead of `authenticate` and `refresh`. If `sources` contains
+   * `cookie` and `listenHost` is not a loopback address, `allowedOrigins` is required.
+   */
   readonly tokens?: TokenVerifierOptions | undefined;
   /** Time before a token's expiry at which the client is notified, in milliseconds. Default 30,000; 0 to a day. */
   readonly tokenWarningMs?: number | undefined;
@@ -89,7 +97,9 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
   readonly slowReaderPolicy?: ((room: string) => SlowReaderPolicy | undefined) | undefined;
   /**
    * Maximum number of pending hooks, and maximum number of pending requests to `routes`. Further requests are
-   * rejected with `unavailable`, over HTTP as 503. Default 10,000; 1 to 1,000,000.
+   * rejected with `unavailable`, over HTTP as 503; further calls of `onClose`, which are counted separately, wait. A
+   * hook or handler counts until it settles, or until `hookTimeoutMs` has passed, even if it goes on after that.
+   * Default 10,000; 1 to 1,000,000.
    */
   readonly maxPendingHooks?: number | undefined;
   /**
@@ -266,13 +276,17 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   if (config.slowReaderBytes !== undefined) {
     wholeNumber("slowReaderBytes", config.slowReaderBytes, 1_024, Math.floor(config.maxBackpressureBytes / 2));
   }
+  const authentication = authenticationOf(options);
+  if (lacksOrigins(config)) {
+    throw invalid("allowedOrigins", "given if tokens are read from cookies, because any page could use the cookie");
+  }
   return {
     ...config,
     maxConnections: config.maxConnections === 0 ? NO_LIMIT.maxConnections : config.maxConnections,
     maxRooms: config.maxRooms === 0 ? NO_LIMIT.maxRooms : config.maxRooms,
     maxRequestsPerSecond:
       config.maxRequestsPerSecond === 0 ? NO_LIMIT.maxRequestsPerSecond : config.maxRequestsPerSecond,
-    ...authenticationOf(options),
+    ...authentication,
     tokenWarningMs,
     tokenGraceMs,
     slowReaderPolicy: options.slowReaderPolicy,

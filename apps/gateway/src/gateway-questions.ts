@@ -1,6 +1,6 @@
 import { CmError, decodeUtf8, encodeUtf8, parseName } from "@cm/protocol";
 import type { QuestionHandler } from "@cm/router";
-import type { Revocation } from "./auth/revocations.js";
+import type { Revocation } from "./auth/revocation-list.js";
 
 /** The text of the question for statistics, which any server of the cluster may send to all gateways. */
 const STATISTICS = "stats";

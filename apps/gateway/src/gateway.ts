@@ -1,9 +1,9 @@
 import { createNode, type Node } from "@cm/node";
 import { CmError, connectionIdsOf, type LocalDelivery, type OnError, toCmError } from "@cm/protocol";
-import type { ListeningAddress, TransportServer } from "@cm/transport";
+import { createFaultCounter, type ListeningAddress, type TransportServer } from "@cm/transport";
 import { createAdminListener } from "./admin/admin-listener.js";
 import { Measurements } from "./admin/measurements.js";
-import { concerns, type Revocation, Revocations } from "./auth/revocations.js";
+import { concerns, type Revocation, RevocationList } from "./auth/revocation-list.js";
 import { createControlHandler } from "./control-handler.js";
 import { createGapHandler } from "./gap-notices.js";
 import { type GatewayOptions, type ResolvedGatewayOptions, resolveGatewayOptions } from "./gateway-options.js";
@@ -12,11 +12,12 @@ import { gatewayRoutes } from "./http/gateway-routes.js";
 import { AudienceSizes } from "./limits/audience-sizes.js";
 import { FanOutBudget } from "./limits/fan-out-budget.js";
 import { LimitCounter } from "./limits/limit-counter.js";
+import { limitsReached } from "./limits/limits-reached.js";
 import { createFailureLog } from "./log/failure-log.js";
 import { logLink } from "./log/link-log.js";
 import type { ClientSession } from "./session/client-session.js";
 import { HookRunner } from "./session/hooks.js";
-import { createSessionTransport, type SessionHolder } from "./session/session-transport.js";
+import { createClientTransport, type SessionHolder } from "./session/transport-factory.js";
 
 /** A gateway embedded in an application. */
 export interface Gateway {
@@ -92,6 +93,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     resolveDrainAsked();
   };
   const limits = new LimitCounter();
+  const refused = createFaultCounter();
   const measurements = new Measurements();
   const fanOut = new FanOutBudget({
     perSecond: config.maxFanoutPerSecond,
@@ -130,7 +132,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   });
   // A plain set is enough: each revocation iterates over all sessions, but revocations are rare.
   const sessions = new Set<ClientSession>();
-  const revocations = new Revocations(() => config.clock.now());
+  const revocations = new RevocationList(() => config.clock.now());
   const revokeHere = (revocation: Revocation): number => {
     revocations.add(revocation);
     let closed = 0;
@@ -197,8 +199,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     hasStats: config.publicStats,
     more: config.routes,
     // Use a separate runner with its own limit, so that slow routes do not use up the limit of the hooks.
-    runner: new HookRunner("route", config.hookTimeoutMs, config.maxPendingHooks, (error) =>
-      failures.report(error, "request"),
+    runner: new HookRunner(
+      "route",
+      { timeoutMs: config.hookTimeoutMs, maxPending: config.maxPendingHooks, reached: limits },
+      (error) => failures.report(error, "request"),
     ),
   });
   const monotonicMs = (): number => config.clock.monotonicMs();
@@ -207,20 +211,26 @@ export function createGateway(options: GatewayOptions): Gateway {
     async (user) => (await connectionIdsOf(node.store.users, user)).length,
     monotonicMs,
   );
-  server = createSessionTransport(config, node, routes.table, failures, {
+  server = createClientTransport(config, node, routes.table, failures, {
     sessions,
     revocations,
     measurements,
     fanOut,
     reached: limits,
-    audienceOfRoom: (room) => (fanOut.isLimited ? roomSizes.of(room, server?.membersOf(room) ?? 0) : 0),
-    audienceOfUser: (userId) => (fanOut.isLimited ? userSizes.of(userId, server?.countOf(userId) ?? 0) : 0),
+    refused,
+    chargeRoom: (account, room) => {
+      if (fanOut.isLimited) roomSizes.charge(account, room, server?.membersOf(room) ?? 0);
+    },
+    chargeUser: (account, userId, atLeast) => {
+      if (fanOut.isLimited) userSizes.charge(account, userId, Math.max(atLeast, server?.countOf(userId) ?? 0));
+    },
   });
 
   const admin = createAdminListener(config, node, {
     statistics,
     transport: () => server?.stats(),
-    limits: () => limits.counts(),
+    limits: () => limitsReached(limits.counts(), server?.stats()),
+    requestsRefused: () => refused.counts(),
     measurements,
     revoke,
     onError,

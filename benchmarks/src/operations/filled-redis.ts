@@ -32,8 +32,8 @@ export async function acquireLeases(store: Store, { servers, connectionsPerServe
   const owners: Owner[] = [];
   for (let index = 0; index < servers; index++) {
     const ids = createConnectionIdSource({ serverId: `gateway-${index}`, capacity: connectionsPerServer });
-    const { serverId, incarnation, shelfBits } = ids;
-    const registration = { serverId, incarnation, shelfBits, host: "10.0.0.1", port: 3000 };
+    const { serverId, incarnation, partitionBits } = ids;
+    const registration = { serverId, incarnation, partitionBits, host: "10.0.0.1", port: 3000 };
     owners.push({ ids, lease: await store.servers.acquire(registration, LEASE_TTL_MS) });
   }
   return owners;

@@ -81,8 +81,8 @@ export async function measureReaping(): Promise<ReapingCost> {
 
 async function leaveDead(store: Store): Promise<void> {
   const ids = createConnectionIdSource({ serverId: "dead", capacity: CONNECTIONS });
-  const { serverId, incarnation, shelfBits } = ids;
-  const registration = { serverId, incarnation, shelfBits, host: "10.0.0.1", port: 3000 };
+  const { serverId, incarnation, partitionBits } = ids;
+  const registration = { serverId, incarnation, partitionBits, host: "10.0.0.1", port: 3000 };
   const lease = await store.servers.acquire(registration, 600_000);
   await fillRedis(store, [{ ids, lease }], {
     servers: 1,

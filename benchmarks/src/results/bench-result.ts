@@ -6,8 +6,8 @@ import type { StatisticsCost } from "../operations/statistics-cost.js";
 import type { ScaleOutResult } from "../scale-out/scale-out.js";
 import type { Scenario } from "../scenario.js";
 import type { Measurement } from "../scenario-measurement.js";
-import type { Medians, Ratio } from "./comparison.js";
 import type { Goal } from "./goals.js";
+import type { Medians, Ratio } from "./load-ratios.js";
 import type { Machine } from "./machine.js";
 
 /** The results of one benchmark run. */

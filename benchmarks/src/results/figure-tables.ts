@@ -1,6 +1,6 @@
 import type { FigureRun } from "../figures/figure-run.js";
 import { FIGURE_SCENARIOS } from "../figures/figure-scenarios.js";
-import { type FigureRatio, takeFigureMedians, takeFigureRatios } from "./figure-comparison.js";
+import { type FigureRatio, takeFigureMedians, takeFigureRatios } from "./figure-ratios.js";
 import { round, table } from "./tables.js";
 
 /** The text of a figure scenario. */

@@ -7,8 +7,8 @@ import type { ReapingCost } from "../operations/reaping-cost.js";
 import type { StatisticsCost } from "../operations/statistics-cost.js";
 import type { ScaleOutResult } from "../scale-out/scale-out.js";
 import { SERVER_CPU_A_JOIN } from "../sockets/socket-joins.js";
-import type { Medians, Ratio, RatioFigure } from "./comparison.js";
-import { takeFigureMedians, takeFigureRatios } from "./figure-comparison.js";
+import { takeFigureMedians, takeFigureRatios } from "./figure-ratios.js";
+import type { Medians, Ratio, RatioFigure } from "./load-ratios.js";
 import { median } from "./median.js";
 import { reasonFor } from "./reasons.js";
 

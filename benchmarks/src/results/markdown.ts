@@ -1,9 +1,9 @@
 import type { StormResult } from "../operations/presence-storms.js";
 import type { ScaleOutResult } from "../scale-out/scale-out.js";
 import type { BenchResult } from "./bench-result.js";
-import type { Medians } from "./comparison.js";
 import { figureTables, figureText } from "./figure-tables.js";
 import type { Goal } from "./goals.js";
+import type { Medians } from "./load-ratios.js";
 import { median } from "./median.js";
 import { round, table } from "./tables.js";
 

@@ -6,7 +6,7 @@ import { partnerOf } from "../protocols/room-dialects.js";
 import type { Scenario } from "../scenario.js";
 import type { Measurement } from "../scenario-measurement.js";
 import type { BenchResult } from "./bench-result.js";
-import { takeFigureMedians, takeFigureRatios } from "./figure-comparison.js";
+import { takeFigureMedians, takeFigureRatios } from "./figure-ratios.js";
 import { judgeGoals } from "./goals.js";
 import { chooseLatest, type NamedResult } from "./latest-results.js";
 import { toPerformancePage } from "./performance-page.js";

@@ -1,13 +1,13 @@
 import type { Bar, BarChart } from "../charts/bar-chart.js";
-import { CONTENDER_NAMES } from "../contenders.js";
+import { CONTENDER_NAMES, isOwnContender, OWN_CONTENDERS } from "../contenders.js";
 import type { FigureRun } from "../figures/figure-run.js";
 import { type Scenario, SERVERS } from "../scenario.js";
 import type { Measurement } from "../scenario-measurement.js";
-import { deliveriesPerCoreSecond, figuresOf, type Ratio, takeMedians, takeRatios } from "./comparison.js";
-import { takeFigureMedians, takeFigureRatios } from "./figure-comparison.js";
+import { takeFigureMedians, takeFigureRatios } from "./figure-ratios.js";
 import { figureTables, figureText } from "./figure-tables.js";
 import { judgeGoals } from "./goals.js";
 import type { LatestResults, LoadSection, NamedResult, Sourced } from "./latest-results.js";
+import { deliveriesPerCoreSecond, figuresOf, type Ratio, takeMedians, takeRatios } from "./load-ratios.js";
 import { goalTable, memoryParts, reapingParts, scaleOutParts, statisticsParts, stormParts } from "./markdown.js";
 import { round, table } from "./tables.js";
 
@@ -149,7 +149,7 @@ function ratioTable(ratios: readonly Ratio[]): string[] {
   const scenario = ratios[0]?.scenario;
   if (scenario === undefined) return [];
   const rows = figuresOf(scenario).flatMap((figure) =>
-    (["cm", "cm-no-window"] as const).flatMap((contender) => {
+    OWN_CONTENDERS.flatMap((contender) => {
       const mine = ratios.filter((ratio) => ratio.figure === figure && ratio.contender === contender);
       if (mine.length === 0) return [];
       return [
@@ -208,7 +208,7 @@ function figureParts(
 }
 
 function barOf(label: string, value: number, ratio: number | undefined): Bar {
-  const isOwn = label === "cm" || label === "cm-no-window";
+  const isOwn = isOwnContender(label);
   return { label, value, text: `${round(value)}${ratio === undefined ? "" : ` (ratio ${round(ratio)})`}`, isOwn };
 }
 

@@ -2,8 +2,8 @@ import type { ContenderName } from "../contenders.js";
 import type { FigureRun } from "../figures/figure-run.js";
 import type { MemoryMeasurement } from "../memory/redis-memory.js";
 import { SERVER_CPU_A_JOIN } from "../sockets/socket-joins.js";
-import type { Medians } from "./comparison.js";
-import { takeFigureMedians } from "./figure-comparison.js";
+import { takeFigureMedians } from "./figure-ratios.js";
+import type { Medians } from "./load-ratios.js";
 import { round } from "./tables.js";
 
 /** The measurements that reasons are taken from. */

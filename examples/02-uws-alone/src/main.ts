@@ -26,7 +26,9 @@ const server = createUwsServer<{ readonly since: Date }>({
       connection.enter("chat");
       connection.send(`welcome ${connection.userId}`);
     },
-    frame: (connection, text) => server.toRoom("chat", Buffer.from(`${connection.userId}: ${text}`), [connection.id]),
+    frame(connection, text) {
+      server.toRoom("chat", Buffer.from(`${connection.userId}: ${text}`), [connection.id]);
+    },
     binary: (connection) => connection.close("protocol-error"),
     closed: (connection, code) => console.log(`${connection.userId} left with ${code}`),
   },

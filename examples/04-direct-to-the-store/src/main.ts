@@ -12,7 +12,7 @@ const me = (): ServerRegistration => ({
   incarnation: randomBase36(4),
   host: "localhost",
   port: 0,
-  shelfBits: 0,
+  partitionBits: 0,
 });
 const lease = await store.servers.acquire(me(), 10_000);
 console.log(`first: leads, token ${lease.token > 0 ? "drawn" : "missing"}`);

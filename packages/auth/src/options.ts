@@ -26,7 +26,7 @@ export interface TokenVerifierOptions {
   readonly publicKey?: string | undefined;
   /**
    * The URL of a key set (RFC 7517), for RS256, ES256 and EdDSA: `https:`, or `http:` on a loopback
-   * address.
+   * address; without a user name and password.
    */
   readonly jwksUrl?: string | undefined;
   /** The required value of `iss`. Default: any. */
@@ -54,7 +54,8 @@ export interface TokenVerifierOptions {
   readonly jwksTimeoutMs?: number | undefined;
   /**
    * How long a fetched key set is used before it is fetched again, in milliseconds. A token with an
-   * unknown key causes an earlier fetch, at most once in 10 s. 1,000 to a day; default 600,000.
+   * unknown key causes an earlier fetch, at most once in 10 s. While there is no usable key set, a failed
+   * fetch is repeated at most once a second. 1,000 to a day; default 600,000.
    */
   readonly jwksMaxAgeMs?: number | undefined;
 }
@@ -189,7 +190,9 @@ function jwksUrlOf(text: unknown): URL {
   if (typeof text === "string" && URL.canParse(text)) {
     const url = new URL(text);
     const isLoopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname);
-    if (url.protocol === "https:" || (url.protocol === "http:" && isLoopback)) return url;
+    const isSafe = url.protocol === "https:" || (url.protocol === "http:" && isLoopback);
+    // `fetch` refuses a URL with credentials, and its error, which is logged, contains the URL.
+    if (isSafe && url.username === "" && url.password === "") return url;
   }
-  throw optionInvalid("jwksUrl", "an https URL, or an http URL of a loopback address");
+  throw optionInvalid("jwksUrl", "an https URL, or an http URL of a loopback address, without user and password");
 }

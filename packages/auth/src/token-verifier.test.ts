@@ -1,8 +1,8 @@
 import { createHmac, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { createServer, type RequestListener } from "node:http";
+import { createServer, type RequestListener, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { exportJWK, type JWTPayload, SignJWT } from "jose";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { createTokenVerifier, signDevelopmentToken, type TokenVerifier, type TokenVerifierOptions } from "./index.js";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
@@ -21,9 +21,10 @@ function sign(payload: JWTPayload, alg: string, key: KeyObject | Uint8Array, kid
 
 const signed = (payload: JWTPayload): Promise<string> => sign(payload, "HS256", new TextEncoder().encode(SECRET));
 
-/** Signs a token with an arbitrary header, using the secret. */
-function forge(header: object, payload: object, secret = SECRET): string {
-  const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+/** Signs a token with an arbitrary header, using the secret. A payload may be given as JSON text. */
+function forge(header: object, payload: object | string, secret = SECRET): string {
+  const encode = (value: object | string) =>
+    Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
   const input = `${encode(header)}.${encode(payload)}`;
   return `${input}.${createHmac("sha256", secret).update(input).digest("base64url")}`;
 }
@@ -119,6 +120,13 @@ describe("a token", () => {
     ["an empty user", "claim", () => signed({ ...GOOD, sub: "" })],
     ["a user of 256 bytes", "claim", () => signed({ ...GOOD, sub: "x".repeat(256) })],
     ["a number for the user", "claim", () => forge({ alg: "HS256" }, { ...GOOD, sub: 1 })],
+    ["text for the issue time", "claim", () => forge({ alg: "HS256" }, { ...GOOD, iat: "now" })],
+    ["text for the start", "claim", () => forge({ alg: "HS256" }, { ...GOOD, nbf: "now" })],
+    ["a number for the audience", "claim", () => forge({ alg: "HS256" }, { ...GOOD, aud: 1 })],
+    ["numbers for audiences", "claim", () => forge({ alg: "HS256" }, { ...GOOD, aud: [1] })],
+    ["a number for the issuer", "claim", () => forge({ alg: "HS256" }, { ...GOOD, iss: 1 })],
+    ["null for the rights", "claim", () => forge({ alg: "HS256" }, { ...GOOD, cm: null })],
+    ["an end beyond all numbers", "claim", () => forge({ alg: "HS256" }, `{"sub":"ada","exp":1e400}`)],
     ["text for the end", "claim", () => forge({ alg: "HS256" }, { ...GOOD, exp: "soon" })],
     ["a number for the id", "claim", () => forge({ alg: "HS256" }, { ...GOOD, jti: 1 })],
     ["rights of the wrong shape", "claim", () => signed({ ...GOOD, cm: { join: "*" } })],
@@ -144,30 +152,93 @@ describe("a token", () => {
 });
 
 describe("a key set", () => {
-  it("is fetched once for many tokens, and again for a key that was rotated in", async () => {
-    let keys = [await published(RSA.publicKey, "old", "RS256")];
-    let fetches = 0;
-    const url = await serveKeys((_, response) => {
-      fetches++;
-      response.end(JSON.stringify({ keys }));
-    });
-    const verifier = createTokenVerifier({ jwksUrl: url });
-    const old = await sign(GOOD, "RS256", RSA.privateKey, "old");
-    for (const token of [old, old]) expect((await verifier.verify(token)).userId).toBe("ada");
-    await Promise.all([verifier.verify(old), verifier.verify(old)]);
-    expect(fetches).toBe(1);
+  const token = (kid: string) => sign(GOOD, "RS256", RSA.privateKey, kid);
 
-    keys = [await published(EC.publicKey, "new", "ES256")];
-    const fresh = createTokenVerifier({ jwksUrl: url });
-    expect((await fresh.verify(await sign(GOOD, "ES256", EC.privateKey, "new"))).userId).toBe("ada");
-    expect(await refusalOf(fresh, old)).toBe("key-unknown");
+  /** Serves a key set that can be rotated, and a clock that can be moved. */
+  async function rotating() {
+    vi.useFakeTimers({ toFake: ["Date", "performance"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const state = {
+      kid: "old",
+      fetches: 0,
+      answer: async (response: ServerResponse) => {
+        response.end(JSON.stringify({ keys: [await published(RSA.publicKey, state.kid, "RS256")] }));
+      },
+    };
+    const jwksUrl = await serveKeys((_, response) => {
+      state.fetches++;
+      void state.answer(response);
+    });
+    return { state, jwksUrl, verifier: createTokenVerifier({ jwksUrl }) };
+  }
+
+  it("is fetched once for many tokens, and again for a key that was rotated in, at most once in 10 s", async () => {
+    const { state, verifier } = await rotating();
+    await Promise.all([await token("old"), await token("old")].map((each) => verifier.verify(each)));
+    expect((await verifier.verify(await token("old"))).userId).toBe("ada");
+    expect(state.fetches).toBe(1);
+
+    state.kid = "new";
+    vi.advanceTimersByTime(9_900);
+    expect(await refusalOf(verifier, await token("new"))).toBe("key-unknown");
+    expect((await verifier.verify(await token("old"))).userId).toBe("ada");
+    expect(state.fetches).toBe(1);
+
+    vi.advanceTimersByTime(200);
+    expect((await verifier.verify(await token("new"))).userId).toBe("ada");
+    expect(await refusalOf(verifier, await token("old"))).toBe("key-unknown");
     // Tokens with unknown keys must not cause the key set to be fetched each time.
-    await Promise.all(
-      Array.from({ length: 50 }, (_, i) =>
-        sign(GOOD, "RS256", RSA.privateKey, `k${i}`).then((t) => refusalOf(fresh, t)),
-      ),
-    );
-    expect(fetches).toBe(2);
+    await Promise.all(Array.from({ length: 50 }, async (_, i) => refusalOf(verifier, await token(`k${i}`))));
+    expect(state.fetches).toBe(2);
+  });
+
+  it("that is rotated while a fetch hangs is fetched once for all tokens that wait", async () => {
+    const { state, verifier } = await rotating();
+    await verifier.verify(await token("old"));
+    vi.advanceTimersByTime(10_100);
+    const waiting = new Promise<ServerResponse>((resolve) => {
+      state.answer = async (response) => resolve(response);
+    });
+    const verified = Promise.all([await token("new"), await token("new")].map((each) => verifier.verify(each)));
+    const response = await waiting;
+    // Tokens with known keys do not wait.
+    expect((await verifier.verify(await token("old"))).userId).toBe("ada");
+    response.end(JSON.stringify({ keys: [await published(RSA.publicKey, "new", "RS256")] }));
+    expect((await verified).map(({ userId }) => userId)).toEqual(["ada", "ada"]);
+    expect(state.fetches).toBe(2);
+  });
+
+  it("that can't be fetched again is not asked for more often than one that can", async () => {
+    const { state, verifier } = await rotating();
+    const serve = state.answer;
+    await verifier.verify(await token("old"));
+    state.answer = async (response) => void response.writeHead(500).end();
+    for (let second = 0; second < 35; second++) {
+      vi.advanceTimersByTime(1_000);
+      const reason = await refusalOf(verifier, await token("new"));
+      expect(reason).toBe(second < 9 ? "key-unknown" : "unavailable");
+      expect((await verifier.verify(await token("old"))).userId).toBe("ada");
+    }
+    // One at the start, and one 10, 20 and 30 s later.
+    expect(state.fetches).toBe(4);
+    state.answer = serve;
+    state.kid = "new";
+    vi.advanceTimersByTime(5_100);
+    expect((await verifier.verify(await token("new"))).userId).toBe("ada");
+  });
+
+  it("that was never fetched is asked for once a second", async () => {
+    const { state, verifier } = await rotating();
+    const serve = state.answer;
+    state.answer = async (response) => void response.writeHead(500).end();
+    for (let i = 0; i < 30; i++) {
+      vi.advanceTimersByTime(100);
+      expect(await refusalOf(verifier, await token("old"))).toBe("unavailable");
+    }
+    expect(state.fetches).toBe(3);
+    state.answer = serve;
+    vi.advanceTimersByTime(1_000);
+    expect((await verifier.verify(await token("old"))).userId).toBe("ada");
   });
 
   it.each<[string, RequestListener]>([
@@ -239,6 +310,8 @@ describe("options", () => {
       "publicKey",
     ],
     ["keys over plain HTTP", { jwksUrl: "http://example.com/jwks" }, "jwksUrl"],
+    ["a password in the URL of keys", { jwksUrl: "https://user:short@example.com/jwks" }, "jwksUrl"],
+    ["a user in the URL of keys", { jwksUrl: "https://short@example.com/jwks" }, "jwksUrl"],
     ["an unknown source", { secret: SECRET, sources: ["body"] }, "sources"],
     ["a negative tolerance", { secret: SECRET, clockToleranceMs: -1 }, "clockToleranceMs"],
   ])("are refused for %s", (_, options, field) => {

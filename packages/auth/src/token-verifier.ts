@@ -1,12 +1,12 @@
 import { CmError, isCmError, requireName } from "@cm/protocol";
-import { createRemoteJWKSet, customFetch, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from "jose";
-import { boundedFetch } from "./bounded-fetch.js";
+import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from "jose";
 import {
   type KeySource,
   type ResolvedTokenVerifierOptions,
   resolveTokenVerifierOptions,
   type TokenVerifierOptions,
 } from "./options.js";
+import { remoteKeys } from "./remote-keys.js";
 import { type TokenRequest, tokenOf } from "./request-token.js";
 import { Rights } from "./rights.js";
 
@@ -33,16 +33,11 @@ export interface TokenVerifier {
   /**
    * Verifies a token. Rejects with `unauthorized`, with the cause in `details.reason`: `malformed`,
    * `too-long`, `signature`, `algorithm`, `key-unknown`, `expired`, `not-yet-valid` or `claim`. Rejects
-   * with `unavailable` if the key set can't be fetched. No error contains any part of the token.
+   * with `unavailable` if the key set can't be fetched, with the reason as the error's cause, or without a
+   * cause if a fetch failed a moment ago. No error contains any part of the token.
    */
   verify(token: string): Promise<Identity>;
 }
-
-/** Maximum size of a key set, in bytes: several hundred keys. */
-const JWKS_MAX_BYTES = 262_144;
-
-/** Minimum time between two fetches that tokens with unknown keys cause, in milliseconds. */
-const JWKS_COOLDOWN_MS = 10_000;
 
 /** Creates a token verifier. Throws `options-invalid`. */
 export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
@@ -60,19 +55,14 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   };
 }
 
-function keyLookup(key: KeySource, { jwksTimeoutMs, jwksMaxAgeMs }: ResolvedTokenVerifierOptions): JWTVerifyGetKey {
+function keyLookup(key: KeySource, options: ResolvedTokenVerifierOptions): JWTVerifyGetKey {
   switch (key.kind) {
     case "secret":
       return () => key.secret;
     case "publicKey":
       return () => key.key;
     case "jwks":
-      return createRemoteJWKSet(key.url, {
-        timeoutDuration: jwksTimeoutMs,
-        cacheMaxAge: jwksMaxAgeMs,
-        cooldownDuration: JWKS_COOLDOWN_MS,
-        [customFetch]: (url, init) => boundedFetch(url, init, JWKS_MAX_BYTES),
-      });
+      return remoteKeys(key.url, options);
   }
 }
 
@@ -96,7 +86,7 @@ async function payloadOf(
 }
 
 function identityOf(payload: JWTPayload, { rightsClaim, infoClaim }: ResolvedTokenVerifierOptions): Identity {
-  const { sub, jti, iat, exp } = payload;
+  const { sub, jti, iat, nbf, exp, iss, aud } = payload;
   let userId: string;
   try {
     userId = requireName(sub, "user");
@@ -105,6 +95,13 @@ function identityOf(payload: JWTPayload, { rightsClaim, infoClaim }: ResolvedTok
   }
   if (jti !== undefined && typeof jti !== "string") throw refused("claim", "The token's jti must be text.");
   if (exp === undefined) throw refused("claim", "The token must say when it expires.");
+  // JSON's 1e400 is read as Infinity: such a token would never expire, or could not be revoked by its time.
+  for (const [claim, time] of Object.entries({ iat, nbf, exp })) {
+    if (time !== undefined && !Number.isFinite(time)) throw refused("claim", `The token's ${claim} must be a time.`);
+  }
+  if (iss !== undefined && typeof iss !== "string") throw refused("claim", "The token's iss must be text.");
+  if (aud !== undefined && !isAudience(aud))
+    throw refused("claim", "The token's aud must be text, or a list of texts.");
   const rights = Rights.parse(payload[rightsClaim], userId);
   if (!rights.ok) throw refused("claim", rights.error.message);
   return {
@@ -115,6 +112,10 @@ function identityOf(payload: JWTPayload, { rightsClaim, infoClaim }: ResolvedTok
     rights: rights.value,
     info: payload[infoClaim],
   };
+}
+
+function isAudience(aud: unknown): boolean {
+  return [aud].flat().every((name) => typeof name === "string");
 }
 
 /** The reason and message for each fault of a token, by the error code of `jose`. */
@@ -135,7 +136,9 @@ const REASONS: Readonly<Record<string, readonly [reason: string, message: string
 function toRefusal(error: unknown): CmError {
   if (isCmError(error)) return error;
   if (error instanceof errors.JWTClaimValidationFailed) {
-    if (error.claim === "nbf") return refused("not-yet-valid", "The token is not valid yet.");
+    // With any other reason, the claim is not a number.
+    if (error.claim === "nbf" && error.reason === "check_failed")
+      return refused("not-yet-valid", "The token is not valid yet.");
     return refused("claim", `The token's claim ${error.claim} is missing, or not what it must be.`);
   }
   const known = error instanceof errors.JOSEError ? REASONS[error.code] : undefined;

@@ -9,7 +9,12 @@ export { createPartHarness } from "./store/bus/part-harness.js";
 export { describeTransport } from "./transport/transport-contracts.js";
 export { describeLocalConnections } from "./local-connections/local-connections.js";
 
+// Clients of the protocol
+export { describeClient } from "./client/client-contracts.js";
+
 // Types of the functions above
+export type { ClientContractOptions, ClientSuite } from "./client/client-contracts.js";
+export type { ClientParts, StartClient, TestedClient } from "./client/client-harness.js";
 export type { LeftOut } from "./left-out-suites.js";
 export type { BusPart, HistoryPart, PartHarness, PartHarnessParts } from "./store/bus/part-harness.js";
 export type { HarnessFactory, StoreHarness, StoreHarnessParts } from "./store/store-harness.js";

@@ -67,7 +67,7 @@ class LeasedMembership implements Membership {
     this.#local = new LocalConnections({
       roomPartitionOf: (room) => store.partitioning.partitionOf(room),
       userPartitionOf: (userId) => store.partitioning.partitionOf(userId),
-      shelfOf: (connectionId) => requireConnectionId(connectionId).shelf,
+      recordPartitionOf: (connectionId) => requireConnectionId(connectionId).recordPartition,
     });
     this.#settling = new GracePeriods({
       projection: store.upkeep.projection,
@@ -78,7 +78,7 @@ class LeasedMembership implements Membership {
     this.#projection = new Projection({
       store,
       local: this.#local,
-      shelfBits: options.ids.shelfBits,
+      partitionBits: options.ids.partitionBits,
       lastSeenOf,
       maxPerUser: options.maxConnectionsPerUser,
       onLeaving: (userId, graceMs) => this.#settling.after(store.partitioning.partitionOf(userId), graceMs),
@@ -88,7 +88,7 @@ class LeasedMembership implements Membership {
       registration: {
         serverId: options.ids.serverId,
         incarnation: options.ids.incarnation,
-        shelfBits: options.ids.shelfBits,
+        partitionBits: options.ids.partitionBits,
         host: options.host,
         port: options.port,
       },
@@ -134,7 +134,7 @@ class LeasedMembership implements Membership {
     this.#upkeep = new RenewalCycle({
       store: options.store,
       local: this.#local,
-      shelfBits: options.ids.shelfBits,
+      partitionBits: options.ids.partitionBits,
       ttlMs: options.connectionTtlMs,
       beatMs: options.heartbeatIntervalMs,
     });

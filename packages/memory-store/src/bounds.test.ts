@@ -19,8 +19,8 @@ async function open(options: MemoryStoreOptions = {}) {
   const store: Store = createMemoryStore({ ...options, hub });
   await store.start();
   const ids = createConnectionIdSource({ serverId: "alpha" });
-  const { serverId, incarnation, shelfBits } = ids;
-  const registration = { serverId, incarnation, shelfBits, host: "127.0.0.1", port: 1 };
+  const { serverId, incarnation, partitionBits } = ids;
+  const registration = { serverId, incarnation, partitionBits, host: "127.0.0.1", port: 1 };
   const lease: Lease = await store.servers.acquire(registration, LEASE_MS);
   const visit = async (userId: string) => {
     const connection = { userId, connectionId: ids.next() };

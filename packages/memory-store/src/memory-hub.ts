@@ -55,7 +55,7 @@ export class MemoryWorld {
   evict(claim: ReapClaim, what: Eviction, limits: LastSeenLimits): readonly RoomMember[] {
     if ("room" in what) return this.rooms.evict(claim, what.room);
     if ("users" in what) this.users.evict(claim, what.users, limits);
-    else this.connections.clearShelf(claim, what.shelf);
+    else this.connections.clearRecordPartition(claim, what.recordPartition);
     return [];
   }
 

@@ -19,8 +19,8 @@ async function started(store: Store): Promise<Store> {
 
 function server(serverId: string) {
   const ids = createConnectionIdSource({ serverId });
-  const { incarnation, shelfBits } = ids;
-  return { ids, registration: { serverId, incarnation, shelfBits, host: "127.0.0.1", port: 1 } };
+  const { incarnation, partitionBits } = ids;
+  return { ids, registration: { serverId, incarnation, partitionBits, host: "127.0.0.1", port: 1 } };
 }
 
 describe("memory store", () => {

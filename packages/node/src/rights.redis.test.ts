@@ -41,8 +41,8 @@ async function leaveADeadServer(url: string, prefix: string): Promise<void> {
   const store = createRedisStore({ url, prefix });
   await store.start();
   const ids = createConnectionIdSource({ serverId: "dead" });
-  const { incarnation, shelfBits } = ids;
-  const registration = { serverId: "dead", incarnation, shelfBits, host: "127.0.0.1", port: 1 };
+  const { incarnation, partitionBits } = ids;
+  const registration = { serverId: "dead", incarnation, partitionBits, host: "127.0.0.1", port: 1 };
   const lease = await store.servers.acquire(registration, 2_000);
   const connection = { connectionId: ids.next(), userId: "eve" };
   const record = { ...connection, connectedAt: 1, lastSeen: 1, rooms: ["lobby"] };

@@ -95,9 +95,9 @@ export class StormServer {
   }
 
   async #acquire(ttlMs: number): Promise<Lease> {
-    const { serverId, incarnation, shelfBits } = this.#ids;
+    const { serverId, incarnation, partitionBits } = this.#ids;
     this.#lease = await this.#store.servers.acquire(
-      { serverId, incarnation, shelfBits, host: "127.0.0.1", port: 1 },
+      { serverId, incarnation, partitionBits, host: "127.0.0.1", port: 1 },
       ttlMs,
     );
     return this.#lease;

@@ -5,11 +5,11 @@ import {
   createConnectionIdSource,
   isServerId,
   ownerOf,
+  PARTITION_BITS_MAX,
   parseConnectionId,
   randomBase36,
   requireConnectionId,
   requireServerId,
-  SHELF_BITS_MAX,
 } from "./server-and-connection-ids.js";
 
 const serverId = fc.stringMatching(/^[A-Za-z0-9_-]{1,64}$/);
@@ -31,16 +31,21 @@ describe("server ids", () => {
 });
 
 describe("connection ids", () => {
-  it("name their owner, and the shelf of their record", () => {
+  it("name their owner, and the record partition of their record", () => {
     const skip = fc.integer({ min: 0, max: 2000 });
     fc.assert(
       fc.property(serverId, incarnation, fc.integer({ min: 1, max: 5_000_000 }), skip, (id, inc, capacity, skipped) => {
         const source = createConnectionIdSource({ serverId: id, incarnation: inc, capacity });
         for (let i = 0; i < skipped; i++) source.next();
         const connectionId = source.next();
-        const { shelfBits } = source;
+        const { partitionBits } = source;
         const { counter, ...parts } = requireConnectionId(connectionId);
-        expect(parts).toEqual({ serverId: id, incarnation: inc, shelfBits, shelf: skipped % 2 ** shelfBits });
+        expect(parts).toEqual({
+          serverId: id,
+          incarnation: inc,
+          partitionBits,
+          recordPartition: skipped % 2 ** partitionBits,
+        });
         expect(counter % 2 ** 24).toBe(skipped);
         expect(ownerOf(connectionId)).toBe(id);
         expect(connectionId.length).toBeLessThanOrEqual(CONNECTION_ID_MAX_LENGTH);
@@ -69,19 +74,19 @@ describe("connection ids", () => {
     }
   });
 
-  it("spread evenly: no shelf holds more than 64 records at the capacity that was named", () => {
+  it("spread evenly: no record partition holds more than 64 records at the capacity that was named", () => {
     for (const capacity of [1, 64, 65, 1000, 10_000, 100_000]) {
       const source = createConnectionIdSource({ serverId: "s", capacity });
-      const shelves = new Map<number, number>();
+      const recordPartitions = new Map<number, number>();
       for (let i = 0; i < capacity; i++) {
-        const { shelf } = requireConnectionId(source.next());
-        shelves.set(shelf, (shelves.get(shelf) ?? 0) + 1);
+        const { recordPartition } = requireConnectionId(source.next());
+        recordPartitions.set(recordPartition, (recordPartitions.get(recordPartition) ?? 0) + 1);
       }
-      expect(Math.max(...shelves.values())).toBeLessThanOrEqual(64);
-      expect(shelves.size).toBeLessThanOrEqual(2 ** source.shelfBits);
+      expect(Math.max(...recordPartitions.values())).toBeLessThanOrEqual(64);
+      expect(recordPartitions.size).toBeLessThanOrEqual(2 ** source.partitionBits);
     }
-    expect(createConnectionIdSource({ serverId: "s", capacity: Number.MAX_SAFE_INTEGER }).shelfBits).toBe(
-      SHELF_BITS_MAX,
+    expect(createConnectionIdSource({ serverId: "s", capacity: Number.MAX_SAFE_INTEGER }).partitionBits).toBe(
+      PARTITION_BITS_MAX,
     );
   });
 
@@ -95,10 +100,10 @@ describe("connection ids", () => {
       fc.property(fc.oneof(near, wellMade, fc.string({ unit: "binary" })), (text) => {
         const result = parseConnectionId(text);
         if (!result.ok) return result.error.code === "id-invalid";
-        const { serverId: id, incarnation: inc, shelfBits, counter, shelf } = result.value;
-        expect(`${id}.${inc}${shelfBits.toString(36)}${counter.toString(36)}`).toBe(text);
-        expect(shelf).toBe(counter % 2 ** shelfBits);
-        return shelfBits <= SHELF_BITS_MAX && Number.isSafeInteger(counter);
+        const { serverId: id, incarnation: inc, partitionBits, counter, recordPartition } = result.value;
+        expect(`${id}.${inc}${partitionBits.toString(36)}${counter.toString(36)}`).toBe(text);
+        expect(recordPartition).toBe(counter % 2 ** partitionBits);
+        return partitionBits <= PARTITION_BITS_MAX && Number.isSafeInteger(counter);
       }),
       { numRuns: 20_000 },
     );
@@ -136,7 +141,7 @@ describe("connection ids", () => {
     const largest = Number.MAX_SAFE_INTEGER.toString(36);
     expect(parseConnectionId(`s.aaaag${largest}`)).toMatchObject({
       ok: true,
-      value: { counter: Number.MAX_SAFE_INTEGER, shelf: 65_535, shelfBits: 16 },
+      value: { counter: Number.MAX_SAFE_INTEGER, recordPartition: 65_535, partitionBits: 16 },
     });
     expect(`${"x".repeat(64)}.aaaag${largest}`).toHaveLength(CONNECTION_ID_MAX_LENGTH);
   });

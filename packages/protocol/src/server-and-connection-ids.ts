@@ -7,7 +7,7 @@ import { CmError, type Result } from "./errors.js";
 const SERVER_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 /**
- * `<server>.`, four characters of incarnation, one of shelf bits, and a counter in base 36 without leading zeros:
+ * `<server>.`, four characters of incarnation, one of partition bits, and a counter in base 36 without leading zeros:
  * otherwise two strings would mean the same connection.
  */
 const CONNECTION_ID = /^([A-Za-z0-9_-]{1,64})\.([a-z0-9]{4})([a-g0-9])(0|[a-z1-9][a-z0-9]{0,10})$/;
@@ -17,22 +17,22 @@ const INCARNATION = /^[a-z0-9]{4}$/;
 /** The maximum length of a connection id, in characters (all ASCII). */
 export const CONNECTION_ID_MAX_LENGTH = 64 + 1 + 4 + 1 + 11;
 
-/** The maximum number of shelf bits in a connection id: 2^16 shelves. */
-export const SHELF_BITS_MAX = 16;
+/** The maximum number of partition bits in a connection id: 2^16 record partitions. */
+export const PARTITION_BITS_MAX = 16;
 
 /**
  * The parts of a connection id. The id contains the owner, so that a message to a connection needs no
- * look-up, and the shelf, which determines the hash of the owner in which the record is stored.
+ * look-up, and the record partition, which determines the hash of the owner in which the record is stored.
  */
 export interface ConnectionIdParts {
   /** The owner: the server that holds the connection's socket. */
   readonly serverId: string;
   /** Four characters drawn when the process started, so that ids do not repeat across restarts. */
   readonly incarnation: string;
-  /** The owner's records are stored on `2 ** shelfBits` shelves. */
-  readonly shelfBits: number;
-  /** The shelf of the connection's record: `counter mod 2 ** shelfBits`. */
-  readonly shelf: number;
+  /** The owner's records are stored in `2 ** partitionBits` record partitions. */
+  readonly partitionBits: number;
+  /** The record partition of the connection's record: `counter mod 2 ** partitionBits`. */
+  readonly recordPartition: number;
   /** The number in the id: a sequence in its low 24 bits, random bits above. */
   readonly counter: number;
 }
@@ -56,10 +56,13 @@ export function parseConnectionId(value: unknown): Result<ConnectionIdParts> {
   if (match !== null) {
     const [, serverId = "", incarnation = "", bits = "", count = ""] = match;
     const counter = Number.parseInt(count, 36);
-    const shelfBits = Number.parseInt(bits, 36);
+    const partitionBits = Number.parseInt(bits, 36);
     // Beyond the safe integers, two strings would have the same counter.
     if (Number.isSafeInteger(counter)) {
-      return { ok: true, value: { serverId, incarnation, shelfBits, shelf: counter % 2 ** shelfBits, counter } };
+      return {
+        ok: true,
+        value: { serverId, incarnation, partitionBits, recordPartition: counter % 2 ** partitionBits, counter },
+      };
     }
   }
   return {
@@ -90,8 +93,8 @@ export interface ConnectionIdSource {
   readonly serverId: string;
   /** Four characters of `a-z 0-9` that distinguish this incarnation of the server from others. */
   readonly incarnation: string;
-  /** The server's connection records are stored on `2 ** shelfBits` shelves. */
-  readonly shelfBits: number;
+  /** The server's connection records are stored in `2 ** partitionBits` record partitions. */
+  readonly partitionBits: number;
   /**
    * Returns the next id. Within 2^24 consecutive ids, no two are equal, because the sequence differs.
    * Two ids that are 2^24 apart are equal with a probability of 1 in 2^29.
@@ -106,17 +109,17 @@ export interface ConnectionIdSourceOptions {
   /** Four characters of `a-z 0-9`; see {@link randomBase36}. Default: random. */
   readonly incarnation?: string | undefined;
   /**
-   * The number of connections that the server is designed for. Determines the number of shelves, so
-   * that a shelf holds about 64 records at that number, which keeps Redis's small-hash encoding.
+   * The number of connections that the server is designed for. Determines the number of record partitions, so
+   * that a record partition holds about 64 records at that number, which keeps Redis's small-hash encoding.
    * Default 10,000.
    */
   readonly capacity?: number | undefined;
 }
 
-const RECORDS_PER_SHELF = 64;
+const RECORDS_PER_PARTITION = 64;
 
 /**
- * The low bits of a counter are a sequence, which spreads records evenly over shelves. The high bits are
+ * The low bits of a counter are a sequence, which spreads records evenly over record partitions. The high bits are
  * random, so that a client can't guess other clients' ids by counting. Sequence and random bits together fill
  * a safe integer.
  */
@@ -137,8 +140,11 @@ export function createConnectionIdSource(options: ConnectionIdSourceOptions): Co
   if (!Number.isInteger(capacity) || capacity < 1) {
     throw new CmError("options-invalid", "capacity must be a whole number of at least 1.");
   }
-  const shelfBits = Math.min(SHELF_BITS_MAX, Math.max(0, Math.ceil(Math.log2(capacity / RECORDS_PER_SHELF))));
-  const head = `${serverId}.${incarnation}${shelfBits.toString(36)}`;
+  const partitionBits = Math.min(
+    PARTITION_BITS_MAX,
+    Math.max(0, Math.ceil(Math.log2(capacity / RECORDS_PER_PARTITION))),
+  );
+  const head = `${serverId}.${incarnation}${partitionBits.toString(36)}`;
   const draws = new Uint32Array(DRAWS_AT_ONCE);
   let drawn = draws.length;
   let sequence = 0;
@@ -152,7 +158,7 @@ export function createConnectionIdSource(options: ConnectionIdSourceOptions): Co
     sequence = (sequence + 1) % 2 ** SEQUENCE_BITS;
     return head + counter.toString(36);
   };
-  return { serverId, incarnation, shelfBits, next };
+  return { serverId, incarnation, partitionBits, next };
 }
 
 /** Returns random characters of `a-z 0-9`, from the platform's cryptographic random source. */

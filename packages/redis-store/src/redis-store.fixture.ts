@@ -28,8 +28,8 @@ export interface TestServer {
 
 export async function bringUp(store: RedisStore, serverId: string, ttlMs = 60_000): Promise<TestServer> {
   const ids = createConnectionIdSource({ serverId });
-  const { incarnation, shelfBits } = ids;
-  const registration = { serverId, incarnation, shelfBits, host: "127.0.0.1", port: 8080 };
+  const { incarnation, partitionBits } = ids;
+  const registration = { serverId, incarnation, partitionBits, host: "127.0.0.1", port: 8080 };
   return { ids, registration, lease: await store.servers.acquire(registration, ttlMs) };
 }
 

@@ -63,7 +63,7 @@ export async function startServer(
   await store.start();
   const ids = createConnectionIdSource({ serverId });
   const lease = await store.servers.acquire(
-    { serverId, incarnation: ids.incarnation, shelfBits: ids.shelfBits, host: "localhost", port: 1 },
+    { serverId, incarnation: ids.incarnation, partitionBits: ids.partitionBits, host: "localhost", port: 1 },
     60_000,
   );
   const sockets = new Sockets();

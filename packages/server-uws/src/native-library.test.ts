@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { loadNative } from "./native-library.js";
+import { describeLibc, loadNative } from "./native-library.js";
 
 const run = promisify(execFile);
 
@@ -62,6 +62,16 @@ describe("the native library", () => {
   it("that is something else altogether is refused", () => {
     expect(failureWith(() => ({ app: 1 }))).toMatchObject({ code: "native-load-failed" });
     expect(failureWith(() => undefined)).toMatchObject({ code: "native-load-failed" });
+  });
+
+  it.each([
+    ["linux", { header: { glibcVersionRuntime: "2.36" } }, "glibc 2.36"],
+    // Alpine: the report of a Node.js on musl has no version of glibc.
+    ["linux", { header: { osName: "Linux" } }, "musl or another libc"],
+    ["linux", "no report", "musl or another libc"],
+    ["darwin", {}, "no glibc"],
+  ])("on %s with the report %o needs a libc that is described as: %s", (platform, report, description) => {
+    expect(describeLibc(platform, () => report)).toBe(description);
   });
 
   it("fails at start, not at import, and the process continues", async () => {

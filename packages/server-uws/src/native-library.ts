@@ -88,9 +88,12 @@ function isAbsent(cause: unknown): boolean {
  * Describes the C library, which decides whether a Linux binary can be loaded. The process report of Node.js
  * only contains the version of glibc.
  */
-function describeLibc(): string {
-  if (process.platform !== "linux") return "no glibc";
-  const report: unknown = process.report.getReport();
+export function describeLibc(
+  platform: string = process.platform,
+  getReport: () => unknown = () => process.report.getReport(),
+): string {
+  if (platform !== "linux") return "no glibc";
+  const report = getReport();
   if (typeof report === "object" && report !== null && "header" in report) {
     const { header } = report;
     if (typeof header === "object" && header !== null && "glibcVersionRuntime" in header) {

@@ -17,7 +17,8 @@ import {
   SlowConsumers,
   type TransportServer,
 } from "@cm/transport";
-import { type WebSocket, WebSocketServer } from "ws";
+import type { WebSocket, WebSocketServer } from "ws";
+import { loadWs } from "./load-ws.js";
 import { copyRequest, handshakeFault, httpExchange, refuseOn } from "./node-http.js";
 import {
   type NodeServer,
@@ -69,7 +70,8 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
   readonly #slow: SlowConsumers;
   readonly #surroundings: ConnectionSurroundings<U>;
   readonly #rooms: RoomLanes<WsConnection<U>>;
-  readonly #upgrader: WebSocketServer;
+  /** Performs the handshakes, from the start on. */
+  #upgrader: WebSocketServer | undefined;
   /** All sockets until they have ended, including those that have been sent a close frame. */
   readonly #sockets = new Set<WebSocket>();
   readonly #onUpgrade = (request: IncomingMessage, stream: Duplex, rest: Buffer): void =>
@@ -91,22 +93,23 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
       limit: slow,
       ended: (connection) => this.connections.closed(connection, 1006, ""),
     };
+  }
+
+  protected override async listen(): Promise<ListeningAddress> {
+    const { server, maxFrameBytes } = this.#options;
+    const { WebSocketServer } = await loadWs();
     // This server does not listen; it only performs the handshakes.
     this.#upgrader = new WebSocketServer({
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
-      maxPayload: options.maxFrameBytes * FRAME_FACTOR,
+      maxPayload: maxFrameBytes * FRAME_FACTOR,
       closeTimeout: CLOSE_TIMEOUT_MS,
       handleProtocols: () => this.#chosen,
       // The connection table limits pings and, by their bytes, the pongs that wait. `ws` would end the connection
       // of a client that reads but has sent more than 60 pings at once.
       maxPendingAutoPongs: 0,
     } as ConstructorParameters<typeof WebSocketServer>[0]);
-  }
-
-  protected override async listen(): Promise<ListeningAddress> {
-    const { server } = this.#options;
     return server === undefined ? this.#listenAlone() : this.#attach(server);
   }
 
@@ -201,7 +204,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
         this.#chosen = subprotocol;
         // The callback is called within the call, unless `ws` itself refuses a request that passed the checks
         // here.
-        this.#upgrader.handleUpgrade(request, stream, rest, (socket) => {
+        this.#upgrader?.handleUpgrade(request, stream, rest, (socket) => {
           const sockets = { socket, stream };
           this.#opened(
             new WsConnection(connectionId, authentication, remoteAddress, sockets, this.#surroundings),

@@ -1,3 +1,4 @@
+import { signDevelopmentToken } from "@cm/auth";
 import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
 import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
 import { CLOSE_CODES } from "@cm/protocol";
@@ -8,7 +9,11 @@ import { type Backend, type BalancerName, startBalancer } from "./load-balancer.
 /** Time for a gateway to send its clients elsewhere, in seconds. */
 const DRAIN_SECONDS = 3;
 
-async function startGateway(prefix: string, { port, adminPort }: Backend): Promise<GatewayProcess> {
+async function startGateway(
+  prefix: string,
+  { port, adminPort }: Backend,
+  env: Readonly<Record<string, string>> = {},
+): Promise<GatewayProcess> {
   const gateway = await startGatewayProcess({
     env: {
       REDIS_URL: inject("redisUrl"),
@@ -16,6 +21,7 @@ async function startGateway(prefix: string, { port, adminPort }: Backend): Promi
       PORT: String(port),
       ADMIN_PORT: String(adminPort),
       DRAIN_SECONDS: String(DRAIN_SECONDS),
+      ...env,
     },
   });
   onTestFinished(() => gateway.kill());
@@ -80,4 +86,33 @@ it.each<BalancerName>(["haproxy", "nginx"])("%s carries clients past a deploy an
   await eventually(async () => expect(await connectionsOf(left)).toBe(1));
   await survivor.close();
   expect(await next.stop()).toBe(0);
+});
+
+it.each<BalancerName>(["haproxy", "nginx"])("%s carries a new token over a live connection", async (name) => {
+  const prefix = freshPrefix();
+  const secret = "0123456789abcdef0123456789abcdef";
+  const backend = async (): Promise<Backend> => ({ port: await freePort(), adminPort: await freePort() });
+  const backends = [await backend(), await backend()];
+  const env = { TOKEN_SECRET: secret, TOKEN_WARNING_SECONDS: "2", TOKEN_GRACE_SECONDS: "1" };
+  await Promise.all(backends.map((each) => startGateway(prefix, each, env)));
+  const url = `ws://127.0.0.1:${await startBalancer(name, backends)}/ws`;
+  const tokenOf = (userId: string, ttlMs: number, join: readonly string[]): Promise<string> =>
+    signDevelopmentToken(secret, { userId, ttlMs, rights: { join, publish: join } });
+  const short = await tokenOf("ada", 3_000, ["a", "b"]);
+  const ada = await eventually(() => CmSocket.openWithToken(url, short));
+  const bob = await CmSocket.openWithToken(url, await tokenOf("bob", 3_000, []));
+  for (const room of ["a", "b"]) await ada.do({ type: "join", room });
+
+  // Each is told before its token ends. One hands in a token with fewer rights; the other does nothing.
+  await Promise.all([ada, bob].map((client) => client.until((frame) => frame.type === "token-expiring")));
+  const answer = await ada.do({ type: "refresh", token: await tokenOf("ada", 3_600_000, ["a"]) });
+  expect(answer).toMatchObject({ type: "ack", expiresInMs: expect.any(Number) });
+  expect(await ada.until((frame) => frame.type === "removed")).toMatchObject({ room: "b", code: "forbidden" });
+  expect((await bob.closed).code).toBe(CLOSE_CODES.unauthorized);
+  expect(await ada.ask({ type: "join", room: "b" })).toMatchObject({ type: "error", code: "forbidden" });
+  // Past the end of the first token and its grace, the connection is still served.
+  await ada.do({ type: "publish", room: "a", data: "after" });
+  expect((await ada.until((frame) => frame.type === "message")).type).toBe("message");
+  expect(await ada.ask({ type: "refresh", token: short })).toMatchObject({ type: "error", code: "unauthorized" });
+  await ada.close();
 });

@@ -17,7 +17,6 @@ export const PACKAGE_ARROWS: Readonly<Record<string, readonly string[]>> = {
   "@cm/server-ws": ["@cm/protocol", "@cm/transport"],
   "@cm/contract-tests": ["@cm/protocol", "@cm/transport"],
   "@cm/auth": ["@cm/protocol"],
-  "@cm/client": ["@cm/protocol"],
   "@cm/node": ["@cm/protocol", "@cm/memory-store", "@cm/redis-store", "@cm/membership", "@cm/presence", "@cm/router"],
   "@cm/connection-manager": ["@cm/protocol", "@cm/membership", "@cm/presence", "@cm/router", "@cm/node"],
 };

@@ -102,10 +102,11 @@ const OUTPUTS = {
     "in the lobby: ann on tokyo, bob on berlin",
     "after tokyo closed: 1 in the lobby",
   ],
+  "18-own-client": ["ann got: said while bob was away", "bob got: said while bob was away"],
 };
 
 /** Examples that are tested by the contract suites, with the minimum number of tests; the rehearsal tests 17 as well. */
-const PROVEN = { "12-own-bus": 12, "15-own-store": 190 };
+const PROVEN = { "12-own-bus": 12, "15-own-store": 190, "18-own-client": 31 };
 
 /** Examples that need Redis, or do not use it, or start several processes, which the rehearsal runs in memory. */
 const ONCE = new Map([
@@ -118,6 +119,7 @@ const ONCE = new Map([
   ["15-own-store", "memory"],
   ["16-rooms-and-presence-for-ws", "redis"],
   ["17-remote-store", "memory"],
+  ["18-own-client", "memory"],
 ]);
 
 describe("the examples", () => {

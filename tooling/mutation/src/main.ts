@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { describe, MUTANT_VARIABLE, type Mutant, PACKAGE_VARIABLE } from "./mutant.js";
-import { allMutants, productPackages, sampleOf } from "./sample.js";
+import { allMutants, productPackages, sampleOf } from "./mutant-selection.js";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const CONFIG = fileURLToPath(new URL("../vitest.config.ts", import.meta.url));

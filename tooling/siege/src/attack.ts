@@ -22,6 +22,14 @@ export interface SceneFigures extends BystanderFigures {
 /** Environment variables that let an attack read the gateway's counters and metrics. */
 export const OBSERVED = { ADMIN_PORT: "0", PUBLIC_STATS: "true" } as const;
 
+/** Options of {@link Scene.bystanders}. */
+export interface BystanderOptions {
+  /** Runs after the uninvolved clients have connected, and before they are measured. */
+  readonly beforehand?: () => Promise<void>;
+  /** Whether they join and leave rooms. Default: yes. */
+  readonly areVisiting?: boolean;
+}
+
 /** The environment of an attack. */
 export interface Scene {
   readonly gateway: GatewayProcess;
@@ -31,7 +39,9 @@ export interface Scene {
   /** Starts a process for connections; it is ended with the scene. */
   crowd(): Crowd;
   /** Measures uninvolved clients while `during` runs. */
-  bystanders(during: () => Promise<void>): Promise<SceneFigures>;
+  bystanders(during: () => Promise<void>, options?: BystanderOptions): Promise<SceneFigures>;
+  /** The value of a sample without labels in the gateway's metrics. */
+  metric(name: string): Promise<number>;
   /** Resident memory of the gateway, in MiB. */
   memoryMiB(): Promise<number>;
   /** The gateway's counters. */
@@ -53,6 +63,7 @@ export interface Stats {
     readonly closed: Readonly<Record<string, number>>;
   };
   readonly limits: Readonly<Record<string, number>>;
+  readonly places: Readonly<Record<"memberships" | "maxMemberships" | "rooms" | "maxRooms", number>>;
 }
 
 /** A measured figure and, if there is one, the promise about it. */
@@ -103,6 +114,16 @@ export function bystanderFindings(figures: SceneFigures): Finding[] {
   ];
 }
 
+/** The requirement that no request of uninvolved clients waits for long. */
+export function longestWaitFinding({ longestWaitMs }: SceneFigures): Finding {
+  return {
+    what: "any request of others, longest wait",
+    value: `${longestWaitMs.toFixed(1)} ms`,
+    isKept: longestWaitMs < PATIENCE_MS,
+    isTimed: true,
+  };
+}
+
 /** The longest wait comes last: where it is near the longest delay, the machine was busy, not the gateway. */
 function coreText(core: CoreFigures | undefined): string {
   if (core === undefined) return "unknown";
@@ -110,13 +131,18 @@ function coreText(core: CoreFigures | undefined): string {
   return `${(ranMs / 1000).toFixed(1)} s, ${(waitedMs / 1000).toFixed(1)} s (${longestWaitMs.toFixed(0)} ms at once)`;
 }
 
-/** The longest delay of the gateway's event loop since the last call, in milliseconds. */
-async function longestDelayMs(gateway: GatewayProcess): Promise<number> {
+/** The value of a sample without labels in the gateway's metrics. */
+async function metricOf(gateway: GatewayProcess, name: string): Promise<number> {
   const port = gateway.logs.find(({ adminPort }) => adminPort !== undefined)?.adminPort;
   const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  const seconds = /^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(metrics)?.[1];
-  if (seconds === undefined) throw new Error("The gateway's metrics have no delay of the event loop.");
-  return Number(seconds) * 1000;
+  const value = new RegExp(`^${name} (\\S+)$`, "m").exec(metrics)?.[1];
+  if (value === undefined) throw new Error(`The gateway's metrics do not contain ${name}.`);
+  return Number(value);
+}
+
+/** The longest delay of the gateway's event loop since the last call, in milliseconds; `NaN` if it has ended. */
+async function longestDelayMs(gateway: GatewayProcess): Promise<number> {
+  return gateway.running ? (await metricOf(gateway, "nodejs_eventloop_lag_max_seconds")) * 1000 : Number.NaN;
 }
 
 /**
@@ -142,18 +168,20 @@ export async function runAttack(
         crowds.push(crowd);
         return crowd;
       },
-      bystanders: async (during) => {
+      bystanders: async (during, { beforehand, ...options } = {}) => {
         const bystanders = await patiently(() => Bystanders.open(clientUrl));
+        await beforehand?.();
         // Each scrape restarts the measurement.
         await longestDelayMs(gateway);
         const core = new CoreWait(gateway.pid);
         core.start();
-        bystanders.start();
+        bystanders.start(options);
         await during();
         const figures = await bystanders.stop();
         const gatewayCore = core.stop();
         return { ...figures, gatewayCore, gatewayDelayMs: await longestDelayMs(gateway) };
       },
+      metric: (name) => metricOf(gateway, name),
       memoryMiB: async () => (await gateway.usage()).rssBytes / 2 ** 20,
       stats: async () => (await (await fetch(`${gateway.url}/stats`)).json()) as Stats, // The gateway's own reply.
     });

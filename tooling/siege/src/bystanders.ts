@@ -7,6 +7,8 @@ export interface BystanderFigures {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
+  /** Longest latency of any request: pings, publishes, joins and leaves. */
+  readonly longestWaitMs: number;
   /** Longest event-loop delay of the measuring process. Measured ping latencies include it. */
   readonly ownDelayMs: number;
   /** Requests that were refused or got no response, by code. */
@@ -20,10 +22,14 @@ const EVERY_MS = 20;
 /** Time after which a request without a response counts as lost, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
-/** Clients that are not involved in an attack: each pings, and publishes to its own room. */
+/**
+ * Clients that are not involved in an attack: each pings, publishes to its own room, and joins and leaves another
+ * room that nobody else is in.
+ */
 export class Bystanders {
   readonly #sockets: CmSocket[];
   readonly #latencies: number[] = [];
+  #longestWaitMs = 0;
   readonly #refusals: Record<string, number> = {};
   readonly #waiting = new Set<Promise<void>>();
   readonly #ownDelay = monitorEventLoopDelay({ resolution: 5 });
@@ -43,15 +49,19 @@ export class Bystanders {
     return new Bystanders(sockets);
   }
 
-  /** Starts measuring. */
-  start(): void {
+  /** Starts measuring. Without `areVisiting` the clients stay in their own rooms. */
+  start({ areVisiting = true } = {}): void {
     this.#ownDelay.enable();
     let turn = 0;
     this.#timer = setInterval(() => {
       turn++;
       for (const [index, socket] of this.#sockets.entries()) {
-        this.#ask(socket, { type: "ping" }, true);
-        if (turn % 10 === index) this.#ask(socket, { type: "publish", room: `quiet-${index}`, data: turn }, false);
+        this.#ask(socket, { type: "ping" });
+        if (turn % 10 === index) this.#ask(socket, { type: "publish", room: `quiet-${index}`, data: turn });
+        if (areVisiting && turn % 10 === index + CLIENTS) {
+          const type = Math.floor(turn / 10) % 2 === 0 ? "join" : "leave";
+          this.#ask(socket, { type, room: `visited-${index}` });
+        }
       }
     }, EVERY_MS);
   }
@@ -69,12 +79,13 @@ export class Bystanders {
       p50Ms: at(0.5),
       p99Ms: at(0.99),
       maxMs: sorted.at(-1) ?? 0,
+      longestWaitMs: this.#longestWaitMs,
       ownDelayMs: this.#ownDelay.max / 1e6,
       refusals: { ...this.#refusals },
     };
   }
 
-  #ask(socket: CmSocket, request: Parameters<CmSocket["ask"]>[0], isMeasured: boolean): void {
+  #ask(socket: CmSocket, request: Parameters<CmSocket["ask"]>[0]): void {
     const askedAt = performance.now();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
@@ -87,7 +98,9 @@ export class Bystanders {
       )
       .finally(() => {
         clearTimeout(timer);
-        if (isMeasured) this.#latencies.push(performance.now() - askedAt);
+        const waitedMs = performance.now() - askedAt;
+        if (request.type === "ping") this.#latencies.push(waitedMs);
+        this.#longestWaitMs = Math.max(this.#longestWaitMs, waitedMs);
         this.#waiting.delete(asked);
       });
     this.#waiting.add(asked);

@@ -3,6 +3,7 @@ import { startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
 import { startRedis } from "@cm/test-kit";
 import { type Attack, type Finding, OBSERVED, runAttack, type Scale } from "./attack.js";
 import { FAN_OUT_ATTACKS } from "./attacks/fan-out.js";
+import { FULL_HEAP } from "./attacks/full-heap.js";
 import { HANGING_AUTHENTICATION } from "./attacks/hanging-authentication.js";
 import { MASS_ENDING } from "./attacks/mass-ending.js";
 import { MASS_RETURN } from "./attacks/mass-return.js";
@@ -17,6 +18,7 @@ const ATTACKS: readonly Attack[] = [
   MASS_ENDING,
   MASS_RETURN,
   ONE_ADDRESS,
+  FULL_HEAP,
   HANGING_AUTHENTICATION,
   ...UNREAD_ATTACKS,
 ];
@@ -84,7 +86,7 @@ const FUZZ_USAGE = `Usage: npm run fuzz -- [options]
   --seed N     random seed of an earlier run to repeat
   --short      half a minute: 40,000 inputs unless given; waiting times do not affect the exit code
 
-Sends random inputs to a gateway that it starts on the loopback address. Exits with 1 if the gateway
+Sends random inputs to gateways that it starts on the loopback address. Exits with 1 if one of them
 exits, grows, or keeps other clients waiting.`;
 
 async function fuzz(args: readonly string[]): Promise<number> {
@@ -153,7 +155,8 @@ async function main(): Promise<number> {
 }
 
 function tableOf(columns: readonly (readonly Finding[])[], limits: readonly string[]): string {
-  const [first = []] = columns;
+  // A gateway that has ended has fewer figures.
+  const first = columns.reduce((longest, column) => (column.length > longest.length ? column : longest), []);
   const rows = first.map(({ what }, row) => [
     what,
     ...columns.map((column) => {

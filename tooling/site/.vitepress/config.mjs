@@ -48,6 +48,7 @@ const SIDEBAR = [
       item("From socket.io", "/guides/from-socket-io.md"),
       item("From the memory of one process", "/migration.md"),
       item("Write a store or a transport", "/guides/own-store-or-transport.md"),
+      item("Write a client", "/guides/own-client.md"),
     ],
   },
   {

@@ -4,7 +4,7 @@ export type { EventuallyOptions } from "./eventually.js";
 // Waiting and naming
 export { eventually } from "./eventually.js";
 export { freshPrefix } from "./fresh-prefix.js";
-export { repetitions } from "./repetitions.js";
+export { repetitions } from "./soak-repetitions.js";
 
 // Processes
 export type { ManagedProcess, ManagedProcessOptions, ProcessEnd } from "./process/managed-process.js";

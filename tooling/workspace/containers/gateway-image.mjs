@@ -8,8 +8,8 @@ import { publishablePackages, ROOT, SetupError } from "../workspace.mjs";
 import { atExit, requireEngine } from "./docker-engine.mjs";
 import { importNode } from "./host-image.mjs";
 
-/** The default base image of the Dockerfile. */
-export const NODE_IMAGE = "node:22-bookworm-slim";
+/** The default base image of the Dockerfile, which says why it is this one. */
+export const NODE_IMAGE = "node:20-bookworm-slim";
 
 const USAGE = `Usage: npm run image -- [options]
 
@@ -48,7 +48,9 @@ export async function buildImage(tag, base) {
     await keepOneBinary(app, `uws_linux_${arch}_${abi}.node`);
     await cp(join(ROOT, "deploy", "Dockerfile"), join(folder, "Dockerfile"));
     await mustRun("docker build", "docker", [
-      ...["build", "--build-arg", `NODE_IMAGE=${base}`, "--tag", tag, "--file", join(folder, "Dockerfile")],
+      // The build downloads nothing, and some engines have no network for builds.
+      ...["build", "--network", "none", "--build-arg", `NODE_IMAGE=${base}`],
+      ...["--tag", tag, "--file", join(folder, "Dockerfile")],
       ...[folder],
     ]);
     console.log(`Built ${tag} on ${base}.`);

@@ -9,6 +9,9 @@ import { withSetupLock } from "./setup-lock.mjs";
  */
 const QUIET = { CI: "true", TURBO_TELEMETRY_DISABLED: "1", TURBO_NO_UPDATE_NOTIFIER: "1", NO_UPDATE_NOTIFIER: "1" };
 
+/** The codes with which npm and pnpm report that they can't connect. */
+const UNREACHABLE = /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT)\b/;
+
 /** Installs and builds whatever is missing or has changed. Takes some milliseconds if nothing has. */
 export async function setup() {
   checkNode();
@@ -50,8 +53,20 @@ async function build() {
 async function step(doing, what, pnpmArgs) {
   const startedAt = performance.now();
   console.log(`- ${doing}`);
-  await mustRun(what, ...pnpmCommand(pnpmArgs), { env: cleanEnvironment(QUIET) });
+  await mustRun(what, ...pnpmCommand(pnpmArgs), { env: cleanEnvironment(QUIET) }).catch((error) => {
+    throw new SetupError(withAdvice(error.message), { cause: error });
+  });
   console.log(`  done in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
+}
+
+/** Adds to the output of npm or pnpm what to do if it could not reach the registry. */
+export function withAdvice(output) {
+  const code = UNREACHABLE.exec(output)?.[0];
+  if (code === undefined) return output;
+  return (
+    `${output}\n\nThe package registry can't be reached (${code}). Check the network, and which registry is set: ` +
+    "`npm config get registry` prints it; npm_config_registry or a line `registry=` in ~/.npmrc sets another one."
+  );
 }
 
 await runAsProgram(import.meta.url, setup);

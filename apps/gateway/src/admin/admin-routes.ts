@@ -1,6 +1,6 @@
 import { CmError, decodeUtf8 } from "@cm/protocol";
 import type { RouteRequest } from "@cm/transport";
-import type { Revocation } from "../auth/revocations.js";
+import type { Revocation } from "../auth/revocation-list.js";
 import { parseRevocation } from "../gateway-questions.js";
 import { type HttpRoute, jsonReply } from "../http/http-route.js";
 import type { Metrics } from "./metrics.js";

@@ -3,8 +3,9 @@ const RECEIVERS = [1, 10, 100, 1_000, 10_000];
 const HOOK_SECONDS = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5];
 
 /**
- * Why tokens are refused: the reasons of `@cm/auth` and of revocations; `other` is a token that is missing, or an
- * application's own reason.
+ * Why tokens are refused: the reasons of `@cm/auth`; `revoked`; `replayed`, an older token than the connection's
+ * present one; `another-user`, a token of another user than the connection's; `unavailable`, a token that can't be
+ * checked now; `other` is a token that is missing, or an application's own reason.
  */
 const TOKEN_REASONS = [
   "malformed",
@@ -16,6 +17,9 @@ const TOKEN_REASONS = [
   "not-yet-valid",
   "claim",
   "revoked",
+  "replayed",
+  "another-user",
+  "unavailable",
   "other",
 ] as const;
 

@@ -10,8 +10,10 @@ import { storeRoundTripMs } from "./store-latency.js";
 export interface MetricSources {
   readonly node: Pick<Node, "membership" | "router" | "store" | "readiness" | "phase">;
   readonly transport: () => TransportStats | undefined;
-  /** How often each of the gateway's own limits was reached, by limit. */
+  /** How often each limit was reached, by limit. */
   readonly limits: () => ByLabel;
+  /** Number of requests and frames that were answered with an error, by code. */
+  readonly requestsRefused: () => ByLabel;
   readonly measurements: Measurements;
   readonly droppedLogLines: () => number;
   readonly most: Readonly<Record<"maxConnections" | "maxMemberships" | "maxServerRooms", number>>;
@@ -32,29 +34,49 @@ type ByLabel = Readonly<Record<string, number>>;
 
 const GAUGES: readonly (readonly [name: string, help: string, value: (now: Snapshot) => number | undefined])[] = [
   ["cm_connections", "Open connections.", ({ transport }) => transport?.connections],
-  ["cm_connections_max", "The most connections that are let in.", ({ most }) => most.maxConnections],
-  ["cm_upgrades_pending", "Upgrades that wait for their authentication.", ({ transport }) => transport?.upgrading],
-  ["cm_users", "Users with a connection here.", ({ transport }) => transport?.users],
-  ["cm_rooms", "Rooms with a member here.", ({ transport }) => transport?.topics],
+  ["cm_connections_max", "Maximum number of connections: MAX_CONNECTIONS.", ({ most }) => most.maxConnections],
+  ["cm_upgrades_pending", "Upgrades that wait for authentication.", ({ transport }) => transport?.upgrading],
+  ["cm_users", "Users with a connection to this server.", ({ transport }) => transport?.users],
+  ["cm_rooms", "Rooms with a member on this server.", ({ transport }) => transport?.topics],
   [
     "cm_memberships",
-    "Members of rooms here, one for each room of a connection.",
+    "Members of rooms on this server, one for each room of a connection.",
     ({ transport }) => transport?.memberships,
   ],
   [
     "cm_members_behind",
-    "Members that get no messages of a room until they have read, one for each room.",
+    "Members that get no messages of a room until they have read what waits for them, one for each room.",
     ({ transport }) => transport?.membersBehind,
   ],
-  ["cm_memberships_max", "The most members that joins are taken for; 0: any.", ({ most }) => most.maxMemberships],
-  ["cm_rooms_max", "The most rooms that joins are taken for; 0: any.", ({ most }) => most.maxServerRooms],
+  [
+    "cm_memberships_max",
+    "Number of members from which joins are refused: MAX_MEMBERSHIPS; 0: no limit.",
+    ({ most }) => most.maxMemberships,
+  ],
+  [
+    "cm_rooms_max",
+    "Number of rooms from which joins to further rooms are refused: MAX_SERVER_ROOMS; 0: no limit.",
+    ({ most }) => most.maxServerRooms,
+  ],
   ["cm_waiting_bytes", "Bytes that wait to be written to clients.", ({ transport }) => transport?.bytesWaiting],
-  ["cm_subscriptions", "Channels of rooms subscribed to.", ({ router }) => router.rooms + router.idleSubscriptions],
-  ["cm_bus_requests_pending", "Requests that wait for another server's answer.", ({ router }) => router.pendingAnswers],
-  ["cm_ready", "Whether this server is fit for newcomers.", ({ readiness }) => Number(readiness.ready)],
+  [
+    "cm_subscriptions",
+    "Subscriptions to the channels of rooms, including those kept for a while after the last member left.",
+    ({ router }) => router.rooms + router.idleSubscriptions,
+  ],
+  [
+    "cm_bus_requests_pending",
+    "Requests to other servers that wait for the answer.",
+    ({ router }) => router.pendingAnswers,
+  ],
+  [
+    "cm_ready",
+    "1 while this server is ready for new connections, otherwise 0.",
+    ({ readiness }) => Number(readiness.ready),
+  ],
   [
     "cm_lease_held",
-    "Whether this server's lease was held at the last word from the store.",
+    "1 if this server held its lease when the store last answered, otherwise 0.",
     ({ isLeaseHeld }) => Number(isLeaseHeld),
   ],
   [
@@ -67,16 +89,20 @@ const GAUGES: readonly (readonly [name: string, help: string, value: (now: Snaps
     "Time that the store took to answer one read, at this scrape; absent if it did not answer.",
     ({ roundTripMs }) => secondsOf(roundTripMs),
   ],
-  ["cm_draining", "Whether clients are sent elsewhere.", ({ phase }) => Number(phase === "draining")],
+  ["cm_draining", "1 while this server drains, otherwise 0.", ({ phase }) => Number(phase === "draining")],
   [
     "cm_drain_connections",
     "Connections that were open when the drain began.",
     ({ transport }) => transport?.drain?.connections,
   ],
-  ["cm_drain_told", "Connections that the drain has sent elsewhere.", ({ transport }) => transport?.drain?.told],
+  [
+    "cm_drain_closed_connections",
+    "Connections that the drain has closed with going-away.",
+    ({ transport }) => transport?.drain?.closed,
+  ],
   [
     "cm_link_probe_age_seconds",
-    "How long ago a message was last seen to come through the store.",
+    "Time since a probe message last came back through the store.",
     ({ link }) => secondsOf(link.lastProbeMs),
   ],
 ];
@@ -87,7 +113,7 @@ const COUNTERS: readonly (readonly [name: string, help: string, value: (now: Sna
   ["cm_frames_sent_total", "Frames to clients.", ({ transport }) => transport?.traffic.framesSent],
   [
     "cm_socket_writes_total",
-    "Writes of frames to sockets; fewer than frames where messages of a room waited for each other.",
+    "Writes to sockets; fewer than the frames if several frames share a write.",
     ({ transport }) => transport?.traffic.writes,
   ],
   ["cm_sent_bytes_total", "Payload of frames to clients.", ({ transport }) => transport?.traffic.bytesSent],
@@ -98,23 +124,31 @@ const COUNTERS: readonly (readonly [name: string, help: string, value: (now: Sna
   ],
   [
     "cm_discarded_bytes_total",
-    "Bytes that had waited on slow consumers.",
+    "Bytes that waited for slow consumers when they were closed.",
     ({ transport }) => transport?.bytesDiscarded,
   ],
   [
     "cm_accept_pauses_total",
-    "How often newcomers began to be refused because the process could open no more files.",
+    "How often the server began to refuse new connections because the process could open no more files.",
     ({ transport }) => transport?.acceptPauses,
   ],
-  ["cm_bus_messages_received_total", "Messages that came over the bus.", ({ router }) => router.received],
-  ["cm_bus_messages_missed_total", "Messages that are known to be missing.", ({ router }) => router.missed],
-  ["cm_bus_messages_filled_total", "Messages taken from a room's history instead.", ({ router }) => router.filled],
+  ["cm_bus_messages_received_total", "Messages received from the bus.", ({ router }) => router.received],
+  ["cm_bus_messages_missed_total", "Messages of the bus that are known to be missing.", ({ router }) => router.missed],
+  [
+    "cm_bus_messages_filled_total",
+    "Missing messages that were read from a recoverable room's history.",
+    ({ router }) => router.filled,
+  ],
   [
     "cm_bus_messages_duplicate_total",
-    "Messages dropped because they had arrived already.",
+    "Messages of the bus that were dropped because they had arrived already.",
     ({ router }) => router.duplicates,
   ],
-  ["cm_bus_messages_damaged_total", "Messages dropped because they can't be read.", ({ router }) => router.damaged],
+  [
+    "cm_bus_messages_damaged_total",
+    "Messages of the bus that were dropped because they can't be decoded.",
+    ({ router }) => router.damaged,
+  ],
   [
     "cm_reprojections_total",
     "How often all connections were written to the store again.",
@@ -125,10 +159,26 @@ const COUNTERS: readonly (readonly [name: string, help: string, value: (now: Sna
     "Dead servers that this one cleaned up after.",
     ({ membership }) => membership.reapedServers,
   ],
-  ["cm_link_reconnects_total", "Connections to the store that were made again.", ({ link }) => link.reconnects],
-  ["cm_link_resubscriptions_total", "Subscriptions that were restored.", ({ link }) => link.resubscriptions],
-  ["cm_link_commands_timed_out_total", "Commands without an answer in time.", ({ link }) => link.timedOutCommands],
-  ["cm_link_commands_refused_total", "Commands refused because too many waited.", ({ link }) => link.refusedCommands],
+  [
+    "cm_link_reconnects_total",
+    "Connections to the store that were opened again after a failure.",
+    ({ link }) => link.reconnects,
+  ],
+  [
+    "cm_link_resubscriptions_total",
+    "Subscriptions that were restored after an interruption.",
+    ({ link }) => link.resubscriptions,
+  ],
+  [
+    "cm_link_commands_timed_out_total",
+    "Commands that the store did not answer in time.",
+    ({ link }) => link.timedOutCommands,
+  ],
+  [
+    "cm_link_commands_refused_total",
+    "Commands that were not sent because too many waited.",
+    ({ link }) => link.refusedCommands,
+  ],
   ["cm_log_lines_dropped_total", "Log lines that could not be written.", ({ droppedLogLines }) => droppedLogLines],
 ];
 
@@ -143,7 +193,7 @@ const LABELLED: readonly (readonly [name: string, help: string, label: string, v
     ],
     [
       "cm_bus_gaps_total",
-      "Gaps noticed in what came over the bus: `lost` where the number of missing messages is known, `uncertain` after an interruption.",
+      "Gaps in the messages of the bus: `lost` if the number of missing messages is known, `uncertain` after an interruption.",
       "cause",
       ({ router }) => ({ lost: router.gaps, uncertain: router.resumedUncertain }),
     ],
@@ -162,7 +212,7 @@ const LABELLED: readonly (readonly [name: string, help: string, label: string, v
     ["cm_upgrades_refused_total", "Upgrades refused, by code.", "code", ({ transport }) => transport?.refused ?? {}],
     [
       "cm_frame_faults_total",
-      "Faulty frames and refused requests, by code.",
+      "Faulty frames, and requests over the rate limit, by code.",
       "code",
       ({ transport }) => transport?.faults ?? {},
     ],
@@ -174,9 +224,15 @@ const LABELLED: readonly (readonly [name: string, help: string, label: string, v
     ],
     [
       "cm_limits_reached_total",
-      "Connections, requests and joins that a limit ended or refused, by limit.",
+      "How often each limit refused something or closed a connection, by limit.",
       "limit",
-      ({ transport, limits }) => ({ ...transport?.limits, ...limits }),
+      ({ limits }) => limits,
+    ],
+    [
+      "cm_requests_refused_total",
+      "Requests and frames of clients that were answered with an error, by code.",
+      "code",
+      ({ requestsRefused }) => requestsRefused,
     ],
   ];
 
@@ -287,9 +343,10 @@ function repairsOf({ missing, stray, wrong }: MembershipStats["drift"]): ByLabel
 }
 
 /** Reads all values that need no request to the store. */
-function snapshotOf({ node, transport, limits, measurements, droppedLogLines, most }: MetricSources) {
+function snapshotOf({ node, transport, limits, requestsRefused, measurements, droppedLogLines, most }: MetricSources) {
   return {
     limits: limits(),
+    requestsRefused: requestsRefused(),
     tokensRefused: measurements.tokensRefused,
     transport: transport(),
     router: node.router.stats(),

@@ -1,4 +1,6 @@
 import type { EnvReader } from "./env-reader.js";
+import type { GatewayConfig } from "./gateway-config.js";
+import { isLoopback } from "./host-validation.js";
 
 /**
  * Reads `ALLOWED_ORIGINS`, a comma-separated list; `undefined` if it is not set. An empty list is an error and
@@ -35,4 +37,13 @@ function isOrigin(text: string): boolean {
   // The URL standard gives schemes that it does not know, such as those of browser extensions, the origin
   // "null".
   return host !== "" && text === (origin === "null" ? `${protocol}//${host}` : origin);
+}
+
+/**
+ * Whether the allowed origins are missing although they are required: any page that a user opens could connect with
+ * the user's cookie.
+ */
+export function lacksOrigins(config: Pick<GatewayConfig, "tokens" | "allowedOrigins" | "listenHost">): boolean {
+  const { tokens, allowedOrigins, listenHost } = config;
+  return tokens?.sources?.includes("cookie") === true && allowedOrigins === undefined && !isLoopback(listenHost);
 }

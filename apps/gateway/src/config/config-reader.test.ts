@@ -90,6 +90,9 @@ describe("readGatewayConfig", () => {
       "https://example.com/jwks",
     );
     expect(problemsOf({ TOKEN_SECRET: secret, TOKEN_JWKS_URL: "https://example.com" })).toContain("TOKEN_JWKS_URL");
+    const withPassword = problemsOf({ TOKEN_JWKS_URL: "https://me:hush@example.com/jwks" });
+    expect(withPassword).toContain("TOKEN_JWKS_URL");
+    expect(withPassword).not.toContain("hush");
     expect(problemsOf({ TOKEN_SECRET: secret, OPEN: "true" })).toContain("OPEN");
     expect(problemsOf({ TOKEN_SECRET: "short" })).toMatch(/^(?!.*short).*TOKEN_SECRET/);
     expect(problemsOf({ TOKEN_PUBLIC_KEY: "x" })).toContain("TOKEN_PUBLIC_KEY");

@@ -3,9 +3,10 @@ import { isCmError, isServerId, randomBase36 } from "@cm/protocol";
 import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "@cm/transport";
 import { membershipsThatFit, roomsThatFit } from "../limits/heap-capacity.js";
 import { USER_LIMIT_POLICIES } from "../session/user-connection-limit.js";
-import { readAllowedOrigins } from "./allowed-origins.js";
+import { lacksOrigins, readAllowedOrigins } from "./allowed-origins.js";
 import { EnvReader } from "./env-reader.js";
 import { type GatewayConfig, LOG_LEVELS, TRANSPORTS } from "./gateway-config.js";
+import { isLoopback } from "./host-validation.js";
 import { misspeltVariables } from "./known-variables.js";
 import { readTrustedProxies } from "./proxy-settings.js";
 import { readRedisUrl } from "./redis-url.js";
@@ -52,7 +53,7 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
   const listenHost = reader.host("LISTEN_HOST", "127.0.0.1");
   const tokens = readAuthentication(reader, listenHost);
   const allowedOrigins = readAllowedOrigins(reader);
-  if (tokens?.sources?.includes("cookie") && allowedOrigins === undefined && !isLoopback(listenHost)) {
+  if (lacksOrigins({ tokens, allowedOrigins, listenHost })) {
     reader.problem(
       "ALLOWED_ORIGINS",
       "must be set if TOKEN_SOURCES contains cookie, because any page could use the cookie",
@@ -164,10 +165,6 @@ function readAuthentication(reader: EnvReader, listenHost: string): TokenVerifie
     );
   }
   return undefined;
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 /** The default of `maxBytesPerSecond`: a quarter of what the limits of requests and of their size allow together. */

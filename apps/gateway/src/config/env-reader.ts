@@ -1,5 +1,5 @@
 import { CmError } from "@cm/protocol";
-import { isHost } from "./host-names.js";
+import { isHost } from "./host-validation.js";
 
 /** Reads variables one by one and collects all problems, so that they can be reported together. */
 export class EnvReader {

@@ -176,13 +176,13 @@ export interface GatewayConfig {
    */
   readonly roomWindowMs: RoomWindow;
   /**
-   * `MAX_ROOMS_PER_CONNECTION`: maximum number of rooms that one connection may be in; 0: no limit, for which
-   * `welcome` reports 1,000,000,000. Default 100.
+   * `MAX_ROOMS_PER_CONNECTION`: maximum number of rooms that one connection may be in. 0: no limit; `welcome` then
+   * reports 1,000,000,000. Default 100.
    */
   readonly maxRooms: number;
   /**
-   * `MAX_REQUESTS_PER_SECOND`: maximum request rate of one connection, with bursts of twice as many; 0: no limit,
-   * for which `welcome` reports 1,000,000,000. Default 100.
+   * `MAX_REQUESTS_PER_SECOND`: maximum request rate of one connection, with bursts of twice as many. 0: no limit;
+   * `welcome` then reports 1,000,000,000. Default 100.
    */
   readonly maxRequestsPerSecond: number;
   /**

@@ -1,7 +1,7 @@
 import { isCmError } from "@cm/protocol";
 import { parseConnectionUrl } from "@cm/redis-store";
 import type { EnvReader } from "./env-reader.js";
-import { isHost } from "./host-names.js";
+import { isHost } from "./host-validation.js";
 
 const PARTS = ["REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "REDIS_DB"] as const;
 

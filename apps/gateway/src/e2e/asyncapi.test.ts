@@ -4,7 +4,7 @@ import {
   type ProtocolDocument,
   readPage,
   readProtocolDocument,
-} from "@cm/gateway-kit/protocol-page";
+} from "@cm/gateway-kit/protocol-document";
 import {
   CLIENT_ERROR_CODES,
   CLIENT_FRAMES,

@@ -15,10 +15,14 @@ interface Outcome {
 }
 
 function run(args: readonly string[], env: Record<string, string> = {}, cwd = tmpdir()): Promise<Outcome> {
+  return runNode([MAIN, ...args], env, cwd);
+}
+
+function runNode(args: readonly string[], env: Record<string, string> = {}, cwd = tmpdir()): Promise<Outcome> {
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
-      [MAIN, ...args],
+      args,
       { env: { PATH: process.env.PATH ?? "", ...env }, cwd, timeout: 20_000 },
       (_, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
     );
@@ -37,6 +41,17 @@ it("says how it is used and which version it is, and refuses arguments that it d
   expect(version).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\S*\n$/) });
   expect(unknown).toMatchObject({ code: 64, stdout: "", stderr: expect.stringContaining("--frobnicate") });
   expect(extra).toMatchObject({ code: 64, stdout: "", stderr: expect.stringContaining("serve") });
+});
+
+it("ends with 78 and one line on a Node.js that is too old", async () => {
+  // Loaded before the program, lets it see an older Node.js.
+  const oldNode = `data:text/javascript,
+    Object.defineProperty(process, "versions", { value: { ...process.versions, node: "18.20.4" } });`;
+  expect(await runNode(["--import", oldNode, MAIN])).toEqual({
+    code: 78,
+    stdout: "",
+    stderr: "Node.js 18.20.4 is too old: install 20.19.0 or newer.\n",
+  });
 });
 
 it("makes a token for development, and says what one holds or why it is refused", async () => {

@@ -4,9 +4,9 @@ import { eventually } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 import WebSocket from "ws";
 import type { GatewayOptions } from "../gateway-options.js";
-import { AT_REST, serveLimited } from "./limits.fixture.js";
+import { AT_REST, serve } from "./limited-gateway.fixture.js";
 
-type Gateway = Awaited<ReturnType<typeof serveLimited>>;
+type Gateway = Awaited<ReturnType<typeof serve>>;
 
 /** What came of an attempt to exceed a limit. */
 type Outcome = "within" | "refused" | "closed";
@@ -198,10 +198,10 @@ const CASES: readonly Case[] = [
 it.each(CASES.map((each) => ({ ...each, option: Object.keys(each.limited)[0] ?? "" })))(
   "the limit $option applies, and 0 turns it off",
   async ({ option, limited, counted, with: others = {}, beyond, attempt }) => {
-    const on = await serveLimited({ maxRequestsPerSecond: 0, ...others, ...limited });
+    const on = await serve({ maxRequestsPerSecond: 0, ...others, ...limited });
     expect(await attempt(on)).toBe(beyond);
     if (counted !== undefined) expect(await on.reached(counted)).toBeGreaterThan(0);
-    const off = await serveLimited({ maxRequestsPerSecond: 0, ...others, [option]: 0 });
+    const off = await serve({ maxRequestsPerSecond: 0, ...others, [option]: 0 });
     expect(await attempt(off)).toBe("within");
     if (counted !== undefined) expect(await off.reached(counted)).not.toBeGreaterThan(0);
   },

@@ -7,7 +7,7 @@ import { SUBPROTOCOL } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import { expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
-import { AT_REST, serveLimited as serve } from "./limits.fixture.js";
+import { AT_REST, serve } from "./limited-gateway.fixture.js";
 
 it("refuses messages to more receivers a second than a connection may have, one beyond the rate", async () => {
   const { open, reached } = await serve({ maxFanoutPerSecond: 10, maxFanoutPercent: 0, clock: AT_REST });

@@ -1,4 +1,4 @@
-import { type ProtocolDocument, readPage, readProtocolDocument, tableRows } from "@cm/gateway-kit/protocol-page";
+import { type ProtocolDocument, readPage, readProtocolDocument, tableRows } from "@cm/gateway-kit/protocol-document";
 import {
   CLIENT_ERROR_CODES,
   CLOSE_CODES,

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { type RightsClaim, signDevelopmentToken } from "@cm/auth";
 import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
-import { type DocumentedMessage, type ProtocolDocument, readProtocolDocument } from "@cm/gateway-kit/protocol-page";
+import { type DocumentedMessage, type ProtocolDocument, readProtocolDocument } from "@cm/gateway-kit/protocol-document";
 import { CLIENT_ERROR_CODES, CLOSE_CODES, encodeEnvelope, encodeUtf8, SUBPROTOCOL } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
 import { eventually, freshPrefix } from "@cm/test-kit";

@@ -1,112 +1,11 @@
-import { once } from "node:events";
-import { Rights, signDevelopmentToken } from "@cm/auth";
-import { CLOSE_CODES, SUBPROTOCOL } from "@cm/protocol";
+import { Rights, type RightsClaim } from "@cm/auth";
+import { CLOSE_CODES } from "@cm/protocol";
 import { eventually, freshPrefix } from "@cm/test-kit";
-import { describe, expect, inject, it, onTestFinished } from "vitest";
-import WebSocket from "ws";
-import { createGateway, type Gateway, type GatewayOptions } from "../index.js";
+import { describe, expect, inject, it } from "vitest";
 import { causesOf } from "../log/logged-error.js";
-
-type Frame = Readonly<Record<string, unknown>>;
-type Token = Parameters<typeof signDevelopmentToken>[1];
-
-const SECRET = "0123456789abcdef0123456789abcdef";
-
-const tokenFor = (userId: string, more: Partial<Token> = {}): Promise<string> =>
-  signDevelopmentToken(SECRET, { userId, ...more });
-
-async function serve(options: Partial<GatewayOptions> = {}): Promise<{ gateway: Gateway; port: number }> {
-  const quiet = () => undefined;
-  const gateway = createGateway({
-    port: 0,
-    tokens: { secret: SECRET },
-    logger: { info: quiet, warn: quiet, error: quiet },
-    ...options,
-  });
-  onTestFinished(() => gateway.close());
-  return { gateway, port: (await gateway.start()).port };
-}
-
-function dial(port: number, token: string): WebSocket {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`, [SUBPROTOCOL, `cm.token.${token}`]);
-  onTestFinished(() => socket.terminate());
-  return socket;
-}
-
-/** Returns the HTTP response to an upgrade that is refused. */
-async function refusal(port: number, token: string): Promise<unknown> {
-  const socket = dial(port, token);
-  socket.on("error", () => undefined);
-  const [, response] = await once(socket, "unexpected-response");
-  let body = "";
-  for await (const chunk of response) body += chunk;
-  return [response.statusCode, JSON.parse(body).code, body.includes(token)];
-}
-
-/** Connects and sends hello. Retries if the socket ends without a response, as clients should after code 1006. */
-async function connect(port: number, userId: string, more: Partial<Token> = {}) {
-  for (let attempt = 1; ; attempt++) {
-    const client = await open(port, userId, more);
-    const welcome = client.ask({ type: "hello", version: 1 }).catch((error: unknown) => error);
-    const answer = await Promise.race([welcome, client.ended]);
-    if (answer === 1006 && attempt < 3) continue;
-    expect(answer).toMatchObject({ type: "welcome", user: userId });
-    return client;
-  }
-}
-
-async function open(port: number, userId: string, more: Partial<Token>) {
-  const socket = dial(port, await tokenFor(userId, more));
-  const frames: Frame[] = [];
-  let closed: number | undefined;
-  socket.on("message", (data) => frames.push(JSON.parse(String(data))));
-  const ended = new Promise<unknown>((resolve) => {
-    socket.once("close", (code) => {
-      closed = code;
-      resolve(code);
-    });
-  });
-  await once(socket, "open");
-  expect(socket.protocol).toBe(SUBPROTOCOL);
-  let refs = 0;
-  const ask = (frame: Frame): Promise<Frame> => {
-    const ref = ++refs;
-    socket.send(JSON.stringify({ ...frame, ref }));
-    return eventually(() => frames.find((answer) => answer.ref === ref) ?? Promise.reject(new Error("no answer yet")));
-  };
-  /** Returns the outcome of a request: the code of its refusal, or the type of its response. */
-  const outcome = async (frame: Frame): Promise<unknown> => {
-    const { code, type } = await ask(frame);
-    return code ?? type;
-  };
-  const of = (type: string) => frames.filter((frame) => frame.type === type);
-  return { ask, outcome, of, ended, closed: () => closed };
-}
+import { connect, connectWith, refusal, serve, serveCounting, tokenFor, tokenIssued } from "./token-clients.fixture.js";
 
 describe("an upgrade with a token", () => {
-  it("is refused with a code if the token is bad, says nothing of it, and is counted by the reason", async () => {
-    let adminPort: unknown;
-    const { port, gateway } = await serve({
-      admin: { port: 0 },
-      logger: {
-        info: (fields) => {
-          adminPort ??= fields.adminPort;
-        },
-        warn: () => undefined,
-        error: () => undefined,
-      },
-    });
-    for (const bad of ["x", "a.b.c", `${await tokenFor("ada")}x`]) {
-      expect(await refusal(port, bad)).toEqual([401, "unauthorized", false]);
-    }
-    expect(gateway.node.membership.stats().connections).toBe(0);
-    const ada = await connect(port, "ada");
-    expect(await ada.outcome({ type: "refresh", token: `${await tokenFor("ada")}x` })).toBe("unauthorized");
-    const metrics = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
-    const refused = [...metrics.matchAll(/^cm_tokens_refused_total\{reason="(\S+)"\} ([1-9]\d*)$/gm)];
-    expect(refused.map(([, reason, count]) => `${count} ${reason}`)).toEqual(["2 malformed", "2 signature"]);
-  });
-
   it("is refused for now if the keys can't be had, which is logged with the cause", async () => {
     const errors: { readonly code: unknown; readonly causes: string }[] = [];
     const { port } = await serve({
@@ -224,6 +123,40 @@ describe("a token of a live connection", () => {
     expect(await ada.outcome({ type: "join", room: "lobby" })).toBe("forbidden");
   });
 
+  it("with fewer rights ends messages of a room at once, even while publishes wait for a hook", async () => {
+    let asked = 0;
+    let allow: () => void = () => undefined;
+    const { port } = await serve({
+      hookTimeoutMs: 20_000,
+      onPublish: ({ userId }) => {
+        if (userId === "bob") return undefined;
+        asked++;
+        return new Promise<void>((resolve) => {
+          allow = resolve;
+        });
+      },
+    });
+    const rights = { join: ["*"], publish: ["*"] };
+    const ada = await connect(port, "ada", { rights });
+    const bob = await connect(port, "bob", { rights });
+    for (const member of [ada, bob]) expect(await member.outcome({ type: "join", room: "a" })).toBe("ack");
+    const published = [1, 2, 3].map((data) => ada.outcome({ type: "publish", room: "a", data }));
+    await eventually(() => expect(asked).toBe(1));
+    const token = await tokenFor("ada", { rights: { join: ["b"], publish: ["*"] } });
+    const refreshed = ada.outcome({ type: "refresh", token });
+    // The join is refused as soon as the new token applies.
+    await eventually(async () => expect(await ada.outcome({ type: "join", room: "c" })).toBe("forbidden"));
+    expect(await bob.outcome({ type: "publish", room: "a", data: "secret" })).toBe("ack");
+    await eventually(() => expect(bob.of("message")).toHaveLength(1));
+    expect(await ada.outcome({ type: "ping" })).toBe("pong");
+    expect(ada.of("message")).toEqual([]);
+    allow();
+    expect(await Promise.all(published)).toEqual(["forbidden", "forbidden", "forbidden"]);
+    expect(await refreshed).toBe("ack");
+    expect(ada.of("removed")).toContainEqual({ type: "removed", room: "a", code: "forbidden" });
+    expect(asked).toBe(1);
+  });
+
   it("with fewer rights removes it from rooms at once, and says so", async () => {
     const { port, gateway } = await serve();
     const all = { join: ["*"], publish: ["*"] };
@@ -241,6 +174,29 @@ describe("a token of a live connection", () => {
     expect(await ada.outcome({ type: "publish", room: "a", data: 1 })).toBe("forbidden");
     expect(await ada.outcome({ type: "publish", room: "b", data: 1 })).toBe("not-a-member");
     expect(await gateway.node.store.rooms.count("b")).toBe(1);
+  });
+
+  it("is not replaced by an older one, which would give taken-away rights back", async () => {
+    const { port, tokensRefused } = await serveCounting();
+    const old = tokenIssued(-60, { cm: { join: ["*"] } });
+    const ada = await connectWith(port, old);
+    expect(await ada.outcome({ type: "refresh", token: await tokenFor("ada") })).toBe("ack");
+    const undated = tokenIssued(undefined, { cm: { join: ["*"] } });
+    for (const token of [old, undated]) expect(await ada.outcome({ type: "refresh", token })).toBe("unauthorized");
+    expect(await ada.outcome({ type: "join", room: "r" })).toBe("forbidden");
+    expect(await tokensRefused()).toEqual({ replayed: 2 });
+    // A token of the same second is accepted: times in tokens have a resolution of one second.
+    expect(await ada.outcome({ type: "refresh", token: tokenIssued(1, { cm: { join: ["*"] } }) })).toBe("ack");
+    expect(await ada.outcome({ type: "refresh", token: tokenIssued(1, { cm: { join: ["r"] } }) })).toBe("ack");
+    expect(await ada.outcome({ type: "join", room: "r" })).toBe("ack");
+  });
+
+  it("without an issue time is replaced by any other, with such a time or without", async () => {
+    const { port } = await serve();
+    const ada = await connectWith(port, tokenIssued(undefined));
+    expect(await ada.outcome({ type: "refresh", token: tokenIssued(undefined) })).toBe("ack");
+    expect(await ada.outcome({ type: "refresh", token: tokenIssued(-60) })).toBe("ack");
+    expect(await ada.outcome({ type: "refresh", token: tokenIssued(-61) })).toBe("unauthorized");
   });
 
   it("is replaced by the one that was handed in last, however long each takes to be judged", async () => {
@@ -266,7 +222,7 @@ describe("a token of a live connection", () => {
   });
 
   it("that is never judged is answered within the time for hooks", async () => {
-    const { port } = await serve({
+    const { port, tokensRefused } = await serveCounting({
       tokens: undefined,
       authenticate: () => ({ userId: "ada" }),
       refresh: () => new Promise(() => undefined),
@@ -274,6 +230,7 @@ describe("a token of a live connection", () => {
     });
     const ada = await connect(port, "ada");
     expect(await ada.outcome({ type: "refresh", token: "a" })).toBe("timeout");
+    expect(await tokensRefused()).toEqual({ unavailable: 1 });
   });
 
   it("is not taken by a gateway that does not authenticate by tokens", async () => {
@@ -317,6 +274,30 @@ describe("a revocation", () => {
 });
 
 describe("hooks", () => {
+  it("get the data of the newest token, which no other client gets", async () => {
+    const seen: unknown[] = [];
+    const { port } = await serve({
+      onJoin: ({ data }) => void seen.push(data),
+      onClose: ({ data }) => void seen.push(data),
+    });
+    const rights = { join: ["*"], publish: ["*"], members: ["*"], send: ["*"], presence: ["*"] };
+    const ada = await connect(port, "ada", { rights, info: { role: "admin-of-all" } });
+    const bob = await connect(port, "bob", { rights });
+    for (const member of [bob, ada]) expect(await member.outcome({ type: "join", room: "a" })).toBe("ack");
+    const token = await tokenFor("ada", { rights, info: { role: "guest-for-now" } });
+    expect(await ada.outcome({ type: "refresh", token })).toBe("ack");
+    expect(await ada.outcome({ type: "join", room: "b" })).toBe("ack");
+    expect(await ada.outcome({ type: "publish", room: "a", data: 1 })).toBe("ack");
+    expect(await ada.outcome({ type: "send", user: "bob", data: 1 })).toBe("ack");
+    await eventually(() => expect([...bob.of("message"), ...bob.of("direct")]).toHaveLength(2));
+    const all = JSON.stringify([await bob.ask({ type: "members", room: "a" }), bob.of("message"), bob.of("direct")]);
+    expect(all).not.toMatch(/admin-of-all|guest-for-now/);
+    ada.close();
+    await eventually(() =>
+      expect(seen).toEqual([undefined, { role: "admin-of-all" }, { role: "guest-for-now" }, { role: "guest-for-now" }]),
+    );
+  });
+
   it("that never answer are bounded in number and time", async () => {
     const { port } = await serve({
       tokens: undefined,
@@ -329,5 +310,56 @@ describe("hooks", () => {
     const outcomes = await Promise.all(["a", "b", "c"].map((room) => ada.outcome({ type: "join", room })));
     expect(outcomes.toSorted()).toEqual(["timeout", "timeout", "unavailable"]);
     expect(await ada.outcome({ type: "join", room: "d" })).toBe("timeout");
+  });
+
+  it("allow nothing that a new token takes away while they decide", async () => {
+    const decided: (() => void)[] = [];
+    const ask = () => new Promise<void>((resolve) => decided.push(resolve));
+    const userWith = (userId: string, claim: RightsClaim) => {
+      const rights = Rights.parse(claim, userId);
+      if (!rights.ok) throw rights.error;
+      return { userId, rights: rights.value };
+    };
+    const names = ["ada", "bob"];
+    const rights = { join: ["lobby", "den"], publish: ["lobby"], members: ["hall"], send: ["*"] };
+    let isReplaced = false;
+    const { port } = await serve({
+      tokens: undefined,
+      authenticate: () => userWith(names.shift() ?? "", rights),
+      refresh: () => {
+        isReplaced = true;
+        return userWith("ada", { join: ["lobby"] });
+      },
+      onJoin: ask,
+      onPublish: ask,
+      onSend: ask,
+      onMembers: ask,
+    });
+    const ada = await connect(port, "ada");
+    const bob = await connect(port, "bob");
+    for (const member of [ada, bob]) {
+      const joined = member.outcome({ type: "join", room: "lobby" });
+      await eventually(() => expect(decided).toHaveLength(1));
+      decided.shift()?.();
+      expect(await joined).toBe("ack");
+    }
+    const outcomes = Promise.all(
+      [
+        { type: "join", room: "den" },
+        { type: "publish", room: "lobby", data: 1 },
+        { type: "members", room: "hall" },
+        { type: "send", user: "bob", data: 1 },
+        { type: "send", connection: "gw.abcd80", data: 1 },
+      ].map((request) => ada.outcome(request)),
+    );
+    // The second message waits for its turn.
+    await eventually(() => expect(decided).toHaveLength(4));
+    const refreshed = ada.outcome({ type: "refresh", token: "x" });
+    await eventually(() => expect(isReplaced).toBe(true));
+    expect(await ada.outcome({ type: "ping" })).toBe("pong");
+    for (const allow of decided) allow();
+    expect(await outcomes).toEqual(Array.from({ length: 5 }, () => "forbidden"));
+    expect(await refreshed).toBe("ack");
+    expect([...bob.of("message"), ...bob.of("direct")]).toEqual([]);
   });
 });

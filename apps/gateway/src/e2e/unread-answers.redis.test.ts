@@ -5,7 +5,7 @@ import { eventually, freshPrefix } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
 import type { GatewayOptions } from "../gateway-options.js";
-import { AT_REST, serveLimited } from "./limits.fixture.js";
+import { AT_REST, serve as serveLimited } from "./limited-gateway.fixture.js";
 
 const MIB = 1024 * 1024;
 const MESSAGE = "x".repeat(900_000);

@@ -1,6 +1,6 @@
 import { Balancer, ReconnectingClient } from "@cm/gateway-kit/clients/reconnecting-client";
-import { gatheringOf } from "@cm/gateway-kit/clients/reconnecting-gathering";
 import { ReconnectingLoad } from "@cm/gateway-kit/clients/reconnecting-load";
+import { populationOf } from "@cm/gateway-kit/clients/reconnecting-population";
 import { faultsOfRecovery } from "@cm/gateway-kit/clients/recovery-account";
 import { expectCleanEnd } from "@cm/gateway-kit/invariants/clean-end";
 import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
@@ -37,5 +37,5 @@ it("loses nothing of recoverable rooms when a gateway is killed under load: its 
   expect(victims.map(({ sittings }) => sittings.at(-1)?.recovered)).toEqual(victims.map(() => true));
   // The absences were long enough for messages to be published, so there was something to recover.
   expect(victims.flatMap(({ absencesMs }) => absencesMs).filter((ms) => ms < 100)).toEqual([]);
-  await expectCleanEnd(cluster, gatheringOf(clients, cluster));
+  await expectCleanEnd(cluster, populationOf(clients, cluster));
 });

@@ -1,5 +1,5 @@
 import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
-import { expectCleanEnd, type Gathering } from "@cm/gateway-kit/invariants/clean-end";
+import { type ClosablePopulation, expectCleanEnd } from "@cm/gateway-kit/invariants/clean-end";
 import { expectNoKeys } from "@cm/gateway-kit/invariants/invariants";
 import { type FaultCluster, startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
@@ -24,7 +24,7 @@ describe("gateways whose Redis goes away", () => {
     return pair;
   }
 
-  function gatheringOf(ann: CmSocket, bob: CmSocket): Gathering {
+  function populationOf(ann: CmSocket, bob: CmSocket): ClosablePopulation {
     const members = [
       { socket: ann, user: "ann", gateway: 0, room: "lobby" },
       { socket: bob, user: "bob", gateway: 1, room: "lobby" },
@@ -66,7 +66,7 @@ describe("gateways whose Redis goes away", () => {
     await ann.until((frame) => frame.type === "message" && frame.data === "back");
     expect(await ann.do({ type: "send", user: "bob", data: "psst" })).toMatchObject({ type: "ack" });
     await bob.until((frame) => frame.type === "direct" && frame.data === "psst");
-    await expectCleanEnd(cluster, gatheringOf(ann, bob));
+    await expectCleanEnd(cluster, populationOf(ann, bob));
   });
 
   it("notify the members of a room at once how many messages were lost, if the subscription was cut", async () => {
@@ -90,7 +90,7 @@ describe("gateways whose Redis goes away", () => {
     });
     await bob.do({ type: "publish", room: "lobby", data: "after" });
     for (const socket of [ann, bob]) await socket.until((frame) => frame.type === "message" && frame.data === "after");
-    await expectCleanEnd(cluster, gatheringOf(ann, bob));
+    await expectCleanEnd(cluster, populationOf(ann, bob));
   });
 
   it("close if another process took their id while they were paused", async () => {

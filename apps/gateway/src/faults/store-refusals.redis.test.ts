@@ -1,6 +1,7 @@
 import { Crowd } from "@cm/gateway-kit/clients/crowd";
 import { expectProjected } from "@cm/gateway-kit/invariants/invariants";
 import { type FaultCluster, startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
+import { CLIENT_ERROR_CODES } from "@cm/protocol";
 import { eventually, keysUnder, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 
@@ -49,6 +50,18 @@ it("answers members with an error while Redis refuses its heartbeats, never with
   await cluster.untilReady();
   await expectProjected(cluster, crowd);
   expect(await ask()).toBe(whole);
+});
+
+it("tells clients nothing of the permission that its Redis user lacks, and its log everything", async () => {
+  const { redis, cluster, crowd } = await begin();
+  const { socket, room } = crowd.on(0)[0] ?? {};
+  await redis.ask("ACL", "SETUSER", "default", "-publish");
+  const answer = await socket?.ask({ type: "publish", room, data: 1 });
+  await redis.ask("ACL", "SETUSER", "default", "+publish");
+  const { meaning: message } = CLIENT_ERROR_CODES.unavailable;
+  expect(answer).toMatchObject({ type: "error", code: "unavailable", message });
+  const logged = cluster.gateways[0]?.logs.filter(({ stage }) => stage === "request");
+  expect(JSON.stringify(logged)).toContain("Its user lacks the permission for the command publish.");
 });
 
 it("is ready again after Redis has lost everything, with all rooms but the one whose key is not its own", async () => {

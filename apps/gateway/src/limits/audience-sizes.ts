@@ -1,26 +1,37 @@
-/** Number of messages within {@link KEPT_MS} after which an audience's size is read from the store. */
-const READ_AFTER = 10;
+import type { FanOutAccount } from "./fan-out-budget.js";
 
-/** Time for which a size that was read is used, in milliseconds. */
-const KEPT_MS = 1_000;
+/** Time after which a size is read again, and time after which it is no longer used, in milliseconds. */
+const KEPT_MS = 5_000;
+const OUTDATED_MS = 2 * KEPT_MS;
 
-/** Maximum number of audiences that are tracked; beyond it, the least recently used one is forgotten. */
+/** Maximum number of audiences that are tracked; beyond it, the least recently read one is forgotten. */
 const AUDIENCES_MAX = 10_000;
+
+/** Messages of one connection that were charged before the size of their audience was known. */
+interface Unsettled {
+  messages: number;
+  charged: number;
+}
 
 interface Audience {
   size: number;
-  messages: number;
-  since: number;
+  /** When the size was read last, also in vain; `-Infinity` before the first time. */
+  readAt: number;
+  /** The messages to charge for once the size is read; `undefined` while no read is in progress. */
+  unsettled: Map<FanOutAccount, Unsettled> | undefined;
 }
 
 /**
- * The number of receivers, on all servers, of messages to rooms or to users. A size is read from the store at
- * most once a second and only if messages are frequent: messages to a quiet audience cause no reads.
+ * Charges messages to rooms or to users by the number of their receivers on all servers. A message never waits
+ * for that number: it is charged for the receivers that are known, and the connection owes the others once they
+ * have been counted. The store is asked at most once in five seconds for each name, and only for a connection
+ * that has sent another message to a name of unknown size within a second: clients that send rarely cause no
+ * reads.
  */
 export class AudienceSizes {
   readonly #read: (name: string) => Promise<number>;
   readonly #monotonicMs: () => number;
-  /** The audiences by name, the least recently used one first. */
+  /** The audiences by name, the least recently read one first. */
   readonly #audiences = new Map<string, Audience>();
 
   constructor(read: (name: string) => Promise<number>, monotonicMs: () => number) {
@@ -29,39 +40,52 @@ export class AudienceSizes {
   }
 
   /**
-   * Returns the audience's size as far as it is known, at least `local`. Call this once per message, before the
-   * message is sent.
+   * Charges a message, before it is sent, for its known receivers, at least the `local` ones. Throws
+   * `rate-limited` as {@link FanOutAccount.pay}.
    */
-  of(name: string, local: number): number {
+  charge(account: FanOutAccount, name: string, local: number): void {
     const now = this.#monotonicMs();
-    let audience = this.#audiences.get(name);
-    if (audience === undefined) {
-      audience = { size: 0, messages: 0, since: now };
-      if (this.#audiences.size >= AUDIENCES_MAX) {
-        const [oldest] = this.#audiences.keys();
-        if (oldest !== undefined) this.#audiences.delete(oldest);
-      }
-    } else {
-      this.#audiences.delete(name);
+    const known = this.#audiences.get(name);
+    const age = known === undefined ? Number.POSITIVE_INFINITY : now - known.readAt;
+    const charged = Math.max(local, age > OUTDATED_MS ? 0 : (known?.size ?? 0));
+    account.pay(charged);
+    if (age <= KEPT_MS || account.isFirstOfUnknownSize()) return;
+    const audience = this.#use(name, known);
+    audience.unsettled ??= this.#count(name, audience);
+    const unsettled = audience.unsettled.get(account) ?? { messages: 0, charged: 0 };
+    unsettled.messages++;
+    unsettled.charged += charged;
+    audience.unsettled.set(account, unsettled);
+  }
+
+  /** Starts to read a size. Returns the messages to charge for afterwards, still empty. */
+  #count(name: string, audience: Audience): Map<FanOutAccount, Unsettled> {
+    const unsettled = new Map<FanOutAccount, Unsettled>();
+    const settle = (): void => {
+      audience.readAt = this.#monotonicMs();
+      audience.unsettled = undefined;
+    };
+    this.#read(name).then(
+      (size) => {
+        settle();
+        audience.size = size;
+        for (const [account, { messages, charged }] of unsettled) account.owe(Math.max(0, messages * size - charged));
+      },
+      // Ignore a failed read: the size stays as it was, and the message itself fails if the store is unavailable.
+      settle,
+    );
+    return unsettled;
+  }
+
+  /** Returns the audience, as the one that was used last. */
+  #use(name: string, known: Audience | undefined): Audience {
+    if (known !== undefined) this.#audiences.delete(name);
+    else if (this.#audiences.size >= AUDIENCES_MAX) {
+      const [oldest] = this.#audiences.keys();
+      if (oldest !== undefined) this.#audiences.delete(oldest);
     }
+    const audience = known ?? { size: 0, readAt: Number.NEGATIVE_INFINITY, unsettled: undefined };
     this.#audiences.set(name, audience);
-    audience.messages++;
-    if (now - audience.since > KEPT_MS) {
-      // Forget the size if there were few messages, because it is then not read again and becomes outdated.
-      if (audience.messages < READ_AFTER) audience.size = 0;
-      audience.messages = 1;
-      audience.since = now;
-    } else if (audience.messages === READ_AFTER) {
-      const known = audience;
-      this.#read(name).then(
-        (size) => {
-          known.size = size;
-        },
-        // Ignore a failed read: the size stays as it was, and the message itself fails if the store is
-        // unavailable.
-        () => undefined,
-      );
-    }
-    return Math.max(local, audience.size);
+    return audience;
   }
 }

@@ -30,6 +30,9 @@ const SERVER_BURST_MS = 25;
  */
 const LONG_TURN_MS = 30;
 
+/** Time within which only one message of a connection may have an unknown number of receivers, in milliseconds. */
+const UNKNOWN_PAUSE_MS = 1_000;
+
 /** Assumed time of a delivery before one has been measured: one system call, in milliseconds. */
 const FIRST_COST_MS = 0.004;
 
@@ -107,6 +110,7 @@ export class FanOutAccount {
   readonly #budget: FanOutBudget;
   #tokens: number;
   #filledAt: number;
+  #unknownAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: FanOutBudgetOptions, budget: FanOutBudget) {
     this.#options = options;
@@ -141,6 +145,17 @@ export class FanOutAccount {
     if (perSecond === 0) return;
     this.#fill();
     this.#tokens = Math.max(-perSecond * DEBT_SECONDS_MAX, this.#tokens - deliveries);
+  }
+
+  /**
+   * Call this for each message whose number of receivers is not known. Returns whether it is the connection's first
+   * one within a second, so that its receivers need not be counted.
+   */
+  isFirstOfUnknownSize(): boolean {
+    const now = this.#options.monotonicMs();
+    if (now - this.#unknownAt <= UNKNOWN_PAUSE_MS) return false;
+    this.#unknownAt = now;
+    return true;
   }
 
   #fill(): void {

@@ -2,13 +2,21 @@
 export type LimitName = (typeof LIMITS)[number];
 
 const LIMITS = [
+  "requests",
   "bytes",
+  "faulty-frames",
+  "pending",
+  "rooms",
   "fan-out",
   "server-fan-out",
   "unread-answers",
   "memberships",
   "server-rooms",
   "connections-per-user",
+  "hooks",
+  "hook-time",
+  "routes",
+  "route-time",
 ] as const;
 
 /** Counts how often each limit was reached. */

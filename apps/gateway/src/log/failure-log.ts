@@ -11,8 +11,8 @@ const SUMMARY_INTERVAL_MS = 5_000;
 const KINDS_MAX = 64;
 
 /**
- * Maximum number of kinds of failures of the application's hooks and routes, whose messages can vary without
- * bound.
+ * Like {@link KINDS_MAX}, for failures of the application's hooks and routes: the messages of their errors are part
+ * of the kind, and can vary without bound.
  */
 const APPLICATION_KINDS_MAX = 32;
 

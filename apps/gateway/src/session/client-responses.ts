@@ -9,6 +9,8 @@ import {
   type ServerFrame,
   toCmError,
 } from "@cm/protocol";
+import type { FaultCounter } from "@cm/transport";
+import type { LimitCounter } from "../limits/limit-counter.js";
 
 /** Maximum number of a connection's requests that wait for the store or the bus. */
 const MAX_PENDING = 256;
@@ -19,20 +21,36 @@ const MAX_PENDING = 256;
  */
 const INTERNAL: ReadonlySet<ErrorCode> = new Set(["internal", "layout-mismatch", "lease-lost", "store-corrupt"]);
 
+/**
+ * Codes of failures that come from the store, the bus or another server. The message names the part that failed, and
+ * for Redis the reason, such as a missing permission: clients get only the code's meaning. A hook's refusal with such
+ * a code is the application's own message to its clients.
+ */
+const STORE_FAILURES: ReadonlySet<ErrorCode> = new Set(["unavailable", "timeout", "closed"]);
+
 /** Additional fields of some acknowledgements. */
 export type AckDetails = Omit<Extract<ServerFrame, { type: "ack" }>, "type" | "ref">;
 
 const NO_DETAILS: AckDetails = Object.freeze({});
 
+/** What {@link ClientResponses} reports. */
+export interface ResponseEvents {
+  /** Receives errors whose details the client is not sent. */
+  readonly onFault: (error: unknown) => void;
+  /** Counts the requests and frames that are answered with an error, by the code that the client is sent. */
+  readonly refused: Pick<FaultCounter, "count">;
+  readonly reached: LimitCounter;
+}
+
 /** Sends responses to one client, and limits the number of its requests in progress. */
 export class ClientResponses {
   readonly #sendText: (text: string) => void;
-  readonly #onFault: (error: unknown) => void;
+  readonly #events: ResponseEvents;
   #pending = 0;
 
-  constructor(sendText: (text: string) => void, onFault: (error: unknown) => void) {
+  constructor(sendText: (text: string) => void, events: ResponseEvents) {
     this.#sendText = sendText;
-    this.#onFault = onFault;
+    this.#events = events;
   }
 
   /** Sends a frame. `ref` is the reference of the request that it responds to, if any. */
@@ -53,11 +71,13 @@ export class ClientResponses {
     const error = toCmError(cause, "internal", "The server failed; the error is in its log.");
     const code = isClientErrorCode(error.code) ? error.code : "internal";
     const { retryable } = ERROR_CODES[code];
+    this.#events.refused.count(code);
     const isInternal = INTERNAL.has(code);
-    if (isInternal) this.#onFault(cause);
-    // Replace the message of an internal error by the meaning of its code. The message of an error that was
-    // wrapped here can be sent: it contains no details.
-    const message = isInternal && isCmError(cause) ? ERROR_CODES[code].meaning : error.message;
+    const isFromStore = STORE_FAILURES.has(code) && typeof error.details?.hook !== "string";
+    if (isInternal || (isFromStore && hasForeignCause(error))) this.#events.onFault(cause);
+    // Replace the message of such an error by the meaning of its code. The message of an error that was wrapped
+    // here can be sent: it contains no details.
+    const message = (isInternal || isFromStore) && isCmError(cause) ? ERROR_CODES[code].meaning : error.message;
     this.send({ type: "error", code, message, retryable }, ref);
   }
 
@@ -93,10 +113,19 @@ export class ClientResponses {
 
   #admit(ref: Ref | undefined): boolean {
     if (this.#pending >= MAX_PENDING) {
+      this.#events.reached.count("pending");
       this.refuse(new CmError("pending-limit", "Too many requests are waiting for an answer."), ref);
       return false;
     }
     this.#pending++;
     return true;
   }
+}
+
+/**
+ * Whether an error was caused by something other than an error of this project, such as an error reply of Redis. The
+ * operator needs that cause. Errors without one are reported where they arise, such as a link that is down.
+ */
+function hasForeignCause({ cause }: CmError): boolean {
+  return cause !== undefined && !isCmError(cause);
 }

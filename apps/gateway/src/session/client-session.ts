@@ -11,10 +11,11 @@ import {
 } from "@cm/protocol";
 import type { FaultCounter, TransportConnection } from "@cm/transport";
 import type { GatewayUser } from "../gateway-options.js";
-import type { FanOutBudget } from "../limits/fan-out-budget.js";
+import type { FanOutAccount, FanOutBudget } from "../limits/fan-out-budget.js";
 import type { LimitCounter } from "../limits/limit-counter.js";
 import { ByteRate } from "./byte-rate.js";
 import { ClientResponses } from "./client-responses.js";
+import type { ClosingHooks } from "./closing-hooks.js";
 import { CredentialExpiry, type CredentialTimes, remainingMs } from "./credential-expiry.js";
 import { DirectMessages } from "./direct-messages.js";
 import type { HookConnection } from "./hooks.js";
@@ -32,11 +33,14 @@ export interface SessionContext extends PermissionContext, RoomContext {
   readonly fanOut: FanOutBudget;
   readonly userPlaces: UserConnectionLimit;
   readonly closes: PacedRemovals;
+  readonly closingHooks: ClosingHooks;
   readonly reached: LimitCounter;
-  /** Number of connections that a message to a user reaches, as far as it is known. */
-  readonly audienceOfUser: (userId: string) => number;
+  /** Charges a message to a user for its receivers, at least `atLeast` of them. Throws `rate-limited`. */
+  readonly chargeUser: (account: FanOutAccount, userId: string, atLeast: number) => void;
   /** While more than this many bytes are queued for a client, its requests that read from the store are refused. */
   readonly maxUnreadBytes: number;
+  /** Counts the requests and frames that are answered with an error. */
+  readonly refused: Pick<FaultCounter, "count">;
   /** Counts every faulty frame and every request over the rate. */
   readonly faults: Pick<FaultCounter, "count">;
   /** Milliseconds on a monotonic clock. */
@@ -44,8 +48,11 @@ export interface SessionContext extends PermissionContext, RoomContext {
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
   readonly credentialTimes: CredentialTimes;
-  /** Returns the user of a token that a connected client sends. `undefined` if clients can't send tokens. */
-  readonly refresh: ((token: string) => Promise<GatewayUser>) | undefined;
+  /**
+   * Returns the user of a token that a connected client sends to replace that of `present`. Rejects if the token
+   * is not valid or must not replace the present one. `undefined` if clients can't send tokens.
+   */
+  readonly refresh: ((token: string, present: GatewayUser) => Promise<GatewayUser>) | undefined;
   /** Receives the gateway's own faults, which the client only sees as `internal`. */
   readonly onFault: (error: unknown) => void;
 }
@@ -100,7 +107,7 @@ export class ClientSession {
   readonly #bytes: ByteRate;
   readonly #faults: TokenBucket;
   readonly #helloTimer: NodeJS.Timeout;
-  readonly #asked: HookConnection;
+  #asked: HookConnection;
   readonly #permissions: Permissions;
   /**
    * Watches the expiry of the connection's credential; `undefined` until the connection has had a credential
@@ -133,7 +140,7 @@ export class ClientSession {
     this.#permissions = new Permissions(context, this.#asked, user.rights);
     this.#answers = new ClientResponses((text) => {
       if (!this.#isClosed()) socket.send(text);
-    }, context.onFault);
+    }, context);
     const isClosed = (): boolean => this.#isClosed();
     const account = context.fanOut.account();
     const shared = { from: this.#from, permissions: this.#permissions, answers: this.#answers, account, isClosed };
@@ -141,7 +148,7 @@ export class ClientSession {
     this.#direct = new DirectMessages({
       ...shared,
       router: context.router,
-      audienceOfUser: context.audienceOfUser,
+      chargeUser: context.chargeUser,
       maxDataBytes: context.limits.maxFrameBytes,
     });
     const now = context.monotonicMs();
@@ -157,7 +164,10 @@ export class ClientSession {
     if (this.#state === "closed") return;
     const now = this.#context.monotonicMs();
     const rate = this.#requests.take(now);
-    if (rate !== "allowed") this.#context.faults.count("rate-limited");
+    if (rate !== "allowed") {
+      this.#context.faults.count("rate-limited");
+      this.#context.reached.count("requests");
+    }
     if (rate === "abusive") {
       this.#socket.close("overloaded", "too many requests");
       return;
@@ -172,12 +182,9 @@ export class ClientSession {
       return;
     }
     const frame = parsed.value;
-    if (rate === "limited") {
-      this.#answers.refuse(new CmError("rate-limited", "Too many requests; this request was not executed."), frame.ref);
-      return;
-    }
-    if (!fits) {
-      this.#answers.refuse(new CmError("rate-limited", "Too many bytes; this request was not executed."), frame.ref);
+    if (rate === "limited" || !fits) {
+      const what = rate === "limited" ? "requests" : "bytes";
+      this.#answers.refuse(new CmError("rate-limited", `Too many ${what}; this request was not executed.`), frame.ref);
       return;
     }
     this.#onFrame(frame);
@@ -212,12 +219,7 @@ export class ClientSession {
     this.#context.closes.run(rooms, () => this.#context.membership.close(this.#socket.id).catch(this.#context.onFault));
     const { onClose } = this.#context.hooks;
     if (onClose === undefined || !this.#isKnown) return;
-    const run = async (): Promise<void> => onClose(this.#asked, { code, reason });
-    run().catch((cause: unknown) => {
-      this.#context.onFault(
-        new CmError("internal", "The hook onClose failed.", { cause, details: { hook: "onClose" } }),
-      );
-    });
+    this.#context.closingHooks.call(() => onClose(this.#asked, { code, reason }));
   }
 
   /**
@@ -249,6 +251,7 @@ export class ClientSession {
     this.#context.faults.count(error.code);
     this.#answers.refuse(error, ref);
     if (this.#faults.take(this.#context.monotonicMs()) !== "allowed") {
+      this.#context.reached.count("faulty-frames");
       this.#socket.close("protocol-error", "too many faulty frames");
     }
   }
@@ -347,7 +350,7 @@ export class ClientSession {
     const { refresh, now } = this.#context;
     void this.#answers.wait(ref, async () => {
       if (refresh === undefined) throw new CmError("operation-unknown", "This server does not accept tokens.");
-      const taken = this.#refreshTurn.then(async () => this.#take(await refresh(token)));
+      const taken = this.#refreshTurn.then(async () => this.#take(await refresh(token, this.#user)));
       this.#refreshTurn = taken.catch(() => undefined);
       await taken;
       const { expiresAtMs } = this.#user;
@@ -364,9 +367,9 @@ export class ClientSession {
   /** Applies the user and permissions of a new token. */
   async #take(user: GatewayUser): Promise<void> {
     if (this.#isClosed()) return;
-    if (user.userId !== this.#user.userId) throw new CmError("forbidden", "The token belongs to another user.");
     this.#user = user;
-    this.#permissions.replace(user.rights);
+    this.#asked = { ...this.#asked, data: user.data };
+    this.#permissions.replace(this.#asked, user.rights);
     this.#watchCredential();
     await this.#rooms.applyRights();
   }

@@ -13,8 +13,8 @@ export interface DirectMessagesOptions {
   readonly permissions: Permissions;
   readonly answers: ClientResponses;
   readonly account: FanOutAccount;
-  /** Number of connections that a message to a user reaches, as far as it is known. */
-  readonly audienceOfUser: (userId: string) => number;
+  /** Charges a message to a user for its receivers, at least `atLeast` of them. Throws `rate-limited`. */
+  readonly chargeUser: (account: FanOutAccount, userId: string, atLeast: number) => void;
   /** Maximum size of a message's data as it is forwarded, in bytes. */
   readonly maxDataBytes: number;
   readonly isClosed: () => boolean;
@@ -30,6 +30,12 @@ export interface DirectRequest {
 /** How long a `send` with `confirm` waits for the owner of the connection, in milliseconds. */
 const CONFIRMATION = { confirmMs: 5_000 };
 
+/**
+ * Minimum number of receivers that a message to a user costs a sender that must not learn whether the user is
+ * online: more connections than most users have. Otherwise `rate-limited` would come sooner for a user who is online.
+ */
+const HIDDEN_AUDIENCE_MIN = 10;
+
 /** Sends one client's messages to connections and users, in the client's order. */
 export class DirectMessages {
   readonly #options: DirectMessagesOptions;
@@ -41,14 +47,17 @@ export class DirectMessages {
   }
 
   send(to: DirectTarget, { data, confirm = false, ref }: DirectRequest): void {
-    const { permissions, answers, from, maxDataBytes, account, audienceOfUser, isClosed } = this.#options;
+    const { permissions, answers, from, maxDataBytes, account, chargeUser, isClosed } = this.#options;
     void answers.wait(ref, async () => {
       await this.#permission(to, data);
       if (isClosed()) return;
-      account.pay("user" in to ? audienceOfUser(to.user) : 1);
+      const mayKnow = permissions.mayKnowOf(to);
+      if ("user" in to) chargeUser(account, to.user, mayKnow ? 0 : HIDDEN_AUDIENCE_MIN);
+      else account.pay(1);
       const text = `{"type":"direct","from":${JSON.stringify(from)},"data":${writeData(data, maxDataBytes)}}`;
-      const outcome = await this.#route(to, Buffer.from(text), confirm);
-      if (!permissions.mayKnowOf(to)) answers.ack(ref, { outcome: "sent" });
+      // A confirmation would take longer for a user who is online, and its result would not be sent.
+      const outcome = await this.#route(to, Buffer.from(text), confirm && mayKnow);
+      if (!mayKnow) answers.ack(ref, { outcome: "sent" });
       else if (outcome === "not-found") throw new CmError("not-found", absenceOf(to));
       else if (outcome === "timeout") throw new CmError("timeout", "The owning server did not answer in time.");
       else answers.ack(ref, { outcome });

@@ -1,4 +1,5 @@
 import { type ClientErrorCode, CmError, ERROR_CODES, isClientErrorCode, isCmError } from "@cm/protocol";
+import type { LimitCounter } from "../limits/limit-counter.js";
 
 /** The connection that a hook is called for. */
 export interface HookConnection {
@@ -6,7 +7,7 @@ export interface HookConnection {
   readonly id: string;
   /** The user that the connection belongs to. */
   readonly userId: string;
-  /** The `data` that `authenticate` returned. */
+  /** The `data` that `authenticate` returned or, since then, `refresh`; with `tokens`, the claim `info`. */
   readonly data: unknown;
 }
 
@@ -28,9 +29,10 @@ export type DirectTarget = { readonly connection: string } | { readonly user: st
 
 /**
  * The application's decisions about clients' requests. Each hook may be async, and allows a request by
- * returning nothing. A hook refuses the request by returning a {@link Refusal} or throwing a `CmError`. If it
- * throws any other error, the error is logged and the request is refused with `internal`. If it takes longer
- * than `hookTimeoutMs`, that is logged and the request is refused with `timeout`. A connection's requests about
+ * returning nothing. A hook refuses the request by returning a {@link Refusal} or throwing a `CmError`. A thrown
+ * `unavailable`, `timeout` or `closed` may come from the store: the client is sent the code with its meaning instead
+ * of the message. If the hook throws any other error, the error is logged and the request is refused with `internal`.
+ * If it takes longer than `hookTimeoutMs`, that is logged and the request is refused with `timeout`. A connection's requests about
  * one room, and its direct messages, keep their order while hooks decide.
  */
 export interface GatewayHooks {
@@ -54,22 +56,34 @@ export interface GatewayHooks {
   /** Called before a client is sent the list of a room's members. The client need not be in the room. */
   readonly onMembers?: ((connection: HookConnection, request: { readonly room: string }) => Answer) | undefined;
   /**
-   * Called after the close of a connection for which `onConnect` was called. Errors that the hook throws are
-   * logged.
+   * Called after the close of a connection for which `onConnect` was called. At most `maxPendingHooks` calls are
+   * pending, and up to 100,000 wait for them. Errors and calls that take longer than `hookTimeoutMs` are logged.
    */
   readonly onClose?:
     | ((connection: HookConnection, end: { readonly code: number; readonly reason: string }) => void | Promise<void>)
     | undefined;
 }
 
+/** The limits of application code, and the counter of how often they were reached. */
+export interface HookLimits {
+  /** Maximum time for one call, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Maximum number of calls that wait for a result at the same time. */
+  readonly maxPending: number;
+  readonly reached: LimitCounter;
+}
+
 /** The kind of application code to run: a hook, which decides, or a route, which responds to an HTTP request. */
 type Asked = "hook" | "route";
 
-/** Runs the application's hooks or routes, within limits of time and concurrency. */
+/**
+ * Runs the application's hooks or routes, within limits of time and concurrency. A task takes a place until it
+ * settles or misses its deadline, whichever is first: a task can't be stopped, and one that never settles would
+ * keep its place for ever. Tasks that go on after their deadline are therefore not bounded.
+ */
 export class HookRunner {
   readonly #asked: Asked;
-  readonly #timeoutMs: number;
-  readonly #maxPending: number;
+  readonly #limits: HookLimits;
   readonly #onFault: (error: unknown) => void;
   readonly #took: (name: string, ms: number) => void;
   #pending = 0;
@@ -77,14 +91,12 @@ export class HookRunner {
   /** `onFault` receives the timeouts of hooks, and `took` how long each call took. */
   constructor(
     asked: Asked,
-    timeoutMs: number,
-    maxPending: number,
+    limits: HookLimits,
     onFault: (error: unknown) => void,
     took: (name: string, ms: number) => void = () => undefined,
   ) {
     this.#asked = asked;
-    this.#timeoutMs = timeoutMs;
-    this.#maxPending = maxPending;
+    this.#limits = limits;
     this.#onFault = onFault;
     this.#took = took;
   }
@@ -100,17 +112,25 @@ export class HookRunner {
    * becomes `internal`, with the name of the hook or route in its details, for the log.
    */
   async run<T>(name: string, task: () => T | Promise<T>): Promise<T> {
-    if (this.#pending >= this.#maxPending) {
-      throw new CmError("unavailable", "Too many requests wait for the application's hooks.");
+    const { timeoutMs, maxPending, reached } = this.#limits;
+    if (this.#pending >= maxPending) {
+      reached.count(`${this.#asked}s`);
+      throw new CmError("unavailable", "Too many requests wait for the application's hooks.", {
+        details: { [this.#asked]: name },
+      });
     }
     this.#pending++;
     const beganAt = performance.now();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        this.#onFault(this.#fault("timeout", name, `did not answer within ${this.#timeoutMs} ms`));
-        reject(new CmError("timeout", "The application's hook did not decide in time."));
-      }, this.#timeoutMs);
+        reached.count(`${this.#asked}-time`);
+        this.#onFault(this.#fault("timeout", name, `did not answer within ${timeoutMs} ms`));
+        const details = { [this.#asked]: name };
+        reject(new CmError("timeout", "The application's hook did not decide in time.", { details }));
+      }, timeoutMs);
+      // A hook that never answers must not keep the process alive.
+      timer.unref();
     });
     try {
       return await Promise.race([task(), late]);
@@ -123,10 +143,28 @@ export class HookRunner {
     }
   }
 
+  /**
+   * Runs a hook whose result no request waits for. Its errors are reported, as is a missed deadline. Never
+   * rejects.
+   */
+  async notify(name: string, hook: () => void | Promise<void>): Promise<void> {
+    const reported = async (): Promise<void> => {
+      try {
+        await hook();
+      } catch (cause) {
+        this.#onFault(this.#fault("internal", name, "failed", cause));
+      }
+    };
+    // Only the timeout, which has been reported, can make this reject.
+    await this.run(name, reported).catch(() => undefined);
+  }
+
   #refused(name: string, outcome: unknown): CmError {
     const { refuse, message } = Object(outcome) as Partial<Record<keyof Refusal, unknown>>;
     if (typeof refuse === "string" && isClientErrorCode(refuse)) {
-      return new CmError(refuse, typeof message === "string" ? message : ERROR_CODES[refuse].meaning);
+      return new CmError(refuse, typeof message === "string" ? message : ERROR_CODES[refuse].meaning, {
+        details: { [this.#asked]: name },
+      });
     }
     return this.#fault("internal", name, "must return undefined or a refusal with a client error code");
   }

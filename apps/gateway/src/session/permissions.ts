@@ -22,7 +22,7 @@ export type Decision = Promise<void> | undefined;
  */
 export class Permissions {
   readonly #context: PermissionContext;
-  readonly #connection: HookConnection;
+  #connection: HookConnection;
   #rights: Rights | undefined;
 
   constructor(context: PermissionContext, connection: HookConnection, rights: Rights | undefined) {
@@ -31,8 +31,9 @@ export class Permissions {
     this.#rights = rights;
   }
 
-  /** Replaces the permissions. */
-  replace(rights: Rights | undefined): void {
+  /** Replaces the permissions, and the connection that the hooks get. */
+  replace(connection: HookConnection, rights: Rights | undefined): void {
+    this.#connection = connection;
     this.#rights = rights;
   }
 
@@ -57,9 +58,11 @@ export class Permissions {
   }
 
   join(room: string): Decision {
-    if (!this.mayJoin(room)) throw forbidden("join this room");
     const { onJoin } = this.#context.hooks;
-    return onJoin && this.#ask("onJoin", () => onJoin(this.#connection, { room }));
+    const check = (): void => {
+      if (!this.mayJoin(room)) throw forbidden("join this room");
+    };
+    return this.#decide(check, onJoin && (() => this.#ask("onJoin", () => onJoin(this.#connection, { room }))));
   }
 
   /** Whether the permissions allow publishing to a room; the hook is not asked. */
@@ -81,10 +84,12 @@ export class Permissions {
    * connections requires the permission to send to all users.
    */
   send(to: DirectTarget, data: unknown): Decision {
-    const isAllowed = "user" in to ? this.#allows("send", to.user) : this.#allowsAll("send");
-    if (!isAllowed) throw forbidden("user" in to ? "send to this user" : "send to connections");
     const { onSend } = this.#context.hooks;
-    return onSend && this.#ask("onSend", () => onSend(this.#connection, { to, data }));
+    const check = (): void => {
+      const isAllowed = "user" in to ? this.#allows("send", to.user) : this.#allowsAll("send");
+      if (!isAllowed) throw forbidden("user" in to ? "send to this user" : "send to connections");
+    };
+    return this.#decide(check, onSend && (() => this.#ask("onSend", () => onSend(this.#connection, { to, data }))));
   }
 
   /** Whether the sender may learn whether the target of its message is connected. */
@@ -93,9 +98,20 @@ export class Permissions {
   }
 
   members(room: string): Decision {
-    if (!this.#allows("members", room)) throw forbidden("read the members of this room");
     const { onMembers } = this.#context.hooks;
-    return onMembers && this.#ask("onMembers", () => onMembers(this.#connection, { room }));
+    const check = (): void => {
+      if (!this.#allows("members", room)) throw forbidden("read the members of this room");
+    };
+    return this.#decide(
+      check,
+      onMembers && (() => this.#ask("onMembers", () => onMembers(this.#connection, { room }))),
+    );
+  }
+
+  /** Checks the permissions, and again after the hook: they may have been replaced while it decided. */
+  #decide(check: () => void, ask: (() => Promise<void>) | undefined): Decision {
+    check();
+    return ask?.().then(check);
   }
 
   #allows(action: Action, name: string): boolean {

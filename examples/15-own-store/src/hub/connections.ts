@@ -9,7 +9,7 @@ import {
 } from "@cm/protocol";
 import { nameOf, type Servers } from "./servers.js";
 
-/** The records of all connections, by owner and shelf. */
+/** The records of all connections, by owner and record partition. */
 export class Connections {
   readonly #servers: Servers;
   readonly #records = new Map<string, Map<number, Map<string, ConnectionRecord>>>();
@@ -21,32 +21,35 @@ export class Connections {
   /** How many records there are. */
   get size(): number {
     let total = 0;
-    for (const shelves of this.#records.values()) for (const shelf of shelves.values()) total += shelf.size;
+    for (const recordPartitions of this.#records.values())
+      for (const recordPartition of recordPartitions.values()) total += recordPartition.size;
     return total;
   }
 
   put(lease: Lease, records: readonly ConnectionRecord[], { keepsRooms = false }: PutOptions = {}): void {
     const owner = this.#servers.owner(lease);
-    const shelves = records.map(({ connectionId }) => shelfOf(owner, connectionId));
+    const recordPartitions = records.map(({ connectionId }) => recordPartitionOf(owner, connectionId));
     // All or nothing: a record of another server refuses the call.
-    if (shelves.includes(undefined)) throw new CmError("id-invalid", `There is a connection that is not of ${owner}.`);
+    if (recordPartitions.includes(undefined))
+      throw new CmError("id-invalid", `There is a connection that is not of ${owner}.`);
     records.forEach((record, i) => {
-      const shelf = this.#shelf(owner, shelves[i] ?? 0);
-      const kept = keepsRooms ? (shelf.get(record.connectionId)?.rooms ?? []) : [];
-      shelf.set(record.connectionId, { ...record, rooms: [...new Set([...kept, ...record.rooms])] });
+      const recordPartition = this.#recordPartition(owner, recordPartitions[i] ?? 0);
+      const kept = keepsRooms ? (recordPartition.get(record.connectionId)?.rooms ?? []) : [];
+      recordPartition.set(record.connectionId, { ...record, rooms: [...new Set([...kept, ...record.rooms])] });
     });
   }
 
   remove(lease: Lease, connectionIds: readonly string[], { rooms }: RecordRemoval = {}): void {
     const owner = this.#servers.owner(lease);
     for (const connectionId of connectionIds) {
-      const number = shelfOf(owner, connectionId);
-      const shelf = number === undefined ? undefined : this.#records.get(owner)?.get(number);
-      const record = shelf?.get(connectionId);
-      if (number === undefined || shelf === undefined || record === undefined) continue;
-      if (rooms === undefined) shelf.delete(connectionId);
-      else shelf.set(connectionId, { ...record, rooms: record.rooms.filter((room) => !rooms.includes(room)) });
-      if (shelf.size === 0) this.#drop(owner, number);
+      const number = recordPartitionOf(owner, connectionId);
+      const recordPartition = number === undefined ? undefined : this.#records.get(owner)?.get(number);
+      const record = recordPartition?.get(connectionId);
+      if (number === undefined || recordPartition === undefined || record === undefined) continue;
+      if (rooms === undefined) recordPartition.delete(connectionId);
+      else
+        recordPartition.set(connectionId, { ...record, rooms: record.rooms.filter((room) => !rooms.includes(room)) });
+      if (recordPartition.size === 0) this.#drop(owner, number);
     }
   }
 
@@ -55,35 +58,35 @@ export class Connections {
     if (!id.ok) return undefined;
     const owner = nameOf(id.value);
     if (!this.#servers.lives(owner)) return undefined;
-    return this.#records.get(owner)?.get(id.value.shelf)?.get(connectionId);
+    return this.#records.get(owner)?.get(id.value.recordPartition)?.get(connectionId);
   }
 
-  held(right: Lease | ReapClaim, shelf: number): ConnectionRecord[] {
+  held(right: Lease | ReapClaim, recordPartition: number): ConnectionRecord[] {
     const owner = this.#servers.ownerBy(right);
-    return owner === undefined ? [] : [...(this.#records.get(owner)?.get(shelf)?.values() ?? [])];
+    return owner === undefined ? [] : [...(this.#records.get(owner)?.get(recordPartition)?.values() ?? [])];
   }
 
-  clearShelf(claim: ReapClaim, shelf: number): void {
+  clearRecordPartition(claim: ReapClaim, recordPartition: number): void {
     const owner = this.#servers.ownerBy(claim);
-    if (owner !== undefined) this.#drop(owner, shelf);
+    if (owner !== undefined) this.#drop(owner, recordPartition);
   }
 
-  #shelf(owner: string, number: number): Map<string, ConnectionRecord> {
-    const shelves = this.#records.get(owner) ?? new Map<number, Map<string, ConnectionRecord>>();
-    const shelf = shelves.get(number) ?? new Map<string, ConnectionRecord>();
-    this.#records.set(owner, shelves.set(number, shelf));
-    return shelf;
+  #recordPartition(owner: string, number: number): Map<string, ConnectionRecord> {
+    const recordPartitions = this.#records.get(owner) ?? new Map<number, Map<string, ConnectionRecord>>();
+    const recordPartition = recordPartitions.get(number) ?? new Map<string, ConnectionRecord>();
+    this.#records.set(owner, recordPartitions.set(number, recordPartition));
+    return recordPartition;
   }
 
-  #drop(owner: string, shelf: number): void {
-    const shelves = this.#records.get(owner);
-    shelves?.delete(shelf);
-    if (shelves?.size === 0) this.#records.delete(owner);
+  #drop(owner: string, recordPartition: number): void {
+    const recordPartitions = this.#records.get(owner);
+    recordPartitions?.delete(recordPartition);
+    if (recordPartitions?.size === 0) this.#records.delete(owner);
   }
 }
 
-/** The shelf that a connection of this owner lies on; `undefined` where it is another's, or no id. */
-function shelfOf(owner: string, connectionId: string): number | undefined {
+/** The record partition that a connection of this owner is in; `undefined` where it is another's, or no id. */
+function recordPartitionOf(owner: string, connectionId: string): number | undefined {
   const id = parseConnectionId(connectionId);
-  return id.ok && nameOf(id.value) === owner ? id.value.shelf : undefined;
+  return id.ok && nameOf(id.value) === owner ? id.value.recordPartition : undefined;
 }

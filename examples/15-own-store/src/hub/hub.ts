@@ -58,7 +58,7 @@ export async function startHub(now: () => number = monotonicNow): Promise<Hub> {
     roomRecords: () => records.size,
   };
   const held: { readonly [K in keyof Holdings]: (right: Lease | ReapClaim, partition: number) => Holdings[K] } = {
-    records: (right, shelf) => connections.held(right, shelf),
+    records: (right, recordPartition) => connections.held(right, recordPartition),
     rooms: (right, partition) => rooms.held(right, partition),
     users: (right, partition) => users.held(right, partition),
   };
@@ -89,8 +89,8 @@ export async function startHub(now: () => number = monotonicNow): Promise<Hub> {
       evict(claim, what) {
         if ("room" in what) return rooms.evict(claim, what.room);
         if ("users" in what) users.evict(claim, what.users);
-        // The shelves of an orphan are not known.
-        else if (!claim.isOrphan) connections.clearShelf(claim, what.shelf);
+        // The record partitions of an orphan are not known.
+        else if (!claim.isOrphan) connections.clearRecordPartition(claim, what.recordPartition);
         return [];
       },
       settle: (partitions) => users.settle(partitions),

@@ -134,8 +134,8 @@ export class Servers {
     if (held !== undefined && held.claimant !== claimant) return undefined;
     const untilMs = Math.max(now + claimMs, held?.untilMs ?? 0);
     row.claim = { claimant, untilMs };
-    const { incarnation, shelfBits } = row.registration;
-    return { serverId, incarnation, isOrphan: false, shelfBits, expiresAtMs: untilMs };
+    const { incarnation, partitionBits } = row.registration;
+    return { serverId, incarnation, isOrphan: false, partitionBits, expiresAtMs: untilMs };
   }
 
   unregister(claim: ReapClaim): void {
@@ -159,7 +159,7 @@ export class Servers {
     this.#orphans.set(name, untilMs);
     const [oldest] = this.#orphans.keys();
     if (this.#orphans.size > ORPHANS_MAX && oldest !== undefined) this.#orphans.delete(oldest);
-    return { ...incarnationOf(holder), isOrphan: true, shelfBits: 0, expiresAtMs: untilMs };
+    return { ...incarnationOf(holder), isOrphan: true, partitionBits: 0, expiresAtMs: untilMs };
   }
 
   watch(lease: Lease, silentForMs: number): WatchReport {

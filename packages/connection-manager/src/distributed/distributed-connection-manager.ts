@@ -92,14 +92,20 @@ export interface DistributedConnectionManager<S = unknown> {
    * Rejects with the same errors as {@link broadcastToRoom}.
    */
   sendToConnection(connectionId: string, message: unknown): Promise<RouteOutcome>;
-  /** Waits for confirmation with `confirmMs`; the result is `delivered`, `not-found` or `timeout`. */
+  /**
+   * Like the overload above, but waits up to `confirmMs` for a confirmation. If the outcome is `timeout`, the
+   * message may have been delivered nevertheless.
+   */
   sendToConnection(connectionId: string, message: unknown, options: Confirmation): Promise<ConfirmedOutcome>;
   /**
    * Sends a message to all connections of a user; two round trips. Results and errors are those of
    * {@link sendToConnection}.
    */
   sendToUser(userId: string, message: unknown): Promise<RouteOutcome>;
-  /** Waits for confirmation with `confirmMs`; the result is `delivered`, `not-found` or `timeout`. */
+  /**
+   * Like the overload above, but waits up to `confirmMs` for a confirmation. If the outcome is `timeout`, the
+   * message may have been delivered nevertheless.
+   */
   sendToUser(userId: string, message: unknown, options: Confirmation): Promise<ConfirmedOutcome>;
   /**
    * Removes a connection from the registry and from its rooms. A socket of this server stays open; a

@@ -35,7 +35,7 @@ export interface DistributedConnectionManagerOptions<S = unknown> {
   readonly serverId?: string | undefined;
   /** The host at which others reach this server; listed for them, not interpreted. Default `localhost`. */
   readonly serverHost?: string | undefined;
-  /** The port on that host, 0 to 65,535. Default 0. */
+  /** The port on `serverHost` at which others reach this server, 0 to 65,535; listed, not interpreted. Default 0. */
   readonly serverPort?: number | undefined;
   /** Time between heartbeats, in milliseconds. Default 30,000; 100 to 3,600,000. */
   readonly heartbeatInterval?: number | undefined;

@@ -233,8 +233,8 @@ describe("statistics and health", () => {
 async function deadServer(cluster: TestCluster, serverId: string, leaseMs: number, connections: number) {
   const store = await cluster.store();
   const ids = createConnectionIdSource({ serverId });
-  const { incarnation, shelfBits } = ids;
-  const lease = await store.servers.acquire({ serverId, incarnation, shelfBits, host: "h", port: 1 }, leaseMs);
+  const { incarnation, partitionBits } = ids;
+  const lease = await store.servers.acquire({ serverId, incarnation, partitionBits, host: "h", port: 1 }, leaseMs);
   for (let i = 0; i < connections; i++) {
     const connection = { connectionId: ids.next(), userId: `lost-${i}` };
     await store.connections.put(lease, [{ ...connection, connectedAt: 1, lastSeen: 1, rooms: ["lobby"] }]);
@@ -327,7 +327,10 @@ describe("the shutdown", () => {
     const claim = await store.upkeep.servers.claim({ serverId: "alpha" }, "beta.bbbb", 10_000);
     if (claim === undefined) throw new Error("There was nothing to claim.");
     await store.upkeep.servers.unregister(claim);
-    await store.servers.acquire({ serverId: "alpha", incarnation: "zzzz", shelfBits: 0, host: "h", port: 1 }, 60_000);
+    await store.servers.acquire(
+      { serverId: "alpha", incarnation: "zzzz", partitionBits: 0, host: "h", port: 1 },
+      60_000,
+    );
     await expect.poll(() => socket.closedFor).toBe("going-away");
     expect(alpha.errors).toContainEqual({
       error: expect.objectContaining({ code: "server-id-taken" }),

@@ -1,13 +1,13 @@
 /*
- * The calls of the requirement document about games, with its arguments, options and types, as a program
- * of an application makes them: it has to compile, and to do what the document says.
+ * The code of the requirement document about games, unchanged but for its imports, as programs of an
+ * application: it has to compile, and to do what the document says.
  */
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { eventually } from "@cm/test-kit";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import WebSocket, { WebSocketServer } from "ws";
+import WebSocket from "ws";
 import {
   type ConnectionManager,
   type GameEvent,
@@ -16,52 +16,18 @@ import {
   initializeConnectionManager,
   type PlayerConnection,
 } from "../index.js";
-
-/** The types as the document declares them. */
-interface DocumentedEvent {
-  type: string;
-  userId?: string;
-  gameId?: string;
-  data?: unknown;
-  timestamp: number;
-  serverInstance?: string;
-}
-interface DocumentedSession {
-  id: string;
-  players: string[];
-  spectators: string[];
-  state: "waiting" | "active" | "paused" | "completed";
-  createdAt: number;
-  lastActivity: number;
-  serverInstance: string;
-}
-interface DocumentedConnection {
-  userId: string;
-  socketId: string;
-  gameIds: string[];
-  lastSeen: number;
-  serverInstance: string;
-}
-interface DocumentedManager {
-  connect(userId: string, socketId: string): Promise<void>;
-  disconnect(userId: string, socketId: string): Promise<void>;
-  joinGame(userId: string, gameId: string): Promise<void>;
-  leaveGame(userId: string, gameId: string): Promise<void>;
-  getOnlinePlayers(gameId: string): Promise<string[]>;
-  broadcast(gameId: string, event: DocumentedEvent): Promise<void>;
-  onGameEvent(gameId: string, handler: (event: DocumentedEvent) => void): void;
-  getStats(): Promise<{ onlineUsers: number; activeGames: number; totalConnections: number }>;
-}
+import type * as documented from "./documented-types.fixture.js";
+import { EnhancedWebSocketServer } from "./enhanced-server.fixture.js";
 
 /** Makes the compiler check that the types equal the documented ones, in both directions. */
 const SAME_TYPES = {
-  event: [(each: GameEvent): DocumentedEvent => each, (each: DocumentedEvent): GameEvent => each],
-  session: [(each: GameSession): DocumentedSession => each, (each: DocumentedSession): GameSession => each],
+  event: [(each: GameEvent): documented.GameEvent => each, (each: documented.GameEvent): GameEvent => each],
+  session: [(each: GameSession): documented.GameSession => each, (each: documented.GameSession): GameSession => each],
   connection: [
-    (each: PlayerConnection): DocumentedConnection => each,
-    (each: DocumentedConnection): PlayerConnection => each,
+    (each: PlayerConnection): documented.PlayerConnection => each,
+    (each: documented.PlayerConnection): PlayerConnection => each,
   ],
-  manager: [(each: ConnectionManager): DocumentedManager => each],
+  manager: [(each: ConnectionManager): documented.ConnectionManager => each],
 };
 
 /** Environment variables by name; `undefined` for one that is not set. */
@@ -71,20 +37,20 @@ const VARIABLES = ["REDIS_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "R
 
 /** Runs the document's program with the given environment variables. */
 export function describeDocumentedGames(where: string, variables: () => Promise<Variables>): void {
-  /** Starts a manager as in the document: without options. */
-  const start = async () => {
+  /** Sets the variables for one test. */
+  const setVariables = async () => {
     const found = await variables();
     for (const name of VARIABLES) vi.stubEnv(name, found[name]);
     onTestFinished(() => void vi.unstubAllEnvs());
-    const manager = await initializeConnectionManager();
-    onTestFinished(() => manager.shutdown());
-    return manager;
   };
+  const shutDownAtEnd = (manager: { shutdown(): Promise<void> }) => onTestFinished(() => manager.shutdown());
 
   describe(`the document about games, ${where}`, () => {
     it("quick start: a user connects, plays, sends, leaves and disconnects", async () => {
       const [userId, socketId, gameId] = ["user-quick", "socket-quick", "game-quick"];
-      const manager = await start();
+      await setVariables();
+      const manager = await initializeConnectionManager();
+      shutDownAtEnd(manager);
       expect(SAME_TYPES.manager).toHaveLength(1);
       const heard: string[] = [];
       getConnectionManager().onGameEvent(gameId, (event) => void heard.push(event.type));
@@ -105,30 +71,32 @@ export function describeDocumentedGames(where: string, variables: () => Promise<
     });
 
     it("has every call of the reference, and the records in their documented shapes", async () => {
-      const manager = await start();
-      const connectionManager = getConnectionManager();
-      expect(connectionManager).toBe(manager);
+      await setVariables();
+      const manager = await initializeConnectionManager();
+      shutDownAtEnd(manager);
+      expect(getConnectionManager()).toBe(manager);
       const log: string[] = [];
+      const console = { log: (line: string) => void log.push(line) };
 
       await manager.connect("user-123", "socket-abc");
       manager.onGameEvent("game-456", (event) => {
-        log.push(`Received event: ${event.type}`);
+        console.log(`Received event: ${event.type}`);
       });
       await manager.joinGame("user-123", "game-456");
       const players = await manager.getOnlinePlayers("game-456");
-      log.push(`Online players: ${players.length}`);
+      console.log(`Online players: ${players.length}`);
       await manager.broadcast("game-456", {
         type: "game-state-update",
         data: { phase: "draw", currentPlayer: "user-123" },
         timestamp: Date.now(),
       });
       const stats = await manager.getStats();
-      log.push(`${stats.onlineUsers} users, ${stats.activeGames} games, ${stats.totalConnections} connections`);
+      console.log(`${stats.onlineUsers} users, ${stats.activeGames} games, ${stats.totalConnections} connections`);
       await eventually(() => expect(log).toContain("Received event: game-state-update"));
       expect(log).toContain("Online players: 1");
       expect(log).toContain("1 users, 1 games, 1 connections");
 
-      const session: DocumentedSession | undefined = await manager.getSession("game-456");
+      const session: documented.GameSession | undefined = await manager.getSession("game-456");
       expect(session).toEqual({
         id: "game-456",
         players: ["user-123"],
@@ -138,7 +106,7 @@ export function describeDocumentedGames(where: string, variables: () => Promise<
         lastActivity: expect.any(Number),
         serverInstance: manager.serverInstance,
       });
-      const connections: DocumentedConnection[] = await manager.getConnections("user-123");
+      const connections: documented.PlayerConnection[] = await manager.getConnections("user-123");
       expect(connections).toEqual([
         {
           userId: "user-123",
@@ -159,98 +127,113 @@ export function describeDocumentedGames(where: string, variables: () => Promise<
     });
 
     it("works beside a WebSocket server, whose sockets get the events of a game", async () => {
+      await setVariables();
       const gameId = "game-ws";
       const httpServer = createServer();
-      const wss = new WebSocketServer({ server: httpServer });
-      onTestFinished(() => {
-        for (const client of wss.clients) client.terminate();
-        httpServer.close();
-      });
+      onTestFinished(() => void httpServer.close());
       await once(httpServer.listen(0, "127.0.0.1"), "listening");
-      const connectionManager = await start();
-      const localConnections = new Set<WebSocket>();
 
-      wss.on("connection", async (socket, request) => {
-        const [userId = "", socketId = ""] = (request.url ?? "/").slice(1).split("/");
-        localConnections.add(socket);
-        socket.on("close", async () => {
-          localConnections.delete(socket);
-          await connectionManager.disconnect(userId, socketId);
-        });
+      const wss = new EnhancedWebSocketServer(httpServer);
+      const connectionManager = await initializeConnectionManager();
+      shutDownAtEnd(connectionManager);
+      const ws = wss;
+      const localConnectionManager = { getGameRoomConnections: (_: string) => [...wss.connections] };
+
+      ws.on("connect", async (socket) => {
+        const userId = socket.userId;
+        const socketId = socket.connectionId;
         await connectionManager.connect(userId, socketId);
-        await connectionManager.joinGame(userId, gameId);
-        socket.send("in the game");
+      });
+      ws.on("disconnect", async (socket) => {
+        await connectionManager.disconnect(socket.userId, socket.connectionId);
       });
       connectionManager.onGameEvent(gameId, (event) => {
-        localConnections.forEach((conn) => {
+        const connections = localConnectionManager.getGameRoomConnections(gameId);
+        connections.forEach((conn) => {
           conn.send(JSON.stringify(event));
         });
       });
 
       const { port } = httpServer.address() as AddressInfo; // The server listens on TCP.
       const client = new WebSocket(`ws://127.0.0.1:${port}/user-ws/socket-ws`);
-      const texts: string[] = [];
-      client.on("message", (data) => void texts.push(String(data)));
-      await eventually(() => expect(texts).toContain("in the game"));
+      onTestFinished(() => client.terminate());
+      const events: unknown[] = [];
+      client.on("message", (data) => void events.push(JSON.parse(String(data))));
+      await eventually(async () => expect(await connectionManager.getConnections("user-ws")).toHaveLength(1));
+      await connectionManager.joinGame("user-ws", gameId);
       const move = { type: "game-move", userId: "user-ws", data: { action: "pass" }, timestamp: Date.now() };
       await connectionManager.broadcast(gameId, move);
-      const told = { ...move, gameId, serverInstance: connectionManager.serverInstance };
-      await eventually(() => expect(texts.slice(1).map((text) => JSON.parse(text))).toContainEqual(told));
+      const received = { ...move, gameId, serverInstance: connectionManager.serverInstance };
+      await eventually(() => expect(events).toContainEqual(received));
       expect(await connectionManager.getOnlinePlayers(gameId)).toEqual(["user-ws"]);
       client.close();
       await eventually(async () => expect(await connectionManager.getOnlinePlayers(gameId)).toEqual([]));
     });
 
     it("lets a program follow the advice: one start, reported failures, only events of others, logged figures", async () => {
+      await setVariables();
       const logged: unknown[] = [];
       const logger = {
         info: (message: string, details: unknown) => void logged.push([message, details]),
-        error: (message: string, { error }: { readonly error: unknown }) => void logged.push([message, error]),
+        error: (message: string, details: unknown) => void logged.push([message, details]),
       };
-      const connectionManager = await start();
-      const manager = await initializeConnectionManager();
+      const startServer = async () => {
+        // biome-ignore lint/correctness/noUnusedVariables: the document shows only the beginning of the function.
+        const connectionManager = await initializeConnectionManager();
+      };
+      await startServer();
+      const connectionManager = await initializeConnectionManager();
+      shutDownAtEnd(connectionManager);
+      const manager = getConnectionManager();
       expect(manager).toBe(connectionManager);
       const [userId, socketId, gameId] = ["user-9", "socket-9", "game-9"];
       const myInstanceId = manager.serverInstance;
 
-      const told: GameEvent[] = [];
-      const all: string[] = [];
+      const forwarded: GameEvent[] = [];
+      const broadcastToLocalClients = (_: string, event: GameEvent) => void forwarded.push(event);
       manager.onGameEvent(gameId, (event) => {
-        if (event.serverInstance !== myInstanceId) told.push(event);
-        all.push(event.type);
+        if (event.serverInstance !== myInstanceId) {
+          broadcastToLocalClients(gameId, event);
+        }
       });
+      const all: string[] = [];
+      manager.onGameEvent(gameId, (event) => void all.push(event.type));
       await connectionManager.connect(userId, socketId);
-      try {
-        await manager.joinGame(userId, gameId);
-      } catch (error) {
-        logger.error("Failed to join game", { error });
-      }
+      await connectionManager.joinGame(userId, gameId);
       await manager.broadcast(gameId, { type: "own", timestamp: Date.now() });
       await eventually(() => expect(all).toContain("own"));
-      expect(told).toEqual([]);
+      expect(forwarded).toEqual([]);
 
-      const logStats = async () => {
+      // Runs what would run every minute.
+      const scheduled: (() => Promise<void>)[] = [];
+      const setInterval = (run: () => Promise<void>, _: number) => void scheduled.push(run);
+      setInterval(async () => {
         const stats = await manager.getStats();
         logger.info("Connection stats", stats);
-      };
-      const timer = setInterval(logStats, 60000);
-      await logStats();
-      clearInterval(timer);
+      }, 60000);
+      for (const run of scheduled) await run();
       expect(logged).toEqual([["Connection stats", { onlineUsers: 1, activeGames: 1, totalConnections: 1 }]]);
-      try {
-        await connectionManager.disconnect(userId, socketId);
-      } catch (error) {
-        logger.error("Failed to cleanup connection", { error });
-      }
+
+      const socket = new EventEmitter();
+      socket.on("disconnect", async () => {
+        try {
+          await connectionManager.disconnect(userId, socketId);
+        } catch (error) {
+          logger.error("Failed to cleanup connection", { error });
+        }
+      });
+      socket.emit("disconnect");
+      await eventually(async () => expect(await manager.getConnections(userId)).toEqual([]));
       expect(logged).toHaveLength(1);
 
       await manager.shutdown();
       try {
         await manager.joinGame(userId, gameId);
       } catch (error) {
-        logger.error("Failed to join game", { error });
+        logger.error("Failed to join game", { error, userId, gameId });
       }
-      expect(logged[1]).toEqual(["Failed to join game", expect.objectContaining({ code: "closed" })]);
+      const error = expect.objectContaining({ code: "closed" });
+      expect(logged[1]).toEqual(["Failed to join game", { error, userId, gameId }]);
     });
   });
 }

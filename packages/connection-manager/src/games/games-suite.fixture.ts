@@ -1,8 +1,8 @@
 import type { HarnessFactory } from "@cm/contract-tests/store";
 import { describe, it } from "vitest";
-import { promiseEndings } from "./games-endings.fixture.js";
-import { promiseInput } from "./games-input.fixture.js";
-import { promisePlay } from "./games-play.fixture.js";
+import { promiseEndings } from "./game-endings-suite.fixture.js";
+import { promiseInput } from "./game-input-suite.fixture.js";
+import { promisePlay } from "./game-play-suite.fixture.js";
 import { type GamesPromise, TestManagers } from "./managers.fixture.js";
 
 /** Contract tests for a game manager, on any store. Sessions on that store expire after `roomRecordTtlMs`. */

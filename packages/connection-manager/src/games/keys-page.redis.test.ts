@@ -78,7 +78,7 @@ it("names where each documented key and channel lives, and no key besides", asyn
         .replaceAll(/[{}.]/g, "\\$&")
         .replace("<server>", server)
         .replace("<room>", game)
-        .replaceAll(/\*|<shelf>|<id>/g, "[\\w-]+")}$`,
+        .replaceAll(/\*|<partition>|<id>/g, "[\\w-]+")}$`,
     ),
   }));
   const found = new Map<string, string>();

@@ -118,7 +118,7 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       const { lease } = await bringUp(store, "alpha");
       await store.connections.put(lease, []);
       await store.connections.remove(lease, []);
-      await store.upkeep.projection.renew(lease, { shelves: { from: 0, to: 0 } });
+      await store.upkeep.projection.renew(lease, { recordPartitions: { from: 0, to: 0 } });
       expect((await store.servers.snapshot()).living).toHaveLength(1);
     });
 
@@ -167,12 +167,14 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       const [kept, late] = [recordOf(server), recordOf(server)];
       await store.connections.put(server.lease, [kept]);
       const lease = await letDie(harness, server);
-      const { shelfBits } = server.registration;
+      const { partitionBits } = server.registration;
       expect(await outcomeOf(store.connections.put(lease, [{ ...kept, userId: "changed" }, late]))).toBe("lease-lost");
       expect(await outcomeOf(store.connections.remove(lease, [kept.connectionId]))).toBe("lease-lost");
-      expect(await outcomeOf(store.upkeep.projection.renew(lease, { shelves: { from: 0, to: 2 ** shelfBits } }))).toBe(
-        "lease-lost",
-      );
+      expect(
+        await outcomeOf(
+          store.upkeep.projection.renew(lease, { recordPartitions: { from: 0, to: 2 ** partitionBits } }),
+        ),
+      ).toBe("lease-lost");
       await store.servers.acquire(server.registration, 60_000);
       expect(await store.connections.get(kept.connectionId)).toEqual(kept);
       expect(await store.connections.get(late.connectionId)).toBeUndefined();
@@ -185,33 +187,33 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       await store.connections.put(server.lease, [gone, stays]);
       await store.connections.remove(server.lease, [gone.connectionId]);
       await store.upkeep.projection.renew(server.lease, {
-        shelves: { from: 0, to: 2 ** server.registration.shelfBits },
+        recordPartitions: { from: 0, to: 2 ** server.registration.partitionBits },
       });
       expect(await store.connections.get(gone.connectionId)).toBeUndefined();
       expect(await store.connections.get(stays.connectionId)).toEqual(stays);
       await store.connections.remove(server.lease, [stays.connectionId]);
       await store.upkeep.projection.renew(server.lease, {
-        shelves: { from: 0, to: 2 ** server.registration.shelfBits },
+        recordPartitions: { from: 0, to: 2 ** server.registration.partitionBits },
       });
       expect(await storedThings()).toBe(before);
     });
 
-    it("shows a reaper every record of the dead server once, on the shelf that its id names", async (harness) => {
+    it("shows a reaper every record of the dead server once, in the record partition that its id names", async (harness) => {
       const { store } = harness;
       const server = await bringUp(store, "dead");
       const records = times(600, () => recordOf(server));
       await store.connections.put(server.lease, records);
       await letDie(harness, server);
-      const shelves = await readShelves(store, await claimDead(store, "dead"));
-      shelves.forEach((shelf, index) => {
-        for (const { connectionId } of shelf) {
-          expect(parseConnectionId(connectionId)).toMatchObject({ value: { shelf: index } });
+      const recordPartitions = await readRecordPartitions(store, await claimDead(store, "dead"));
+      recordPartitions.forEach((recordPartition, index) => {
+        for (const { connectionId } of recordPartition) {
+          expect(parseConnectionId(connectionId)).toMatchObject({ value: { recordPartition: index } });
         }
       });
-      expect(byId(shelves.flat())).toEqual(byId(records));
+      expect(byId(recordPartitions.flat())).toEqual(byId(records));
     });
 
-    it("forgets a shelf at a time, and leaves nothing when all are cleared", async (harness) => {
+    it("forgets a record partition at a time, and leaves nothing when all are cleared", async (harness) => {
       const { store, storedThings } = harness;
       const server = await bringUp(store, "dead");
       const before = await storedThings();
@@ -221,11 +223,12 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       );
       await letDie(harness, server);
       const claim = await claimDead(store, "dead");
-      const sizes = (await readShelves(store, claim)).map(({ length }) => length);
-      for (let i = 0; i < 2; i++) await store.upkeep.projection.evict(claim, { shelf: 0 });
-      expect((await readShelves(store, claim)).map(({ length }) => length)).toEqual([0, ...sizes.slice(1)]);
-      for (let shelf = 1; shelf < sizes.length; shelf++) await store.upkeep.projection.evict(claim, { shelf });
-      expect((await readShelves(store, claim)).flat()).toEqual([]);
+      const sizes = (await readRecordPartitions(store, claim)).map(({ length }) => length);
+      for (let i = 0; i < 2; i++) await store.upkeep.projection.evict(claim, { recordPartition: 0 });
+      expect((await readRecordPartitions(store, claim)).map(({ length }) => length)).toEqual([0, ...sizes.slice(1)]);
+      for (let recordPartition = 1; recordPartition < sizes.length; recordPartition++)
+        await store.upkeep.projection.evict(claim, { recordPartition });
+      expect((await readRecordPartitions(store, claim)).flat()).toEqual([]);
       expect(await storedThings()).toBe(before);
     });
 
@@ -236,11 +239,11 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       await store.connections.put(server.lease, [record]);
       await letDie(harness, server);
       const { lost, held } = await loseClaim(harness, "dead");
-      for (let shelf = 0; shelf < 2 ** lost.shelfBits; shelf++) {
+      for (let recordPartition = 0; recordPartition < 2 ** lost.partitionBits; recordPartition++) {
         // The store may either reject or ignore a call with a claim that is no longer held.
-        await outcomeOf(store.upkeep.projection.evict(lost, { shelf }));
+        await outcomeOf(store.upkeep.projection.evict(lost, { recordPartition }));
       }
-      expect((await readShelves(store, held)).flat()).toEqual([record]);
+      expect((await readRecordPartitions(store, held)).flat()).toEqual([record]);
     });
   });
 }
@@ -250,8 +253,12 @@ function recordOf({ ids }: TestServer): ConnectionRecord {
   return { connectionId, userId: `user of ${connectionId}`, connectedAt: 1_700_000_000_000, lastSeen: 0, rooms: ["r"] };
 }
 
-async function readShelves(store: Store, claim: ReapClaim): Promise<ConnectionRecord[][]> {
-  return Promise.all(times(2 ** claim.shelfBits, (shelf) => store.upkeep.projection.held(claim, "records", shelf)));
+async function readRecordPartitions(store: Store, claim: ReapClaim): Promise<ConnectionRecord[][]> {
+  return Promise.all(
+    times(2 ** claim.partitionBits, (recordPartition) =>
+      store.upkeep.projection.held(claim, "records", recordPartition),
+    ),
+  );
 }
 
 function byId(records: readonly ConnectionRecord[]): ConnectionRecord[] {

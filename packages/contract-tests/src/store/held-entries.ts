@@ -55,7 +55,7 @@ export function describeHeldThings(name: string, createHarness: HarnessFactory):
       expect((await heldBy(store, alpha)).rooms).toMatchObject([{ room: "lobby" }]);
     });
 
-    it("is whole over all shelves and partitions, however much it is", async ({ store, peer }) => {
+    it("is whole over all partitions, however much it is", async ({ store, peer }) => {
       const alpha = await bringUp(store, "alpha");
       const records = times(600, () => recordOf(alpha));
       const rooms = [
@@ -75,7 +75,7 @@ export function describeHeldThings(name: string, createHarness: HarnessFactory):
       expect(byConnection(held.users)).toEqual(byConnection(users));
     });
 
-    it("lies where shelves and partitions say, under awkward names too", async ({ store, peer }) => {
+    it("lies where its partitions say, under awkward names too", async ({ store, peer }) => {
       const alpha = await bringUp(store, "alpha");
       for (const room of AWKWARD_NAMES) await store.rooms.join(alpha.lease, room, membersOf(alpha, 1));
       await store.users.add(
@@ -110,11 +110,13 @@ interface Held {
   readonly users: UserConnection[];
 }
 
-/** The whole projection of a server, over all shelves and partitions. */
+/** The whole projection of a server, over all partitions. */
 async function heldBy({ upkeep, partitioning }: Store, { lease, registration }: TestServer): Promise<Held> {
-  const shelves = times(2 ** registration.shelfBits, (shelf) => upkeep.projection.held(lease, "records", shelf));
+  const recordPartitions = times(2 ** registration.partitionBits, (recordPartition) =>
+    upkeep.projection.held(lease, "records", recordPartition),
+  );
   return {
-    records: (await Promise.all(shelves)).flat(),
+    records: (await Promise.all(recordPartitions)).flat(),
     rooms: (
       await Promise.all(
         times(partitioning.partitions, (partition) => upkeep.projection.held(lease, "rooms", partition)),

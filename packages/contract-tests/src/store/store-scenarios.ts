@@ -62,8 +62,8 @@ export interface TestServer {
 
 /** The registration of the server to which the ids belong. */
 export function registrationOf(ids: ConnectionIdSource): ServerRegistration {
-  const { serverId, incarnation, shelfBits } = ids;
-  return { serverId, incarnation, shelfBits, host: "127.0.0.1", port: 8080 };
+  const { serverId, incarnation, partitionBits } = ids;
+  return { serverId, incarnation, partitionBits, host: "127.0.0.1", port: 8080 };
 }
 
 /** Acquires a lease that lasts longer than the test. */
@@ -104,7 +104,7 @@ export async function claimDead(store: Store, serverId: string, claimant = "reap
   return claim;
 }
 
-/** Lets a claim on a dead server expire. Returns the expired claim, and the claim of the next claimant. */
+/** Claims a dead server, lets the claim expire, and claims the server for another claimant. Returns both claims. */
 export async function loseClaim(
   harness: StoreHarness,
   serverId: string,

@@ -24,7 +24,7 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
       const raw = await RawClient.dial(port, {
         path: "/ws?token=a%20b&x",
         subprotocol: "token.abc, test.v1,test.v2 ",
-        headers: { "X-Twice": "one", "x-twice": "two", Cookie: "a=b" },
+        headers: { "X-Twice": "one", "x-twice": "two", Cookie: "a=b", cookie: "c=d" },
       });
       onTestFinished(() => raw.destroy());
       gate.resolve();
@@ -37,7 +37,7 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
           remoteAddress: "127.0.0.1",
           subprotocol: "test.v2",
           offeredSubprotocols: ["token.abc", "test.v1", "test.v2"],
-          headers: expect.objectContaining({ "x-twice": "one, two", cookie: "a=b", upgrade: "websocket" }),
+          headers: expect.objectContaining({ "x-twice": "one, two", cookie: "a=b; c=d", upgrade: "websocket" }),
         },
       ]);
       expect(opened).toMatchObject([{ userId: "ann", data: "data" }]);

@@ -32,7 +32,7 @@ export class GracePeriods {
    */
   readonly #due = new Map<number, Set<number>>();
   readonly #underWay = new Set<Promise<void>>();
-  /** Partitions in which users were still leaving after a grace period had ended. */
+  /** Partitions to settle once more: some of their users were still in a grace period at the last settling. */
   readonly #unsettled = new Set<number>();
   #timer: NodeJS.Timeout | undefined;
   #unsettledTimer: NodeJS.Timeout | undefined;

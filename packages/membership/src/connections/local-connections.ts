@@ -29,7 +29,7 @@ interface LocalRoom {
 export interface Partitioning {
   roomPartitionOf(room: string): number;
   userPartitionOf(userId: string): number;
-  shelfOf(connectionId: string): number;
+  recordPartitionOf(connectionId: string): number;
 }
 
 /** The local state: this server's connections and the rooms that they are in. */
@@ -42,7 +42,7 @@ export class LocalConnections {
   readonly #users = new Map<string, number>();
   readonly #roomPartitions = new PartitionIndex<string>();
   readonly #userPartitions = new PartitionIndex<LocalConnection>();
-  readonly #shelves = new PartitionIndex<LocalConnection>();
+  readonly #recordPartitions = new PartitionIndex<LocalConnection>();
   #memberships = 0;
 
   constructor(slicing: Partitioning) {
@@ -66,9 +66,9 @@ export class LocalConnections {
     return this.#users.size;
   }
 
-  /** Adds a connection. Throws `id-invalid` if the connection id contains no valid shelf. */
+  /** Adds a connection. Throws `id-invalid` if the connection id contains no valid record partition. */
   add(connection: LocalConnection): void {
-    this.#shelves.add(this.#partitioning.shelfOf(connection.connectionId), connection);
+    this.#recordPartitions.add(this.#partitioning.recordPartitionOf(connection.connectionId), connection);
     this.#userPartitions.add(this.#partitioning.userPartitionOf(connection.userId), connection);
     this.#byId.set(connection.connectionId, connection);
     this.#users.set(connection.userId, (this.#users.get(connection.userId) ?? 0) + 1);
@@ -82,7 +82,7 @@ export class LocalConnections {
     if (count === 0) this.#users.delete(connection.userId);
     else this.#users.set(connection.userId, count);
     this.#userPartitions.delete(this.#partitioning.userPartitionOf(connection.userId), connection);
-    this.#shelves.delete(this.#partitioning.shelfOf(connection.connectionId), connection);
+    this.#recordPartitions.delete(this.#partitioning.recordPartitionOf(connection.connectionId), connection);
   }
 
   enter(connection: LocalConnection, room: string): void {
@@ -146,9 +146,9 @@ export class LocalConnections {
     return this.#userPartitions.of(partition);
   }
 
-  /** Returns the local connections whose records are on a shelf. */
-  connectionsOnShelf(shelf: number): Iterable<LocalConnection> {
-    return this.#shelves.of(shelf);
+  /** Returns the local connections whose records are in a record partition. */
+  connectionsInPartition(recordPartition: number): Iterable<LocalConnection> {
+    return this.#recordPartitions.of(recordPartition);
   }
 
   hasRoom(room: string): boolean {

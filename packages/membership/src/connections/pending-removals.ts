@@ -6,8 +6,8 @@ import type { LocalConnection } from "./local-connections.js";
 import type { WriteGuard } from "./write-guard.js";
 
 /**
- * Maximum number of removals kept while the store is unavailable. Beyond it, the oldest are dropped;
- * reconciling later finds the entries that they should have removed, as strays.
+ * Maximum number of removals kept while the store is unavailable. Beyond it, the oldest are dropped, and
+ * reconciling removes their entries later.
  */
 const MAX_PENDING = 100_000;
 

@@ -30,8 +30,9 @@ const LOOKS = 5;
 const STEADY_TIMES = 2;
 
 /**
- * Sends this server's signs of life to the registry, and ends the leases of servers that have sent none for
- * `deadAfterMs` and no longer listen to their channel.
+ * Detects dead servers before their leases expire. Sends this server's signs of life, which are more frequent than
+ * heartbeats and do not renew the lease, and ends the lease of a server that has sent none for `deadAfterMs` and no
+ * longer subscribes to its own channel.
  */
 export class DeadServerWatch {
   readonly #options: DeadServerWatchOptions;

@@ -320,7 +320,7 @@ export class LeaseKeeper {
   }
 
   async #finishRegaining(lease: Lease): Promise<void> {
-    // Cleared before the call, so that a `doubt()` during the call requests another one.
+    // Cleared before the call: a `doubt()` during the call sets it again, so that the next heartbeat projects once more.
     this.#unfinished = false;
     try {
       await this.#options.onRegained(lease);

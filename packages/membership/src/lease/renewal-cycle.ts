@@ -8,25 +8,25 @@ import type { MembershipStore } from "../options.js";
  */
 export class RenewalCycle {
   readonly #store: MembershipStore;
-  readonly #shelves: number;
-  readonly #shelvesABeat: number;
-  #nextShelf = 0;
+  readonly #recordPartitions: number;
+  readonly #partitionsABeat: number;
+  #nextRecordPartition = 0;
   readonly #rooms: Cycle;
   readonly #users: Cycle;
 
   constructor(options: {
     readonly store: MembershipStore;
     readonly local: LocalConnections;
-    readonly shelfBits: number;
+    readonly partitionBits: number;
     readonly ttlMs: number;
     readonly beatMs: number;
   }) {
     this.#store = options.store;
-    this.#shelves = 2 ** options.shelfBits;
+    this.#recordPartitions = 2 ** options.partitionBits;
     // Number of heartbeats per cycle.
     const beats = Math.max(1, Math.floor(options.ttlMs / 3 / options.beatMs));
     const { local } = options;
-    this.#shelvesABeat = Math.ceil(this.#shelves / beats);
+    this.#partitionsABeat = Math.ceil(this.#recordPartitions / beats);
     this.#rooms = new Cycle(
       beats,
       () => local.roomNames(),
@@ -40,10 +40,10 @@ export class RenewalCycle {
   }
 
   async beat(lease: Lease): Promise<void> {
-    const from = this.#nextShelf;
-    const to = Math.min(this.#shelves, from + this.#shelvesABeat);
-    this.#nextShelf = to === this.#shelves ? 0 : to;
-    const parts = { shelves: { from, to }, rooms: this.#rooms.next(), users: this.#users.next() };
+    const from = this.#nextRecordPartition;
+    const to = Math.min(this.#recordPartitions, from + this.#partitionsABeat);
+    this.#nextRecordPartition = to === this.#recordPartitions ? 0 : to;
+    const parts = { recordPartitions: { from, to }, rooms: this.#rooms.next(), users: this.#users.next() };
     await this.#store.upkeep.projection.renew(lease, parts);
   }
 }

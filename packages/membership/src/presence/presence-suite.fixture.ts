@@ -57,8 +57,8 @@ class World {
   /** Resolves with the kinds of all changes up to a marker change that this call publishes. */
   async kinds(): Promise<string[]> {
     const { users, servers } = this.#harness.store;
-    const { serverId, incarnation, shelfBits, next } = createConnectionIdSource({ serverId: "sign" });
-    const lease = await servers.acquire({ serverId, incarnation, shelfBits, host: "127.0.0.1", port: 1 }, 60_000);
+    const { serverId, incarnation, partitionBits, next } = createConnectionIdSource({ serverId: "sign" });
+    const lease = await servers.acquire({ serverId, incarnation, partitionBits, host: "127.0.0.1", port: 1 }, 60_000);
     const sign = { userId: this.#userId, connectionId: next() };
     await users.add(lease, [sign]);
     const at = await eventually(() => {

@@ -83,7 +83,7 @@ it("holds its lease again and projects the rest if one key holds foreign data, a
 
 it.each([
   ["a room's members", ":rooms:room-3", { rosters: 25, presence: 30 }],
-  ["a shelf of records", "{dead}:connections:0", { rosters: 22, presence: 22 }],
+  ["a record partition", "{dead}:connections:0", { rosters: 22, presence: 22 }],
 ] as const)(
   "cleans up after a dead server except for %s with foreign data, and announces each departure once",
   async (_, end, counts) => {

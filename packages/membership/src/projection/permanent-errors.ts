@@ -39,8 +39,8 @@ export class PermanentErrors {
   }
 
   /**
-   * Like {@link together}, but reports permanent errors instead of throwing them. Resolves with the values of
-   * the calls that succeeded.
+   * Waits for all calls. Reports permanent errors, and throws the first error of another kind if there is one;
+   * otherwise resolves with the values of the calls that succeeded.
    */
   async together<T>(calls: readonly Promise<T>[]): Promise<T[]> {
     const { values, failures } = await settled(calls);

@@ -10,8 +10,8 @@ const BATCH = 500;
 /** Number of rooms per batch when the rooms of a batch of connections are joined or left. */
 const ROOMS_AT_ONCE = 100;
 
-/** Number of shelves read at a time. */
-const SHELVES_AT_ONCE = 32;
+/** Number of record partitions read at a time. */
+const PARTITIONS_AT_ONCE = 32;
 
 /** The rooms to be removed from the store for a connection that closed or left rooms. */
 export interface Removal {
@@ -23,7 +23,7 @@ export interface Removal {
 export interface ProjectionOptions {
   readonly store: MembershipStore;
   readonly local: LocalConnections;
-  readonly shelfBits: number;
+  readonly partitionBits: number;
   readonly lastSeenOf: (connectionId: string) => number | undefined;
   /** Maximum number of connections per user; 0: no limit. */
   readonly maxPerUser: number;
@@ -35,7 +35,7 @@ export interface ProjectionOptions {
 export class Projection {
   readonly #store: MembershipStore;
   readonly #local: LocalConnections;
-  readonly #shelves: number;
+  readonly #recordPartitions: number;
   readonly #lastSeenOf: ProjectionOptions["lastSeenOf"];
   readonly #onLeaving: ProjectionOptions["onLeaving"];
   readonly #records: TurnWrites<ConnectionRecord>;
@@ -48,10 +48,10 @@ export class Projection {
   /** Departures of members; the target is the reason and the room, see `targetOf`. */
   readonly #goneMembers: TurnWrites<AnnouncedMember>;
 
-  constructor({ store, local, shelfBits, lastSeenOf, maxPerUser, onLeaving }: ProjectionOptions) {
+  constructor({ store, local, partitionBits, lastSeenOf, maxPerUser, onLeaving }: ProjectionOptions) {
     this.#store = store;
     this.#local = local;
-    this.#shelves = 2 ** shelfBits;
+    this.#recordPartitions = 2 ** partitionBits;
     this.#lastSeenOf = lastSeenOf;
     this.#onLeaving = onLeaving;
     this.#records = new TurnWrites((lease, _, records) => store.connections.put(lease, records, { keepsRooms: true }));
@@ -159,12 +159,12 @@ export class Projection {
    */
   async strays(lease: Lease, refusals: PermanentErrors): Promise<Removal[]> {
     const strays: Removal[] = [];
-    for (let from = 0; from < this.#shelves; from += SHELVES_AT_ONCE) {
-      const count = Math.min(SHELVES_AT_ONCE, this.#shelves - from);
-      const shelves = Array.from({ length: count }, (_, i) =>
+    for (let from = 0; from < this.#recordPartitions; from += PARTITIONS_AT_ONCE) {
+      const count = Math.min(PARTITIONS_AT_ONCE, this.#recordPartitions - from);
+      const recordPartitions = Array.from({ length: count }, (_, i) =>
         this.#store.upkeep.projection.held(lease, "records", from + i),
       );
-      for (const record of (await refusals.together(shelves)).flat()) strays.push(...this.#straysOf(record));
+      for (const record of (await refusals.together(recordPartitions)).flat()) strays.push(...this.#straysOf(record));
     }
     return strays;
   }

@@ -12,12 +12,15 @@ it("a cleanup whose step always outlasts its claim ends with an error that names
   onTestFinished(() => store.close());
   await store.start();
   const ids = createConnectionIdSource({ serverId: "dead" });
-  const { serverId, incarnation, shelfBits } = ids;
-  const lease = await store.servers.acquire({ serverId, incarnation, shelfBits, host: "127.0.0.1", port: 1 }, 60_000);
+  const { serverId, incarnation, partitionBits } = ids;
+  const lease = await store.servers.acquire(
+    { serverId, incarnation, partitionBits, host: "127.0.0.1", port: 1 },
+    60_000,
+  );
   const connectionId = ids.next();
   await store.connections.put(lease, [{ connectionId, userId: "ann", connectedAt: 1, lastSeen: 1, rooms: [] }]);
   await store.users.add(lease, [{ connectionId, userId: "ann" }]);
-  await store.servers.acquire({ serverId, incarnation, shelfBits, host: "127.0.0.1", port: 1 }, 1);
+  await store.servers.acquire({ serverId, incarnation, partitionBits, host: "127.0.0.1", port: 1 }, 1);
 
   const { upkeep } = store;
   let isSlow = true;

@@ -3,8 +3,8 @@ import type { MembershipStore } from "../options.js";
 import { type PermanentErrors, together } from "../projection/permanent-errors.js";
 import type { HeldClaim } from "./held-claim.js";
 
-/** Number of shelves that are read concurrently. */
-const SHELVES_AT_ONCE = 8;
+/** Number of record partitions that are read concurrently. */
+const PARTITIONS_AT_ONCE = 8;
 
 /**
  * Number of records, plus rooms named in them, at which reading pauses until they are cleaned up. Large
@@ -37,25 +37,25 @@ export interface DeadServerCleanupOptions {
   readonly signal: AbortSignal;
 }
 
-/** A shelf that was read. `records` is `undefined` if the store cannot read the shelf. */
-interface Shelf {
-  readonly shelf: number;
+/** A record partition that was read. `records` is `undefined` if the store cannot read the record partition. */
+interface ReadRecords {
+  readonly recordPartition: number;
   readonly records: readonly ConnectionRecord[] | undefined;
 }
 
 /** Starts the writes of one step under the claim. */
 type Step = (claim: ReapClaim) => readonly Promise<unknown>[];
 
-/** Shelves that were read, with their users and rooms by partition. */
+/** Record partitions that were read, with their users and rooms by partition. */
 interface Group {
-  readonly shelves: Shelf[];
+  readonly recordPartitions: ReadRecords[];
   readonly users: Map<number, UserConnection[]>;
   /** The number of members that the records name, by room. */
   readonly rooms: Map<number, Map<string, number>>;
 }
 
 /**
- * Removes a dead server's entries from the store, a group of shelves at a time: first the connections of
+ * Removes a dead server's entries from the store, a group of record partitions at a time: first the connections of
  * users and the members of rooms, then the records that name them. Those of one partition share a call, and
  * one small step follows the other, so that other callers of the store have their turn in between.
  */
@@ -70,36 +70,38 @@ export class DeadServerCleanup {
 
   /** Resolves with the number of connections of the dead server, or `undefined` if the claim was lost. */
   async run(): Promise<number | undefined> {
-    const { shelves } = this.#options.claim;
+    const { recordPartitions } = this.#options.claim;
     let connections = 0;
-    for (let from = 0; from < shelves; ) {
+    for (let from = 0; from < recordPartitions; ) {
       const group = await this.#read(from);
       if (group === undefined || !(await this.#clear(group))) return undefined;
-      for (const { records } of group.shelves) connections += records?.length ?? 0;
-      from += group.shelves.length;
+      for (const { records } of group.recordPartitions) connections += records?.length ?? 0;
+      from += group.recordPartitions.length;
     }
     return connections;
   }
 
   async #read(from: number): Promise<Group | undefined> {
     const { store, claim, refusals, signal } = this.#options;
-    const group: Group = { shelves: [], users: new Map(), rooms: new Map() };
-    for (let size = 0; size < GROUP_SIZE && from + group.shelves.length < claim.shelves; ) {
+    const group: Group = { recordPartitions: [], users: new Map(), rooms: new Map() };
+    for (let size = 0; size < GROUP_SIZE && from + group.recordPartitions.length < claim.recordPartitions; ) {
       signal.throwIfAborted();
       const given = await claim.current();
       if (given === undefined) return undefined;
-      const first = from + group.shelves.length;
-      const count = Math.min(SHELVES_AT_ONCE, claim.shelves - first);
-      const read = Array.from({ length: count }, async (_, i): Promise<Shelf> => {
-        const shelf = first + i;
-        // `records` is `undefined` if the store cannot read the shelf; the dead server's entries on it are
+      const first = from + group.recordPartitions.length;
+      const count = Math.min(PARTITIONS_AT_ONCE, claim.recordPartitions - first);
+      const read = Array.from({ length: count }, async (_, i): Promise<ReadRecords> => {
+        const recordPartition = first + i;
+        // `records` is `undefined` if the store cannot read the record partition; the dead server's entries in it are
         // removed nevertheless.
-        const [records] = await refusals.together([store.upkeep.projection.held(given.claim, "records", shelf)]);
-        return { shelf, records };
+        const [records] = await refusals.together([
+          store.upkeep.projection.held(given.claim, "records", recordPartition),
+        ]);
+        return { recordPartition, records };
       });
-      for (const shelf of await together(read)) {
-        group.shelves.push(shelf);
-        for (const record of shelf.records ?? []) {
+      for (const recordPartition of await together(read)) {
+        group.recordPartitions.push(recordPartition);
+        for (const record of recordPartition.records ?? []) {
           this.#sort(group, record);
           size += 1 + record.rooms.length;
         }
@@ -121,7 +123,7 @@ export class DeadServerCleanup {
   }
 
   /** Cleans up after one group. Resolves with `false` if the claim was lost. */
-  async #clear({ shelves, users, rooms }: Group): Promise<boolean> {
+  async #clear({ recordPartitions, users, rooms }: Group): Promise<boolean> {
     const { projection } = this.#options.store.upkeep;
     const usersDone = await this.#write(
       steps(users, () => 1),
@@ -137,11 +139,11 @@ export class DeadServerCleanup {
     for (const [room] of [...named.values()].flat()) {
       if (this.#cleared.size < CLEARED_MAX) this.#cleared.add(room);
     }
-    // Clear the shelves last, so that another reaper can find unfinished users and rooms through the records.
-    const used = shelves.filter(({ records }) => records?.length !== 0);
+    // Clear the record partitions last, so that another reaper can find unfinished users and rooms through the records.
+    const used = recordPartitions.filter(({ records }) => records?.length !== 0);
     return this.#write(
-      chunks(used, SHELVES_AT_ONCE),
-      (some) => (claim) => some.map(({ shelf }) => projection.evict(claim, { shelf })),
+      chunks(used, PARTITIONS_AT_ONCE),
+      (some) => (claim) => some.map(({ recordPartition }) => projection.evict(claim, { recordPartition })),
     );
   }
 

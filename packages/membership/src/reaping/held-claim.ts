@@ -38,8 +38,8 @@ export class HeldClaim {
     return this.#given.claim.serverId;
   }
 
-  get shelves(): number {
-    return 2 ** this.#given.claim.shelfBits;
+  get recordPartitions(): number {
+    return 2 ** this.#given.claim.partitionBits;
   }
 
   /**
@@ -64,7 +64,7 @@ export class HeldClaim {
     const { serverId, incarnation } = this.#given.claim;
     const given = await claimOf(serverId, this.#options);
     // If the claim is now for another incarnation, which has died since, its cleanup must start again at the
-    // first shelf: this claim counts as lost.
+    // first record partition: this claim counts as lost.
     if (given?.claim.incarnation !== incarnation) {
       this.#isLost = true;
       return undefined;

@@ -15,8 +15,8 @@ interface DeadServer {
 /** Registers a server that counts as dead as soon as its lease expires. */
 async function leaveDead(store: Store, serverId: string, connections: number, capacity = 1_000): Promise<DeadServer> {
   const ids = createConnectionIdSource({ serverId, capacity });
-  const { incarnation, shelfBits } = ids;
-  const registration = { serverId, incarnation, shelfBits, host: "127.0.0.1", port: 1 };
+  const { incarnation, partitionBits } = ids;
+  const registration = { serverId, incarnation, partitionBits, host: "127.0.0.1", port: 1 };
   const lease = await store.servers.acquire(registration, 5_000);
   const records = Array.from({ length: connections }, (_, i) => ({
     connectionId: ids.next(),
@@ -43,17 +43,17 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       const dead = await leaveDead(store, "dead", 60);
       const users = Array.from({ length: 60 }, (_, i) => `user-${i}`);
       const { presence, rosters } = await hearAll(store, users, ["lobby"]);
-      // The first reaper clears a few shelves and then stops permanently.
+      // The first reaper clears a few record partitions and then stops permanently.
       const claim = await eventually(async (): Promise<ReapClaim> => {
         const won = await store.upkeep.servers.claim({ serverId: dead.serverId }, "first", 400);
         if (won === undefined) throw new Error("It lives.");
         return won;
       });
-      for (let shelf = 0; shelf < 3; shelf++) {
-        const records = await store.upkeep.projection.held(claim, "records", shelf);
+      for (let recordPartition = 0; recordPartition < 3; recordPartition++) {
+        const records = await store.upkeep.projection.held(claim, "records", recordPartition);
         await store.upkeep.projection.evict(claim, { users: records });
-        // The reaper dies during the last shelf: the memberships are removed, the records are not.
-        if (shelf < 2) await store.upkeep.projection.evict(claim, { shelf });
+        // The reaper dies during the last record partition: the memberships are removed, the records are not.
+        if (recordPartition < 2) await store.upkeep.projection.evict(claim, { recordPartition });
       }
       const lost: string[] = [];
       const second = await startChecked(await harness.peer(), {
@@ -75,18 +75,18 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       const harness = await createHarness();
       onTestFinished(() => harness.close());
       const { store } = harness;
-      // A capacity of 4,000 gives 64 shelves.
+      // A capacity of 4,000 gives 64 record partitions.
       await leaveDead(store, "dead", 60, 4_000);
       const { rosters } = await hearAll(store, [], ["lobby"]);
-      let slowShelves = 0;
+      let slowPartitions = 0;
       const { upkeep } = store;
       const projection: StoreUpkeep["projection"] = {
         renew: (lease, parts) => upkeep.projection.renew(lease, parts),
         held: async (right, kind, partition) => {
-          // The server also reads its own shelves, under its lease.
+          // The server also reads its own record partitions, under its lease.
           if (kind === "records" && right.serverId === "dead") {
-            slowShelves++;
-            // All shelves together take longer than a claim lasts.
+            slowPartitions++;
+            // All record partitions together take longer than a claim lasts.
             await sleep(200);
           }
           return upkeep.projection.held(right, kind, partition);
@@ -98,10 +98,10 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       const started = await startChecked(store, { reapClaimMs: 1_000 }, "slow", {
         upkeep: { ...upkeep, projection },
       });
-      await eventually(() => expect(slowShelves).toBeGreaterThan(0));
+      await eventually(() => expect(slowPartitions).toBeGreaterThan(0));
       const other = await startChecked(await harness.peer(), { reapClaimMs: 1_000 }, "other");
       await eventually(() => expect(started.membership.stats().reapedServers).toBe(1));
-      expect(slowShelves).toBeGreaterThan(5);
+      expect(slowPartitions).toBeGreaterThan(5);
       expect(other.membership.stats().reapedServers).toBe(0);
       await eventually(() => expect(rosters).toHaveLength(60));
     });
@@ -125,10 +125,10 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       const { store } = harness;
       await leaveDead(store, "dead", 60);
       const { upkeep } = store;
-      let shelves = 0;
+      let recordPartitions = 0;
       const held: StoreUpkeep["projection"]["held"] = async (right, kind, partition) => {
         if (right.serverId === "dead") {
-          shelves++;
+          recordPartitions++;
           await sleep(2);
         }
         return upkeep.projection.held(right, kind, partition);
@@ -137,7 +137,7 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       const errors: string[] = [];
       const onError = (error: Error): void => void errors.push(error.message);
       const { membership } = await startChecked(store, { onError }, "short", { upkeep: { ...upkeep, projection } });
-      await eventually(() => expect(shelves).toBeGreaterThan(0));
+      await eventually(() => expect(recordPartitions).toBeGreaterThan(0));
       await membership.shutdown();
       expect(membership.stats().reapedServers).toBe(1);
       expect(errors).toEqual([]);

@@ -119,8 +119,7 @@ export class Reaper {
     const refusals = new PermanentErrors(onRefused);
     const connections = await new DeadServerCleanup({ store, claim, refusals, signal }).run();
     if (connections === undefined) return undefined;
-    // Extend the claim, so that it is valid during `unregister`, which does not report whether the claim
-    // had ended before.
+    // Extend the claim first: under an expired claim, `unregister` does nothing and reports no error.
     const last = await claim.extended();
     if (last === undefined) return undefined;
     await servers.unregister(last.claim);

@@ -12,7 +12,7 @@ async function startStore(url: string, prefix: string): Promise<RedisStore> {
   return store;
 }
 
-it("cleaning up after a server costs calls for partitions and shelves, not for connections and rooms", async () => {
+it("cleaning up after a server costs calls for partitions, not for connections and rooms", async () => {
   const prefix = freshPrefix();
   const store = await startStore(inject("redisUrl"), prefix);
   // Names that all belong to one partition.
@@ -20,8 +20,8 @@ it("cleaning up after a server costs calls for partitions and shelves, not for c
     .filter((name) => store.partitioning.partitionOf(name) === 0)
     .slice(0, 40);
   const ids = createConnectionIdSource({ serverId: "dead", capacity: 1_000 });
-  const { serverId, incarnation, shelfBits } = ids;
-  const registration = { serverId, incarnation, shelfBits, host: "127.0.0.1", port: 1 };
+  const { serverId, incarnation, partitionBits } = ids;
+  const registration = { serverId, incarnation, partitionBits, host: "127.0.0.1", port: 1 };
   const lease = await store.servers.acquire(registration, 60_000);
   const records = Array.from({ length: 400 }, (_, i) => {
     const name = names[i % 40] ?? "";
@@ -61,7 +61,7 @@ it("cleaning up after a server costs calls for partitions and shelves, not for c
   // 400 connections of users and 400 members: one call removes at most 250 of either.
   expect(callsOf("u.")).toBe(2);
   expect(callsOf("r.")).toBe(2);
-  // Every shelf is read, and every shelf with records is cleared.
+  // Every record partition is read, and every record partition with records is cleared.
   expect(callsOf("dead}")).toBeLessThanOrEqual(32);
   expect(await store.counts.of("connections")).toBe(0);
   expect(await store.counts.of("rooms")).toBe(0);

@@ -76,10 +76,10 @@ export function compareUsers(
   return { missing, stray, wrong };
 }
 
-/** Compares the records of a shelf in the store with the local state. */
+/** Compares the records of a record partition in the store with the local state. */
 export function compareRecords(
   local: LocalConnections,
-  shelf: number,
+  recordPartition: number,
   held: readonly ConnectionRecord[],
   isTouched: IsTouched,
 ): RecordDifference {
@@ -93,7 +93,7 @@ export function compareRecords(
     if (connection === undefined) stray.push(record);
     else if (!isRecordOf(record, connection)) wrong.push(record);
   }
-  const missing = [...local.connectionsOnShelf(shelf)].filter(
+  const missing = [...local.connectionsInPartition(recordPartition)].filter(
     ({ connectionId }) => !known.has(connectionId) && !isTouched(connectionId),
   );
   return { missing, stray, wrong };

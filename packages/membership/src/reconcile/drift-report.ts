@@ -5,7 +5,7 @@ export type DriftKind = "record" | "member" | "user";
 export interface DriftReport {
   /** The kind of the entries. */
   readonly kind: DriftKind;
-  /** Partitions of rooms or users, or shelves of records, that had drift. */
+  /** Partitions of rooms, users or records that had drift. */
   readonly partitions: number;
   /** Entries that the store had lost. */
   readonly missing: number;
@@ -23,7 +23,7 @@ export type DriftCounts = Readonly<Record<DriftKind, number>>;
 
 /** Counters of reconciling since the start. */
 export interface DriftStats {
-  /** Partitions and shelves that were reconciled. */
+  /** Partitions that were reconciled. */
   readonly checked: number;
   /** Entries that the store had lost and that were written again. */
   readonly missing: DriftCounts;

@@ -17,8 +17,8 @@ function whole(part: ProjectionUpkeep, { partitions: count }: Partitioned): Proj
   const partitions = Array.from({ length: count }, (_, partition) => partition);
   return {
     ...part,
-    held: async (right, kind, shelf) => {
-      if (kind === "records") return part.held(right, kind, shelf);
+    held: async (right, kind, recordPartition) => {
+      if (kind === "records") return part.held(right, kind, recordPartition);
       const all = await Promise.all(partitions.map((partition) => part.held(right, kind, partition)));
       // The elements have the same kind in all of these lists, so the flat list has it too.
       return all.flat() as (typeof all)[number];

@@ -15,15 +15,15 @@ export interface OwnerReconcilerOptions {
   readonly projection: Projection;
   /** The latest known lease. */
   readonly lease: () => Lease;
-  readonly shelfBits: number;
-  /** Number of heartbeats within which every partition and shelf is reconciled once. */
+  readonly partitionBits: number;
+  /** Number of heartbeats within which every partition is reconciled once. */
   readonly beats: number;
   readonly tally: DriftTally;
   readonly onDrift: (repair: DriftReport) => void;
   readonly onError: (error: CmError) => void;
 }
 
-/** The drift of one partition or shelf. */
+/** The drift of one partition. */
 interface Findings extends Found {
   /** All connections that `repair` writes. */
   readonly connectionIds: readonly string[];
@@ -48,7 +48,7 @@ export class OwnerReconciler {
 
   constructor(options: OwnerReconcilerOptions) {
     this.#options = options;
-    const { store, shelfBits, beats, tally, onDrift, onError } = options;
+    const { store, partitionBits, beats, tally, onDrift, onError } = options;
     const round = (
       kind: DriftKind,
       partitions: number,
@@ -66,7 +66,7 @@ export class OwnerReconciler {
     this.#rounds = [
       round("member", store.partitioning.partitions, (...args) => this.#readRooms(...args)),
       round("user", store.partitioning.partitions, (...args) => this.#readUsers(...args)),
-      round("record", 2 ** shelfBits, (...args) => this.#readShelf(...args)),
+      round("record", 2 ** partitionBits, (...args) => this.#readRecordPartition(...args)),
     ];
   }
 
@@ -139,11 +139,11 @@ export class OwnerReconciler {
     };
   }
 
-  async #readShelf(lease: Lease, shelf: number): Promise<Compare> {
+  async #readRecordPartition(lease: Lease, recordPartition: number): Promise<Compare> {
     const { store, local, projection } = this.#options;
-    const held = await store.upkeep.projection.held(lease, "records", shelf);
+    const held = await store.upkeep.projection.held(lease, "records", recordPartition);
     return (isTouched) => {
-      const { missing, stray, wrong } = compareRecords(local, shelf, held, isTouched);
+      const { missing, stray, wrong } = compareRecords(local, recordPartition, held, isTouched);
       const left = wrong.flatMap((record) =>
         record.rooms
           .filter((room) => local.get(record.connectionId)?.rooms.has(room) !== true)

@@ -43,7 +43,7 @@ export class Reconciliation {
       changes,
       projection,
       lease: () => keeper.current(),
-      shelfBits: ids.shelfBits,
+      partitionBits: ids.partitionBits,
     });
     this.#sharedState = new SharedStateReconciler({
       ...common,

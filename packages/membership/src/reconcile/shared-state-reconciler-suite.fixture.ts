@@ -22,8 +22,8 @@ export function startAuditing(store: Store, serverId: string): Promise<CheckedSe
 /** Registers a server that dies soon, and whose records are lost. */
 export async function leaveWithoutRecords(store: Store, serverId: string, connections: number): Promise<Ghosts> {
   const ids = createConnectionIdSource({ serverId });
-  const { incarnation, shelfBits } = ids;
-  const registration = { serverId, incarnation, shelfBits, host: "127.0.0.1", port: 1 };
+  const { incarnation, partitionBits } = ids;
+  const registration = { serverId, incarnation, partitionBits, host: "127.0.0.1", port: 1 };
   const lease = await store.servers.acquire(registration, 20_000);
   const all = Array.from({ length: connections }, (_, i) => ({ connectionId: ids.next(), userId: `user-${i}` }));
   await store.users.add(lease, all);
@@ -36,7 +36,7 @@ export async function leaveWithoutRecords(store: Store, serverId: string, connec
   };
 }
 
-/** Number of entries of other servers that these servers have removed, by kind. */
+/** Number of stray entries that these servers have removed together, by kind. */
 export function removed(servers: readonly CheckedServer[]): { readonly member: number; readonly user: number } {
   const all = servers.map(({ membership }) => membership.stats().drift.stray);
   const sumOf = (kind: "member" | "user"): number => all.reduce((sum, counts) => sum + counts[kind], 0);

@@ -23,8 +23,8 @@ export interface SharedStateReconcilerOptions {
    */
   readonly graceMs: number;
   /**
-   * How long an unknown server is remembered after its last entry was found, in milliseconds; longer than one
-   * full pass.
+   * How long an unknown server is remembered after one of its entries was found, in milliseconds. Longer than a
+   * pass over all partitions, because the next entry may be found that much later.
    */
   readonly keepMs: number;
   /** Duration of the claim on an orphan for one partition, in milliseconds. */
@@ -35,9 +35,9 @@ export interface SharedStateReconcilerOptions {
 }
 
 /**
- * Repairs shared state that no single server owns: derived counters and indexes, and orphans. Orphans are
- * entries of a dead server that its reaper could not find, because the server's records were lost, or because
- * a part of the store was restored after the cleanup. The living servers divide the partitions among
+ * Repairs shared state that no single server owns: derived counters and indexes, and entries of orphans, which
+ * no reaper could find because the server's records were lost, or because a part of the store was restored after the
+ * cleanup. The living servers divide the partitions among
  * themselves; if two servers work on the same partition, the result is still correct.
  */
 export class SharedStateReconciler {

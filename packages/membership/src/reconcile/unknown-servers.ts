@@ -10,7 +10,10 @@ export interface UnknownServersOptions {
    * milliseconds.
    */
   readonly graceMs: number;
-  /** How long a server is remembered after its last entry was found, in milliseconds; longer than one full pass. */
+  /**
+   * How long a server is remembered after one of its entries was found, in milliseconds. Longer than a pass over all
+   * partitions, because the next entry may be found that much later.
+   */
   readonly keepMs: number;
 }
 

@@ -15,12 +15,12 @@ interface Entry {
   readonly rooms: Set<string>;
 }
 
-type Shelves = Map<number, Map<string, Entry>>;
+type RecordPartitions = Map<number, Map<string, Entry>>;
 
-/** The records of all connections, on their owners' shelves. */
+/** The records of all connections, in their owners' record partitions. */
 export class ConnectionTable {
   readonly #servers: ServerTable;
-  readonly #shelves = new Map<Incarnation, Shelves>();
+  readonly #recordPartitions = new Map<Incarnation, RecordPartitions>();
 
   constructor(servers: ServerTable) {
     this.#servers = servers;
@@ -28,25 +28,25 @@ export class ConnectionTable {
 
   /** Number of servers that have records. */
   get size(): number {
-    return this.#shelves.size;
+    return this.#recordPartitions.size;
   }
 
   put(lease: Lease, records: readonly ConnectionRecord[], { keepsRooms = false }: PutOptions = {}): void {
     const holder = this.#servers.holder(lease);
     const placed = records.map((record) => {
-      const shelf = shelfOf(holder, record.connectionId);
-      if (shelf === undefined) {
+      const recordPartition = recordPartitionOf(holder, record.connectionId);
+      if (recordPartition === undefined) {
         throw new CmError("id-invalid", `${record.connectionId} is not a connection of server ${lease.serverId}.`);
       }
       const { rooms, ...head } = record;
-      return { shelf, head: Object.freeze(head), rooms };
+      return { recordPartition, head: Object.freeze(head), rooms };
     });
     if (placed.length === 0) return;
-    const shelves = this.#shelves.get(holder) ?? new Map<number, Map<string, Entry>>();
-    this.#shelves.set(holder, shelves);
-    for (const { shelf, head, rooms } of placed) {
-      const row = shelves.get(shelf) ?? new Map<string, Entry>();
-      shelves.set(shelf, row);
+    const recordPartitions = this.#recordPartitions.get(holder) ?? new Map<number, Map<string, Entry>>();
+    this.#recordPartitions.set(holder, recordPartitions);
+    for (const { recordPartition, head, rooms } of placed) {
+      const row = recordPartitions.get(recordPartition) ?? new Map<string, Entry>();
+      recordPartitions.set(recordPartition, row);
       const kept = (keepsRooms ? row.get(head.connectionId)?.rooms : undefined) ?? new Set<string>();
       for (const room of rooms) kept.add(room);
       row.set(head.connectionId, { head, rooms: kept });
@@ -56,15 +56,15 @@ export class ConnectionTable {
   remove(lease: Lease, connectionIds: readonly string[], { rooms }: RecordRemoval = {}): void {
     const holder = this.#servers.holder(lease);
     for (const connectionId of connectionIds) {
-      const shelf = shelfOf(holder, connectionId);
-      const row = shelf === undefined ? undefined : this.#shelves.get(holder)?.get(shelf);
-      if (shelf === undefined || row === undefined) continue;
+      const recordPartition = recordPartitionOf(holder, connectionId);
+      const row = recordPartition === undefined ? undefined : this.#recordPartitions.get(holder)?.get(recordPartition);
+      if (recordPartition === undefined || row === undefined) continue;
       if (rooms !== undefined) {
         for (const room of rooms) row.get(connectionId)?.rooms.delete(room);
         continue;
       }
       row.delete(connectionId);
-      if (row.size === 0) this.#drop(holder, shelf);
+      if (row.size === 0) this.#drop(holder, recordPartition);
     }
   }
 
@@ -72,26 +72,26 @@ export class ConnectionTable {
     const id = parseConnectionId(connectionId);
     if (!id.ok) return undefined;
     const holder = this.#servers.living(id.value.serverId, id.value.incarnation);
-    const entry = holder && this.#shelves.get(holder)?.get(id.value.shelf)?.get(connectionId);
+    const entry = holder && this.#recordPartitions.get(holder)?.get(id.value.recordPartition)?.get(connectionId);
     return entry && recordOf(entry);
   }
 
-  held(right: Lease | ReapClaim, shelf: number): ConnectionRecord[] {
+  held(right: Lease | ReapClaim, recordPartition: number): ConnectionRecord[] {
     // Only leases have a token.
     const holder = "token" in right ? this.#servers.holder(right) : this.#servers.claimed(right);
-    const row = holder && this.#shelves.get(holder)?.get(shelf);
+    const row = holder && this.#recordPartitions.get(holder)?.get(recordPartition);
     return row === undefined ? [] : [...row.values()].map(recordOf);
   }
 
-  clearShelf(claim: ReapClaim, shelf: number): void {
+  clearRecordPartition(claim: ReapClaim, recordPartition: number): void {
     const holder = this.#servers.claimed(claim);
-    if (holder !== undefined) this.#drop(holder, shelf);
+    if (holder !== undefined) this.#drop(holder, recordPartition);
   }
 
-  #drop(holder: Incarnation, shelf: number): void {
-    const shelves = this.#shelves.get(holder);
-    shelves?.delete(shelf);
-    if (shelves?.size === 0) this.#shelves.delete(holder);
+  #drop(holder: Incarnation, recordPartition: number): void {
+    const recordPartitions = this.#recordPartitions.get(holder);
+    recordPartitions?.delete(recordPartition);
+    if (recordPartitions?.size === 0) this.#recordPartitions.delete(holder);
   }
 }
 
@@ -99,9 +99,9 @@ function recordOf({ head, rooms }: Entry): ConnectionRecord {
   return Object.freeze({ ...head, rooms: Object.freeze([...rooms]) });
 }
 
-/** The shelf of an owner's record; `undefined` if the connection id does not belong to the owner. */
-function shelfOf(holder: Incarnation, connectionId: string): number | undefined {
+/** The record partition of an owner's record; `undefined` if the connection id does not belong to the owner. */
+function recordPartitionOf(holder: Incarnation, connectionId: string): number | undefined {
   const id = parseConnectionId(connectionId);
   const own = id.ok && id.value.serverId === holder.serverId && id.value.incarnation === holder.incarnation;
-  return own ? id.value.shelf : undefined;
+  return own ? id.value.recordPartition : undefined;
 }

@@ -179,7 +179,7 @@ export class ServerTable {
     // Never shorten the claim: the claimant may still act on the expiry that was returned to it before.
     const expiresAtMs = Math.max(now + claimMs, held?.expiresAtMs ?? 0);
     row.claim = { claimant, expiresAtMs };
-    return { ...holderOf(row), isOrphan: false, shelfBits: row.registration.shelfBits, expiresAtMs };
+    return { ...holderOf(row), isOrphan: false, partitionBits: row.registration.partitionBits, expiresAtMs };
   }
 
   unregister(claim: ReapClaim): void {
@@ -260,7 +260,7 @@ export class ServerTable {
 
   #claimOrphan(holder: ServerIncarnation, claimMs: number): ReapClaim | undefined {
     if (this.#isKnown(holder)) return undefined;
-    return { ...holder, isOrphan: true, shelfBits: 0, expiresAtMs: this.#remains.add(holder, claimMs) };
+    return { ...holder, isOrphan: true, partitionBits: 0, expiresAtMs: this.#remains.add(holder, claimMs) };
   }
 
   #isKnown(holder: ServerIncarnation): boolean {

@@ -29,7 +29,7 @@ export interface RoomFeedOptions {
 
 /** A room whose members are watched by at least one watch. */
 export class RoomFeed {
-  /** The watches of this room, and whether they have begun. */
+  /** The watches of this room. The value is `true` once a watch has had its first snapshot and gets changes. */
   readonly #watches = new Map<RoomWatch, boolean>();
   readonly #parts: RoomFeedOptions;
   readonly #chain: ChangeChain<RosterChange>;

@@ -6,7 +6,7 @@ import type { WatchBudget } from "../watches/watch-budget.js";
 import { UserFeed } from "./user-feed.js";
 import type { UserPresence } from "./user-presence.js";
 import type { UserStateReader } from "./user-state-reader.js";
-import type { WatchedUser } from "./watched-users.js";
+import type { WatchedUser } from "./watched-user-cache.js";
 
 /** The feeds of watched users. Each feed is open while a watch needs it. */
 export class OpenUserFeeds {
@@ -123,7 +123,7 @@ export class OpenUserFeeds {
 /** The users that a watch holds. */
 export interface HeldUsers {
   readonly users: readonly WatchedUser[];
-  /** Reads the users that have not been read yet. Resolves when the presence of each held user is known. */
+  /** Reads those of the watch's users that were not read yet. Resolves once the presence of all its users is known. */
   read(): Promise<void>;
   /** Reads all held users again. */
   refresh(): Promise<void>;

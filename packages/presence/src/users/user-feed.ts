@@ -5,9 +5,9 @@ import type { ChangeChannels, OpenChannel } from "../changes/change-channels.js"
 import type { ResolvedPresenceOptions } from "../options.js";
 import { SnapshotBatch } from "../watches/snapshot-batch.js";
 import type { WatchBudget } from "../watches/watch-budget.js";
-import { OnlineUsers } from "./online-users.js";
+import { OnlineUserCache } from "./online-user-cache.js";
 import type { UserStateReader } from "./user-state-reader.js";
-import { type WatchedUser, WatchedUsers } from "./watched-users.js";
+import { type WatchedUser, WatchedUserCache } from "./watched-user-cache.js";
 
 /** The maximum page size of the `UserDirectory` contract. */
 const PAGE_MAX = 1_000;
@@ -28,8 +28,8 @@ export interface UserFeedOptions {
 
 /** One partition of users, with those of its users who are watched. */
 export class UserFeed {
-  readonly watched: WatchedUsers;
-  readonly online: OnlineUsers;
+  readonly watched: WatchedUserCache;
+  readonly online: OnlineUserCache;
   /** Number of holds on this feed. */
   holders = 0;
   readonly #parts: UserFeedOptions;
@@ -43,8 +43,8 @@ export class UserFeed {
   constructor(parts: UserFeedOptions) {
     const { options, partition, channels, kept } = parts;
     this.#parts = parts;
-    this.watched = new WatchedUsers(kept, options.maxBufferedChanges, () => this.recheck());
-    this.online = new OnlineUsers(kept);
+    this.watched = new WatchedUserCache(kept, options.maxBufferedChanges, () => this.recheck());
+    this.online = new OnlineUserCache(kept);
     this.#absences = new Absences({ restoreWithinMs: options.restoreWithinMs, reread: () => this.recheck() });
     this.#chain = new ChangeChain({
       read: () => this.#read(),

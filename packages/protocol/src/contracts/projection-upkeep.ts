@@ -7,10 +7,10 @@ import type { UserConnection } from "./user-directory.js";
 /** The parts of a projection that one call renews. A part that is absent is not renewed. */
 export interface RenewedParts {
   /**
-   * Shelves of the lease's server, from `from` up to but not including `to`. A shelf whose records have
-   * all expired is not created again.
+   * Record partitions of the lease's server, from `from` up to but not including `to`. One whose records have all
+   * expired is not created again.
    */
-  readonly shelves?: { readonly from: number; readonly to: number };
+  readonly recordPartitions?: { readonly from: number; readonly to: number };
   /** Rooms that the lease's server has members in. */
   readonly rooms?: readonly string[];
   /** Ids of users that have connections on the lease's server. */
@@ -26,11 +26,11 @@ export interface HeldRoom {
 }
 
 /**
- * The entries that the store holds for one server: its records on a shelf, or its room members or its users'
+ * The entries that the store holds for one server: its records in a record partition, or its room members or its users'
  * connections in a partition.
  */
 export interface Holdings {
-  /** Records on the shelf. */
+  /** Records in the record partition. */
   readonly records: ConnectionRecord[];
   /** Rooms of the partition. Rooms without a member of the server are left out. */
   readonly rooms: HeldRoom[];
@@ -40,12 +40,12 @@ export interface Holdings {
 
 /**
  * The entries of a dead server or an orphan that one call removes: users' connections, all of the server's
- * members of a room, or a shelf of records.
+ * members of a room, or a record partition.
  */
 export type Eviction =
   | { readonly users: readonly UserConnection[] }
   | { readonly room: string }
-  | { readonly shelf: number };
+  | { readonly recordPartition: number };
 
 /** The result of reconciling a partition of the rooms or users. */
 export interface PartitionReconciliation {
@@ -68,7 +68,7 @@ export interface ProjectionUpkeep {
   renew(lease: Lease, parts: RenewedParts): Promise<void>;
   /**
    * Reads the entries that the store holds for a server: for the lease's server to compare them with the
-   * owner's state, for a claimed server to remove them. `partition` is the number of a shelf for `records`,
+   * owner's state, for a claimed server to remove them. `partition` is the number of a record partition for `records`,
    * and of a partition (see `Partitioned`) for `rooms` and `users`.
    */
   held<K extends keyof Holdings>(right: Lease | ReapClaim, kind: K, partition: number): Promise<Holdings[K]>;
@@ -76,8 +76,8 @@ export interface ProjectionUpkeep {
    * Removes remaining entries of the claimed server. The removal is announced in the same way as a removal by
    * the owner: users go offline, without a grace period, because the time until the lease expired served as
    * one; members leave with the reason `lost`. Resolves with the members that were removed from a room, and
-   * with an empty array for users and shelves. Does nothing if the claim is no longer held. A claim on an
-   * orphan does not permit removing shelves.
+   * with an empty array for users and record partitions. Does nothing if the claim is no longer held. A claim on an
+   * orphan does not permit removing record partitions.
    */
   evict(claim: ReapClaim, what: Eviction): Promise<readonly RoomMember[]>;
   /**

@@ -44,10 +44,10 @@ export interface RoomRecords {
   /** Reads a record. Resolves with `undefined` if there is none. */
   get(room: string, options?: RecordReadOptions): Promise<RoomRecord | undefined>;
   /**
-   * Sets the value, which counts as activity, if the record still has the given version. If two calls
-   * compete, one of them sets its value, and the other one gets the record with the winning value, so that it
-   * can retry without another round trip. Rejects with `not-found` if there is no record, and with
-   * `payload-too-large`.
+   * Sets the value if the record still has the given version; this counts as activity. If two calls compete,
+   * one sets its value, and the other gets the record with the winning value, so that it can retry without
+   * reading the record again. Rejects with `not-found` if there is no record, and with `payload-too-large` if
+   * the value is too long.
    */
   compareAndSet(room: string, version: number, value: string): Promise<RoomRecordOutcome>;
   /**

@@ -11,10 +11,10 @@ export interface ServerRegistration {
   /** The port on that host, as configured; not interpreted here. */
   readonly port: number;
   /**
-   * The server's records are stored on `2 ** shelfBits` shelves. The value comes from its connection id
+   * The server's records are stored in `2 ** partitionBits` record partitions. The value comes from its connection id
    * source.
    */
-  readonly shelfBits: number;
+  readonly partitionBits: number;
 }
 
 /** The counters that a server reports with each heartbeat. */

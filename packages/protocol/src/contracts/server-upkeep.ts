@@ -24,10 +24,10 @@ export interface ReapClaim {
    */
   readonly isOrphan: boolean;
   /**
-   * The server's records are stored on `2 ** shelfBits` shelves. 0 for an orphan, whose records are not
+   * The server's records are stored in `2 ** partitionBits` record partitions. 0 for an orphan, whose records are not
    * known.
    */
-  readonly shelfBits: number;
+  readonly partitionBits: number;
   /** When the claim expires, in milliseconds of the store's clock. Another server may claim from then on. */
   readonly expiresAtMs: number;
 }
@@ -78,10 +78,11 @@ export type SilenceVerdict = "expired" | "recent" | "alive";
  */
 export interface ServerUpkeep {
   /**
-   * Claims a server. Resolves with `undefined` if the server is alive, is unknown, or is claimed by another
-   * claimant, or if a server given as an orphan is known to the registry. `claimant` identifies the process,
-   * such as `<serverId>.<incarnation>`; the process needs no lease, because a server that starts cleans up
-   * its own predecessor.
+   * Claims a server for `claimMs`. Resolves with `undefined` if the server's lease is valid. For a dead server (no
+   * `target.incarnation`), also if the server is not registered, or another claimant's claim is in effect; for
+   * entries of an unknown server (`target.incarnation` is given), also if the registry knows that incarnation.
+   * `claimant` identifies the process, such as `<serverId>.<incarnation>`; the process needs no lease, because a
+   * server that starts cleans up its own predecessor.
    */
   claim(target: ReapTarget, claimant: string, claimMs: number): Promise<ReapClaim | undefined>;
   /**

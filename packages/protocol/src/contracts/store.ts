@@ -12,8 +12,8 @@ import type { StoreCounts } from "./store-counts.js";
 import type { UserDirectory } from "./user-directory.js";
 
 /**
- * Upkeep of the store's data: renewing what is alive and removing what is left over. Only for the
- * holder of the leases (a membership).
+ * Upkeep of the store's data: claims on dead servers, and the renewal, reconciliation and removal of entries.
+ * Only a membership makes these calls.
  */
 export interface StoreUpkeep {
   /** Claims on dead servers, and the removal of those servers. */

@@ -34,8 +34,8 @@ export interface UserState {
 /** Options of `UserDirectory.add`. */
 export interface AddOptions {
   /**
-   * Whether the call announces nothing. Set it for connections that were registered before and that the store
-   * has lost. Default `false`.
+   * `true`: announce no changes. For connections that were registered before and that the store has lost.
+   * Default `false`.
    */
   readonly quiet?: boolean;
   /**

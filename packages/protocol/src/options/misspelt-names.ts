@@ -28,7 +28,7 @@ const ALSO_KNOWN: readonly (readonly [written: readonly string[], names: readonl
   [["timeout"], ["timeoutMs", "confirmMs"]],
 ];
 
-/** Returns the known name that was probably meant: a usual alternative, otherwise the {@link nearestName}. */
+/** Returns the known name that was probably meant: one from {@link ALSO_KNOWN}, otherwise the {@link nearestName}. */
 export function meantName(written: string, known: readonly string[]): string | undefined {
   const spelt = written.toLowerCase().replace(/[^a-z]/g, "");
   const [, names = []] = ALSO_KNOWN.find(([each]) => each.includes(spelt)) ?? [];

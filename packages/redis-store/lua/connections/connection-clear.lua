@@ -1,5 +1,5 @@
--- Purpose: Deletes one shelf of a dead server. Keys of another type are left as they are.
--- KEYS:    1 the shelf's records; 2 the shelf's rooms
+-- Purpose: Deletes one record partition of a dead server. Keys of another type are left as they are.
+-- KEYS:    1 the record partition's records; 2 the record partition's rooms
 -- ARGV:    1 the fence, in ms of Redis's clock
 -- Returns: 1, or -1 if the fence has passed
 -- Cost:    O(1); Redis frees the memory in the background

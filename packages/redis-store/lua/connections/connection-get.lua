@@ -1,8 +1,8 @@
 -- Purpose: Reads the record of one connection and the rooms that the connection is in.
--- KEYS:    1 the shelf's records; 2 the shelf's rooms
+-- KEYS:    1 the record partition's records; 2 the record partition's rooms
 -- ARGV:    1 the connection's field
 -- Returns: {value, room entry, ...}, or {} if there is no record
--- Cost:    O(log rooms of the shelf + rooms of the connection)
+-- Cost:    O(log rooms of the record partition + rooms of the connection)
 -- Cluster: all keys carry the tag of the owning server
 local recordsKey, placesKey = KEYS[1], KEYS[2]
 local field = ARGV[1]

@@ -1,10 +1,10 @@
--- Purpose: Writes connection records, and the rooms of these connections, to their owner's shelves.
--- KEYS:    for each shelf that is written to: its records, its rooms
--- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live of a shelf in ms; 3 1 to keep the
---          rooms that are already stored; then for each record: number of its shelf in KEYS, from 1,
+-- Purpose: Writes connection records, and the rooms of these connections, to their owner's record partitions.
+-- KEYS:    for each record partition that is written to: its records, its rooms
+-- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live of a record partition in ms; 3 1 to keep the
+--          rooms that are already stored; then for each record: number of its record partition in KEYS, from 1,
 --          field, value, number of rooms, the rooms
 -- Returns: 1, or -1 if the fence has passed
--- Cost:    O(records + rooms given * log rooms of a shelf); if ARGV 3 is not 1, also O(rooms
+-- Cost:    O(records + rooms given * log rooms of a record partition); if ARGV 3 is not 1, also O(rooms
 --          replaced)
 -- Cluster: all keys carry the tag of the owning server
 -- Flags:   none
@@ -13,10 +13,10 @@ local ttlMs, keepsRooms = tonumber(ARGV[2]), ARGV[3] == '1'
 
 local i, order, isNew, isPlaced = 4, nowMicros, {}, {}
 while i <= #ARGV do
-  local shelf, field, count = tonumber(ARGV[i]), ARGV[i + 1], tonumber(ARGV[i + 3])
-  local placesKey = KEYS[2 * shelf]
-  isNew[shelf] = redis.call('HSET', KEYS[2 * shelf - 1], field, ARGV[i + 2]) == 1 or isNew[shelf]
-  isPlaced[shelf] = isPlaced[shelf] or count > 0 or not keepsRooms
+  local partition, field, count = tonumber(ARGV[i]), ARGV[i + 1], tonumber(ARGV[i + 3])
+  local placesKey = KEYS[2 * partition]
+  isNew[partition] = redis.call('HSET', KEYS[2 * partition - 1], field, ARGV[i + 2]) == 1 or isNew[partition]
+  isPlaced[partition] = isPlaced[partition] or count > 0 or not keepsRooms
   if not keepsRooms then
     dropPlaces(placesKey, field)
   end
@@ -26,13 +26,13 @@ while i <= #ARGV do
   end
   i = i + 4 + count
 end
-for shelf = 1, #KEYS / 2 do
-  -- A shelf that held all records before has its time to live, which its owner renews.
-  if isNew[shelf] or not keepsRooms then
-    keepAtLeast(KEYS[2 * shelf - 1], ttlMs)
+for partition = 1, #KEYS / 2 do
+  -- A record partition that held all records before has its time to live, which its owner renews.
+  if isNew[partition] or not keepsRooms then
+    keepAtLeast(KEYS[2 * partition - 1], ttlMs)
   end
-  if isPlaced[shelf] then
-    keepAtLeast(KEYS[2 * shelf], ttlMs)
+  if isPlaced[partition] then
+    keepAtLeast(KEYS[2 * partition], ttlMs)
   end
 end
 return 1

@@ -14,7 +14,7 @@
 -- Cost:    O(size of the message), and the removal of at most two expired messages
 -- Cluster: all keys and the channel carry the tag of the room's partition
 -- Flags:   none
--- Uses:    clock, permissions, history-position
+-- Uses:    clock, acl-check, history-position
 local historyKey, placeKey, senderKey, channel = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local before, after, senderEpoch, sequence = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local newEpoch, maxMessages, ttlMs, placeTtlMs, publishCommand, isNew =
@@ -95,7 +95,7 @@ for _, command in ipairs({
 }) do
   commands[#commands + 1] = command
 end
-local missing = missingRight(commands)
+local missing = missingPermission(commands)
 if missing then
   return missing
 end

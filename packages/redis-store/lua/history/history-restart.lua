@@ -12,7 +12,7 @@
 -- Cost:    O(messages removed)
 -- Cluster: all keys and the channel carry the tag of the room's partition
 -- Flags:   none
--- Uses:    permissions, history-position
+-- Uses:    acl-check, history-position
 local historyKey, placeKey, channel = KEYS[1], KEYS[2], KEYS[3]
 local reachedEpoch, reachedOffset = ARGV[1], tonumber(ARGV[2])
 local newEpoch, placeTtlMs = ARGV[3], tonumber(ARGV[4])
@@ -31,7 +31,7 @@ else
   openHistory(historyKey, placeKey, newEpoch, placeTtlMs)
   return { epoch, string.format('%.0f', offset) }
 end
-local missing = missingRight(historyCommands(historyKey, placeKey))
+local missing = missingPermission(historyCommands(historyKey, placeKey))
 if missing then
   return missing
 end

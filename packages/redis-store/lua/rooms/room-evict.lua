@@ -12,7 +12,7 @@
 -- Cost:    O(rooms * log members of a room + members removed)
 -- Cluster: all keys carry the tag of the rooms' partition
 -- Flags:   allow-oom
--- Uses:    clock, fence, permissions, change-feed, roster-feed, key-lifetimes, room-record-entries, attempts
+-- Uses:    clock, fence, acl-check, change-feed, roster-feed, key-lifetimes, room-record-entries, attempts
 local indexKey, recordsKey = KEYS[1], KEYS[2]
 local publishCommand, holder, left = ARGV[2], ARGV[3], tonumber(ARGV[4])
 

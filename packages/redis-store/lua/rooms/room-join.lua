@@ -12,7 +12,7 @@
 -- Cluster: all keys carry the tag of the rooms' partition; more than one partition only outside of a
 --          Cluster
 -- Flags:   none
--- Uses:    clock, fence, permissions, change-feed, roster-feed, key-lifetimes, room-record-entries, attempts
+-- Uses:    clock, fence, acl-check, change-feed, roster-feed, key-lifetimes, room-record-entries, attempts
 local ttlMs, publishCommand, recordTtlMs = ARGV[2], ARGV[3], tonumber(ARGV[4])
 
 local function join(at, last, indexKey, roomKey, rosterKey, recordKey, recordsKey)

@@ -8,7 +8,7 @@
 -- Cost:    O(members given * log members of the room)
 -- Cluster: all keys carry the tag of the room's partition
 -- Flags:   allow-oom
--- Uses:    clock, fence, permissions, change-feed, roster-feed, key-lifetimes, room-record-entries
+-- Uses:    clock, fence, acl-check, change-feed, roster-feed, key-lifetimes, room-record-entries
 local indexKey, roomKey, rosterKey, recordKey, recordsKey = unpack(KEYS)
 local room, publishCommand, reason = ARGV[2], ARGV[3], ARGV[4]
 

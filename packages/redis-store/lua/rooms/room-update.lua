@@ -6,7 +6,7 @@
 -- Cost:    O(members given * log members of the room) if the roster is watched, else O(1)
 -- Cluster: all keys carry the tag of the room's partition
 -- Flags:   none
--- Uses:    clock, fence, permissions, change-feed, roster-feed
+-- Uses:    clock, fence, acl-check, change-feed, roster-feed
 local roomKey, rosterKey = KEYS[1], KEYS[2]
 local publishCommand = ARGV[2]
 

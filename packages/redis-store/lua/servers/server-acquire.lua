@@ -2,7 +2,7 @@
 -- KEYS:    1 leases (holder, as `<server id>.<incarnation>`, by expiry); 2 the server's record;
 --          3 reaped holders, by time; 4 orphans that are being removed, by expiry of the claim;
 --          5 departures, by time
--- ARGV:    1 server id; 2 incarnation; 3 host; 4 port; 5 shelf bits; 6 ttl in ms; 7 time to live of
+-- ARGV:    1 server id; 2 incarnation; 3 host; 4 port; 5 partition bits; 6 ttl in ms; 7 time to live of
 --          the record in ms; 8 1 if this process has held this lease before
 -- Returns: {1, token, expiry in ms, 1 if others have begun to clean up after this holder, 1 if key
 --          3 holds another type}, or {0, 1 if the present holder is dead but not cleaned up, expiry
@@ -12,7 +12,7 @@
 -- Flags:   none
 -- Uses:    clock, key-types, recently-gone
 local leasesKey, serverKey, reapedKey, remainsKey, departuresKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local serverId, incarnation, host, port, shelfBits = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local serverId, incarnation, host, port, partitionBits = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local ttlMs, keepMs, isReturning = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
 
 local holder = serverId .. '.' .. incarnation
@@ -62,7 +62,7 @@ if holdsSortedSet(departuresKey) then
   end
 end
 redis.call('HSET', serverKey,
-  'incarnation', incarnation, 'token', token, 'host', host, 'port', port, 'shelfBits', shelfBits,
+  'incarnation', incarnation, 'token', token, 'host', host, 'port', port, 'partitionBits', partitionBits,
   'startedAt', held[3] or nowMs, 'lastHeartbeat', nowMs, 'expiresAt', expiresAtMs)
 redis.call('HSETNX', serverKey, 'connections', 0)
 redis.call('HSETNX', serverKey, 'rooms', 0)

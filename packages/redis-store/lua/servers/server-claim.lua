@@ -4,7 +4,7 @@
 --          claim
 -- ARGV:    1 server id; 2 incarnation of an orphan, '' for a dead server; 3 claimant; 4 duration in
 --          ms; 5 how long to remember a claim on an orphan, in ms
--- Returns: {incarnation, shelf bits, expiry in ms}, or {} if the server cannot be claimed
+-- Returns: {incarnation, partition bits, expiry in ms}, or {} if the server cannot be claimed
 -- Cost:    O(log servers)
 -- Cluster: all keys carry the tag {servers}
 -- Flags:   allow-oom
@@ -13,7 +13,7 @@ local leasesKey, serverKey, remainsKey = KEYS[1], KEYS[2], KEYS[3]
 local serverId, orphan, claimant = ARGV[1], ARGV[2], ARGV[3]
 local claimMs, keepMs = tonumber(ARGV[4]), tonumber(ARGV[5])
 
-local record = redis.call('HMGET', serverKey, 'incarnation', 'shelfBits', 'claimant', 'claimExpiresAt')
+local record = redis.call('HMGET', serverKey, 'incarnation', 'partitionBits', 'claimant', 'claimExpiresAt')
 local incarnation = orphan ~= '' and orphan or record[1]
 if not incarnation or record[1] == orphan then
   return {}

@@ -4,7 +4,7 @@
 -- before anything is written. Otherwise it would store a change without announcing it, and only a later read
 -- would find the change.
 local function openFeed(mark, channel, publishCommand, nowMicros)
-  local missing = missingRight({ { publishCommand, channel, '' } })
+  local missing = missingPermission({ { publishCommand, channel, '' } })
   if missing then
     error(missing)
   end

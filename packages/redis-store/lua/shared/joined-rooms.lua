@@ -1,4 +1,4 @@
--- The rooms of connections, in the sorted set of their shelf, with all scores 0. An entry consists of the
+-- The rooms of connections, in the sorted set of their record partition, with all scores 0. An entry consists of the
 -- connection's field, a '|' (which no field contains), the length of the room's name as two hexadecimal
 -- digits, the name, and 13 hexadecimal digits that give the order of joining. Without the length, an entry of
 -- room `a` could not be distinguished from one of a room named `a` followed by digits.

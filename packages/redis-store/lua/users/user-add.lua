@@ -13,7 +13,7 @@
 -- Cluster: all keys and the channel carry the tag of the users' partition; more than one partition
 --          only outside of a Cluster
 -- Flags:   none
--- Uses:    clock, fence, permissions, change-feed, key-lifetimes, user-entries, attempts
+-- Uses:    clock, fence, acl-check, change-feed, key-lifetimes, user-entries, attempts
 local ttlMs, publishCommand, versionTtlMs = tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local quiet, maxPerUser = ARGV[5] == '1', tonumber(ARGV[6])
 

@@ -8,7 +8,7 @@
 -- Cost:    O(users taken offline * log connections of the partition)
 -- Cluster: all keys and the channel carry the tag of the users' partition
 -- Flags:   allow-oom
--- Uses:    clock, permissions, change-feed, key-lifetimes, user-entries
+-- Uses:    clock, acl-check, change-feed, key-lifetimes, user-entries
 local connectionsKey, onlineKey, leavingKey, seenKey, versionKey = unpack(KEYS)
 local most, channel, publishCommand = ARGV[1], ARGV[2], ARGV[3]
 local versionTtlMs, seenTtlMs = ARGV[4], tonumber(ARGV[5])

@@ -7,7 +7,7 @@
 -- Cost:    O(connections given * log connections of the partition)
 -- Cluster: all keys and the channel carry the tag of the users' partition
 -- Flags:   none
--- Uses:    clock, fence, permissions, change-feed, key-lifetimes, user-entries
+-- Uses:    clock, fence, acl-check, change-feed, key-lifetimes, user-entries
 local connectionsKey, metadataKey, versionKey = KEYS[1], KEYS[2], KEYS[3]
 local ttlMs, channel, publishCommand = tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local versionTtlMs = ARGV[5]

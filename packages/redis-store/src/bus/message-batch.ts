@@ -19,7 +19,7 @@ export const BATCH_MESSAGES_MAX = 256;
  */
 export const BATCH_BYTES_MAX = 64 * 1024;
 
-/** Whether a message begins like a batch. A message of a caller that does must be sent within a batch. */
+/** Whether a message begins like a batch. Such a message is sent in a batch of one, so that it is not mistaken for one. */
 export function beginsLikeBatch(message: Uint8Array): boolean {
   return message[0] === MARK;
 }

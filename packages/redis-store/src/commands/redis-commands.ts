@@ -21,10 +21,10 @@ export interface CommandOptions {
 }
 
 /**
- * Sends the store's commands to Redis. Only messages in a Cluster, and scripts that publish a room's message,
- * bypass this class; see `Publisher`. Commands sent within one turn of the event loop share one write per
- * connection. No command waits longer than `commandTimeoutMs`. While there is no connection, commands wait
- * for one, but messages do not.
+ * Sends the store's commands to Redis, except publishes in a Cluster and scripts that publish a room's message; see
+ * `Publisher`. Commands sent within one turn of the event loop share one write per connection. No command waits
+ * longer than `commandTimeoutMs`. Without a connection, commands wait for one, but a publish is rejected with
+ * `unavailable` at once.
  */
 export class Commands {
   readonly #client: Redis | Cluster;

@@ -1,7 +1,7 @@
 import { type ConnectionRecord, parseConnectionId } from "@cm/protocol";
 
 /**
- * Encodes a connection's record, without its rooms, for its shelf: a JSON array of the user, the time of
+ * Encodes a connection's record, without its rooms, for its record partition: a JSON array of the user, the time of
  * connecting, and the time from then to `lastSeen` (both in base 36). It is an array because Redis stores a
  * hash compactly only while each value has at most 64 bytes.
  */
@@ -12,7 +12,7 @@ export function encodeRecord({ userId, connectedAt, lastSeen }: Omit<ConnectionR
 /** Number of digits of an entry's order; see `lua/shared/joined-rooms.lua`. */
 const ORDER_DIGITS = 13;
 
-/** A room entry of a shelf. */
+/** A room entry of a record partition. */
 export interface Place {
   /** The connection's field. */
   readonly field: string;
@@ -21,7 +21,7 @@ export interface Place {
   readonly order: string;
 }
 
-/** Decodes a room entry of a shelf; `undefined` if it is not valid. */
+/** Decodes a room entry of a record partition; `undefined` if it is not valid. */
 export function decodePlace(entry: string): Place | undefined {
   const bar = entry.indexOf("|");
   const end = entry.length - ORDER_DIGITS;
@@ -50,7 +50,7 @@ export function decodeRecord(
   return { connectionId, userId, connectedAt, lastSeen, rooms: roomsOf(places) };
 }
 
-/** The field of a connection on its owner's shelf: the part of the connection id after the server id. */
+/** The field of a connection in its owner's record partition: the part of the connection id after the server id. */
 export function fieldOf(connectionId: string): string {
   return connectionId.slice(connectionId.indexOf(".") + 1);
 }

@@ -1,14 +1,14 @@
 import { defineScript, type Fenced, toList, toStrings, toWritten } from "../scripts/script-definition.js";
 
-/** The two keys of a shelf. */
-export interface ShelfKeys {
+/** The two keys of a record partition. */
+export interface RecordPartitionKeys {
   readonly records: string;
   readonly places: string;
 }
 
-/** A record of one server. `shelf` is the index of its shelf in the list of shelves, from 1. */
-export interface ShelfEntry {
-  readonly shelf: number;
+/** A record of one server. `recordPartition` is the index of its record partition in the list of record partitions, from 1. */
+export interface RecordPartitionEntry {
+  readonly recordPartition: number;
   readonly field: string;
 }
 
@@ -16,19 +16,22 @@ export const connectionPut = defineScript(
   "connection-put",
   (
     input: Fenced & {
-      readonly shelves: readonly ShelfKeys[];
+      readonly recordPartitions: readonly RecordPartitionKeys[];
       readonly ttlMs: number;
       readonly keepsRooms: boolean;
-      readonly entries: readonly (ShelfEntry & { readonly value: string; readonly rooms: readonly string[] })[];
+      readonly entries: readonly (RecordPartitionEntry & {
+        readonly value: string;
+        readonly rooms: readonly string[];
+      })[];
     },
   ) => ({
-    keys: keysOf(input.shelves),
+    keys: keysOf(input.recordPartitions),
     args: [
       input.fenceMs,
       input.ttlMs,
       input.keepsRooms ? 1 : 0,
-      ...input.entries.flatMap(({ shelf, field, value, rooms }): (string | number)[] => [
-        shelf,
+      ...input.entries.flatMap(({ recordPartition, field, value, rooms }): (string | number)[] => [
+        recordPartition,
         field,
         value,
         rooms.length,
@@ -44,17 +47,17 @@ export const connectionRemove = defineScript(
   "connection-remove",
   (
     input: Fenced & {
-      readonly shelves: readonly ShelfKeys[];
+      readonly recordPartitions: readonly RecordPartitionKeys[];
       readonly rooms: readonly string[];
-      readonly entries: readonly ShelfEntry[];
+      readonly entries: readonly RecordPartitionEntry[];
     },
   ) => ({
-    keys: keysOf(input.shelves),
+    keys: keysOf(input.recordPartitions),
     args: [
       input.fenceMs,
       input.rooms.length,
       ...input.rooms,
-      ...input.entries.flatMap(({ shelf, field }): (string | number)[] => [shelf, field]),
+      ...input.entries.flatMap(({ recordPartition, field }): (string | number)[] => [recordPartition, field]),
     ],
   }),
   toWritten,
@@ -62,8 +65,8 @@ export const connectionRemove = defineScript(
 
 export const connectionRenew = defineScript(
   "connection-renew",
-  (input: Fenced & { readonly shelves: readonly ShelfKeys[]; readonly ttlMs: number }) => ({
-    keys: keysOf(input.shelves),
+  (input: Fenced & { readonly recordPartitions: readonly RecordPartitionKeys[]; readonly ttlMs: number }) => ({
+    keys: keysOf(input.recordPartitions),
     args: [input.fenceMs, input.ttlMs],
   }),
   toWritten,
@@ -71,30 +74,33 @@ export const connectionRenew = defineScript(
 
 export const connectionClear = defineScript(
   "connection-clear",
-  (input: Fenced & { readonly shelf: ShelfKeys }) => ({ keys: keysOf([input.shelf]), args: [input.fenceMs] }),
+  (input: Fenced & { readonly recordPartition: RecordPartitionKeys }) => ({
+    keys: keysOf([input.recordPartition]),
+    args: [input.fenceMs],
+  }),
   toWritten,
 );
 
 /** The value of a record and its room entries; empty if there is no record. */
 export const connectionGet = defineScript(
   "connection-get",
-  (input: { readonly shelf: ShelfKeys; readonly field: string }) => ({
-    keys: keysOf([input.shelf]),
+  (input: { readonly recordPartition: RecordPartitionKeys; readonly field: string }) => ({
+    keys: keysOf([input.recordPartition]),
     args: [input.field],
   }),
   toStrings,
 );
 
-/** The fields and values of a shelf in turn, and its room entries. */
-export const connectionShelf = defineScript(
-  "connection-shelf",
-  (input: { readonly shelf: ShelfKeys }) => ({ keys: keysOf([input.shelf]), args: [] }),
+/** The fields and values of a record partition in turn, and its room entries. */
+export const connectionPartition = defineScript(
+  "connection-partition",
+  (input: { readonly recordPartition: RecordPartitionKeys }) => ({ keys: keysOf([input.recordPartition]), args: [] }),
   (reply) => {
     const [records, places] = toList(reply);
     return { records: toStrings(records), places: toStrings(places) };
   },
 );
 
-function keysOf(shelves: readonly ShelfKeys[]): string[] {
-  return shelves.flatMap(({ records, places }) => [records, places]);
+function keysOf(recordPartitions: readonly RecordPartitionKeys[]): string[] {
+  return recordPartitions.flatMap(({ records, places }) => [records, places]);
 }

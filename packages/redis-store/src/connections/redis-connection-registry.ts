@@ -24,11 +24,11 @@ import {
 import {
   connectionClear,
   connectionGet,
+  connectionPartition,
   connectionPut,
   connectionRemove,
   connectionRenew,
-  connectionShelf,
-  type ShelfKeys,
+  type RecordPartitionKeys,
 } from "./connection-scripts.js";
 
 /** Dependencies and settings of the registry. */
@@ -40,8 +40,8 @@ export interface RedisConnectionRegistryParts {
 }
 
 /**
- * Stores records as fields of their owner's shelves, which are hashes small enough for Redis to store
- * compactly. Next to each shelf, a sorted set holds the rooms of its connections, ordered by connection:
+ * Stores records as fields of their owner's record partitions, which are hashes small enough for Redis to store
+ * compactly. Next to each record partition, a sorted set holds the rooms of its connections, ordered by connection:
  * joining a room adds one entry, and a connection's rooms are one range.
  */
 export class RedisConnectionRegistry implements ConnectionRegistry {
@@ -56,18 +56,21 @@ export class RedisConnectionRegistry implements ConnectionRegistry {
     records: readonly ConnectionRecord[],
     { keepsRooms = false }: PutOptions = {},
   ): Promise<void> {
-    const placed = records.map((record) => ({ record, shelf: requireOwn(lease, record.connectionId).shelf }));
+    const placed = records.map((record) => ({
+      record,
+      recordPartition: requireOwn(lease, record.connectionId).recordPartition,
+    }));
     const { commands, connectionTtlMs } = this.#parts;
     const calls = inChunks(placed).map((chunk) => {
-      const { shelves, numberOf } = this.#shelvesOf(lease.serverId, chunk);
-      const entries = chunk.map(({ record, shelf }) => ({
-        shelf: numberOf(shelf),
+      const { recordPartitions, numberOf } = this.#recordPartitionsOf(lease.serverId, chunk);
+      const entries = chunk.map(({ record, recordPartition }) => ({
+        recordPartition: numberOf(recordPartition),
         field: fieldOf(record.connectionId),
         value: encodeRecord(record),
         rooms: record.rooms,
       }));
       const fenceMs = lease.expiresAtMs;
-      return commands.run(connectionPut, { fenceMs, ttlMs: connectionTtlMs, keepsRooms, shelves, entries });
+      return commands.run(connectionPut, { fenceMs, ttlMs: connectionTtlMs, keepsRooms, recordPartitions, entries });
     });
     await allWritten(calls, lease);
   }
@@ -76,16 +79,16 @@ export class RedisConnectionRegistry implements ConnectionRegistry {
     if (rooms?.length === 0) return;
     const own = connectionIds.flatMap((connectionId) => {
       const parts = ownParts(lease, connectionId);
-      return parts === undefined ? [] : { connectionId, shelf: parts.shelf };
+      return parts === undefined ? [] : { connectionId, recordPartition: parts.recordPartition };
     });
     const calls = inChunks(own).map((chunk) => {
-      const { shelves, numberOf } = this.#shelvesOf(lease.serverId, chunk);
-      const entries = chunk.map(({ connectionId, shelf }) => ({
-        shelf: numberOf(shelf),
+      const { recordPartitions, numberOf } = this.#recordPartitionsOf(lease.serverId, chunk);
+      const entries = chunk.map(({ connectionId, recordPartition }) => ({
+        recordPartition: numberOf(recordPartition),
         field: fieldOf(connectionId),
       }));
       const fenceMs = lease.expiresAtMs;
-      return this.#parts.commands.run(connectionRemove, { fenceMs, shelves, rooms: rooms ?? [], entries });
+      return this.#parts.commands.run(connectionRemove, { fenceMs, recordPartitions, rooms: rooms ?? [], entries });
     });
     await allWritten(calls, lease);
   }
@@ -94,27 +97,33 @@ export class RedisConnectionRegistry implements ConnectionRegistry {
     const id = parseConnectionId(connectionId);
     if (!id.ok) return undefined;
     const { commands, keys, living } = this.#parts;
-    const { serverId, shelf } = id.value;
+    const { serverId, recordPartition } = id.value;
     const [lives, [value, ...places]] = await Promise.all([
       living.includes(holderOf(id.value)),
-      commands.run(connectionGet, { shelf: keys.shelf(serverId, shelf), field: fieldOf(connectionId) }),
+      commands.run(connectionGet, {
+        recordPartition: keys.recordPartition(serverId, recordPartition),
+        field: fieldOf(connectionId),
+      }),
     ]);
     return lives && value !== undefined ? decodeRecord(connectionId, value, decodePlaces(places)) : undefined;
   }
 
-  async renew(lease: Lease, { from, to }: NonNullable<RenewedParts["shelves"]>): Promise<void> {
+  async renew(lease: Lease, { from, to }: NonNullable<RenewedParts["recordPartitions"]>): Promise<void> {
     const { commands, keys, connectionTtlMs: ttlMs } = this.#parts;
-    const all: ShelfKeys[] = [];
-    for (let shelf = from; shelf < to; shelf++) all.push(keys.shelf(lease.serverId, shelf));
-    const calls = inChunks(all).map((shelves) =>
-      commands.run(connectionRenew, { fenceMs: lease.expiresAtMs, shelves, ttlMs }),
+    const all: RecordPartitionKeys[] = [];
+    for (let recordPartition = from; recordPartition < to; recordPartition++)
+      all.push(keys.recordPartition(lease.serverId, recordPartition));
+    const calls = inChunks(all).map((recordPartitions) =>
+      commands.run(connectionRenew, { fenceMs: lease.expiresAtMs, recordPartitions, ttlMs }),
     );
     await allWritten(calls, lease);
   }
 
-  async held(right: Lease | ReapClaim, shelf: number): Promise<ConnectionRecord[]> {
+  async held(right: Lease | ReapClaim, recordPartition: number): Promise<ConnectionRecord[]> {
     const { commands, keys } = this.#parts;
-    const held = await commands.run(connectionShelf, { shelf: keys.shelf(right.serverId, shelf) });
+    const held = await commands.run(connectionPartition, {
+      recordPartition: keys.recordPartition(right.serverId, recordPartition),
+    });
     const places = groupBy(decodePlaces(held.places), ({ field }) => field);
     const holder = holderOf(right);
     const records: ConnectionRecord[] = [];
@@ -129,23 +138,25 @@ export class RedisConnectionRegistry implements ConnectionRegistry {
     return records;
   }
 
-  async clearShelf(claim: ReapClaim, shelf: number): Promise<void> {
+  async clearRecordPartition(claim: ReapClaim, recordPartition: number): Promise<void> {
     const { commands, keys } = this.#parts;
     await commands.run(connectionClear, {
       fenceMs: claim.expiresAtMs,
-      shelf: keys.shelf(claim.serverId, shelf),
+      recordPartition: keys.recordPartition(claim.serverId, recordPartition),
     });
   }
 
-  /** The distinct keys of the entries' shelves, and a function that returns the index of a shelf among them. */
-  #shelvesOf(
+  /** The distinct keys of the entries' record partitions, and a function that returns the index of a record partition among them. */
+  #recordPartitionsOf(
     serverId: string,
-    placed: readonly { readonly shelf: number }[],
-  ): { readonly shelves: ShelfKeys[]; readonly numberOf: (shelf: number) => number } {
-    const numbers = numbered(placed.map(({ shelf }) => shelf));
+    placed: readonly { readonly recordPartition: number }[],
+  ): { readonly recordPartitions: RecordPartitionKeys[]; readonly numberOf: (recordPartition: number) => number } {
+    const numbers = numbered(placed.map(({ recordPartition }) => recordPartition));
     return {
-      shelves: [...numbers.keys()].map((shelf) => this.#parts.keys.shelf(serverId, shelf)),
-      numberOf: (shelf) => numbers.get(shelf) ?? 0,
+      recordPartitions: [...numbers.keys()].map((recordPartition) =>
+        this.#parts.keys.recordPartition(serverId, recordPartition),
+      ),
+      numberOf: (recordPartition) => numbers.get(recordPartition) ?? 0,
     };
   }
 }

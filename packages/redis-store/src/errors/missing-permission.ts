@@ -19,7 +19,7 @@ export function isRefusedInScript(error: unknown): boolean {
  * The permission that the Redis user lacks: a command such as `zadd`, `keys` or `channels`; `undefined` if
  * the error does not name it.
  */
-export function missingRight(error: unknown): string | undefined {
+export function missingPermission(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const { message } = error;
   const named = COMMAND_NAMED.exec(message)?.[1];

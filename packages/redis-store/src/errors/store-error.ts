@@ -1,5 +1,5 @@
 import { CmError, type ErrorCode, isCmError } from "@cm/protocol";
-import { isRefusedInScript, missingRight } from "./missing-permission.js";
+import { isRefusedInScript, missingPermission } from "./missing-permission.js";
 
 /**
  * First words of Redis's transient error replies: Redis is starting, failing over, moving slots, out of
@@ -129,7 +129,7 @@ function passingMessage(code: string): string {
  * digest.
  */
 function refusedRight(cause: unknown): CmError {
-  const missing = missingRight(cause);
+  const missing = missingPermission(cause);
   if (missing === undefined) return failure("unavailable", "Redis refuses this client: NOPERM.", cause);
   const isCommand = missing !== "keys" && missing !== "channels";
   const what = isCommand ? `the command ${missing}` : `one of the ${missing} that are needed`;

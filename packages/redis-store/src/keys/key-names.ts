@@ -1,5 +1,5 @@
 import { type Channel, CmError } from "@cm/protocol";
-import type { ShelfKeys } from "../connections/connection-scripts.js";
+import type { RecordPartitionKeys } from "../connections/connection-scripts.js";
 import type { HistoryKeys } from "../history/history-scripts.js";
 import type { RoomKeys } from "../rooms/room-scripts.js";
 import type { UserKeys } from "../users/user-scripts.js";
@@ -68,9 +68,9 @@ export class Keys {
     return `${this.leases}:${serverId}`;
   }
 
-  shelf(serverId: string, shelf: number): ShelfKeys {
+  recordPartition(serverId: string, recordPartition: number): RecordPartitionKeys {
     const head = `${this.#prefix}:{${serverId}}:`;
-    return { records: `${head}connections:${shelf}`, places: `${head}places:${shelf}` };
+    return { records: `${head}connections:${recordPartition}`, places: `${head}places:${recordPartition}` };
   }
 
   /** The partition of a room or user. */

@@ -10,7 +10,7 @@ import { KEY_TABLE, type KeyEntry } from "./key-table.js";
 const DIFFERS = [
   ["<server>", "[^.:{}]+"],
   ["<room>", "[\\s\\S]+"],
-  ["<shelf>", "\\d+"],
+  ["<partition>", "\\d+"],
   ["<id>", "[\\w-]+"],
 ] as const;
 

@@ -1,5 +1,5 @@
 import type { Channel } from "@cm/protocol";
-import type { ShelfKeys } from "../connections/connection-scripts.js";
+import type { RecordPartitionKeys } from "../connections/connection-scripts.js";
 import type { HistoryKeys } from "../history/history-scripts.js";
 import type { RoomKeys } from "../rooms/room-scripts.js";
 import type { UserKeys } from "../users/user-scripts.js";
@@ -21,7 +21,7 @@ interface KeyFacts {
 /** A kind of key or channel that the store uses. */
 export interface KeyEntry extends KeyFacts {
   /**
-   * The name with the prefix `cm`; `<server>`, `<room>`, `<shelf>`, `<id>` and `*` stand for the variable
+   * The name with the prefix `cm`; `<server>`, `<room>`, `<partition>`, `<id>` and `*` stand for the variable
    * parts.
    */
   readonly name: string;
@@ -93,7 +93,7 @@ const SERVER: Readonly<Record<"record", KeyFacts>> = {
   },
 };
 
-const SHELF: Readonly<Record<keyof ShelfKeys, KeyFacts>> = {
+const RECORD_PARTITION: Readonly<Record<keyof RecordPartitionKeys, KeyFacts>> = {
   records: {
     type: "hash",
     holds: "connection records without their rooms, about 64 a key; the connection's id says which one",
@@ -270,7 +270,7 @@ function keyTable(): KeyEntry[] {
   return [
     ...entriesOf(keys, SHARED),
     ...entriesOf({ record: keys.server("<server>") }, SERVER),
-    ...entriesOf(keys.shelf("<server>", 0), SHELF),
+    ...entriesOf(keys.recordPartition("<server>", 0), RECORD_PARTITION),
     ...entriesOf(keys.roomKeys("<room>"), ROOM),
     ...entriesOf({ ...history, sender: keys.historySender(history, "<server>") }, HISTORY),
     ...entriesOf(keys.users("<user>"), USER),
@@ -283,8 +283,8 @@ function entriesOf<K extends string>(
   facts: Readonly<Record<K, KeyFacts>>,
 ): KeyEntry[] {
   return (Object.entries<KeyFacts>(facts) as [K, KeyFacts][]).map(([key, told]) => {
-    // The tag of partition 0 and the number of shelf 0 stand for all of them.
-    const name = names[key].replace(/\{([ru]\.|p)\w+\}/, "{$1*}").replace(/^(cm:\{<server>\}:\w+:)0$/, "$1<shelf>");
+    // The tag of partition 0 and the number of record partition 0 stand for all of them.
+    const name = names[key].replace(/\{([ru]\.|p)\w+\}/, "{$1*}").replace(/^(cm:\{<server>\}:\w+:)0$/, "$1<partition>");
     return { name, ...told };
   });
 }

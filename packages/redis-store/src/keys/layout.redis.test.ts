@@ -201,7 +201,7 @@ it("refuses writes that come after the lease expired by Redis's clock, whatever 
   const refused = [
     store.connections.put(lease, [{ ...late, connectedAt: 1, lastSeen: 1, rooms: [] }]),
     store.connections.remove(lease, [kept.connectionId]),
-    store.upkeep.projection.renew(lease, { shelves: { from: 0, to: 4 } }),
+    store.upkeep.projection.renew(lease, { recordPartitions: { from: 0, to: 4 } }),
     store.users.add(lease, [late]),
     store.users.remove(lease, [kept], { graceMs: 0 }),
     store.upkeep.projection.renew(lease, { users: ["ann"] }),

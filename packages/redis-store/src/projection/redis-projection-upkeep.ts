@@ -29,15 +29,15 @@ export class RedisProjectionUpkeep implements ProjectionUpkeep {
     this.#parts = parts;
     const { connections, rooms, users } = parts;
     this.#readers = {
-      records: (right, shelf) => connections.held(right, shelf),
+      records: (right, recordPartition) => connections.held(right, recordPartition),
       rooms: (right, partition) => rooms.held(right, partition),
       users: (right, partition) => users.held(right, partition),
     };
   }
 
-  async renew(lease: Lease, { shelves, rooms = [], users = [] }: RenewedParts): Promise<void> {
+  async renew(lease: Lease, { recordPartitions, rooms = [], users = [] }: RenewedParts): Promise<void> {
     await allOf([
-      this.#parts.connections.renew(lease, shelves ?? { from: 0, to: 0 }),
+      this.#parts.connections.renew(lease, recordPartitions ?? { from: 0, to: 0 }),
       this.#parts.rooms.renew(lease, rooms),
       this.#parts.users.renew(lease, users),
     ]);
@@ -50,7 +50,9 @@ export class RedisProjectionUpkeep implements ProjectionUpkeep {
   async evict(claim: ReapClaim, what: Eviction): Promise<readonly RoomMember[]> {
     const { connections, rooms, users } = this.#parts;
     if ("room" in what) return rooms.evict(claim, what.room);
-    await ("users" in what ? users.evict(claim, what.users) : connections.clearShelf(claim, what.shelf));
+    await ("users" in what
+      ? users.evict(claim, what.users)
+      : connections.clearRecordPartition(claim, what.recordPartition));
     return [];
   }
 

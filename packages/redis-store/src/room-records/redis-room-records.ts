@@ -12,7 +12,7 @@ import { groupBy, inChunks } from "../commands/argument-batches.js";
 import type { Commands } from "../commands/redis-commands.js";
 import type { Keys } from "../keys/key-names.js";
 import { allWritten } from "../servers/lease-holders.js";
-import { fieldsOf, RECORD_FIELDS, recordRestore, recordSet, recordTouch } from "./room-record-scripts.js";
+import { fieldsOf, RECORD_FIELDS, recordReadAndTouch, recordRestore, recordSet } from "./room-record-scripts.js";
 
 /** Dependencies and settings of the records. */
 export interface RedisRoomRecordsParts {
@@ -33,7 +33,7 @@ export class RedisRoomRecords implements RoomRecords {
     const { commands, keys, roomRecordTtlMs: ttlMs } = this.#parts;
     const roomKeys = keys.roomKeys(room);
     if (touch) {
-      const fields = await commands.run(recordTouch, { ...roomKeys, ttlMs });
+      const fields = await commands.run(recordReadAndTouch, { ...roomKeys, ttlMs });
       return fields && { room, ...fields };
     }
     const reply = await commands.send("hmget", [roomKeys.record, ...RECORD_FIELDS]);

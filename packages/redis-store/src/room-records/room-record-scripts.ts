@@ -36,8 +36,8 @@ export const recordSet = defineScript(
 );
 
 /** Reads a record, which counts as activity. Returns `undefined` if there is no record. */
-export const recordTouch = defineScript(
-  "record-touch",
+export const recordReadAndTouch = defineScript(
+  "record-read-and-touch",
   (input: RecordKeys & { readonly ttlMs: number }) => ({
     keys: [input.record, input.records],
     args: [input.room, input.ttlMs],

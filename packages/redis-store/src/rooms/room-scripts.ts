@@ -156,8 +156,8 @@ export const roomHeld = defineScript(
 );
 
 /**
- * Reconciles rooms of one partition, up to the maximum number of look-ups; `after` is a holder in the first
- * room.
+ * Reconciles rooms of one partition with at most `most` look-ups. Continues in the first room after the holder
+ * `after`; an empty `after` begins with the room's first holder.
  */
 export const roomReconcile = defineScript(
   "room-reconcile",

@@ -64,10 +64,10 @@ const COST: readonly (readonly [
   ["snapshot of the only server", 2, (store) => store.servers.snapshot()],
   ["ids of all servers", 1, (store) => store.servers.snapshot({ idsOnly: true })],
   [
-    "renewal of shelves, rooms and users",
+    "renewal of record partitions, rooms and users",
     3,
     (store, { lease }) =>
-      store.upkeep.projection.renew(lease, { shelves: { from: 0, to: 4 }, rooms: ["lobby"], users: ["ann"] }),
+      store.upkeep.projection.renew(lease, { recordPartitions: { from: 0, to: 4 }, rooms: ["lobby"], users: ["ann"] }),
   ],
   ["put of 400 records", 1, (store, { lease, ids }) => store.connections.put(lease, records(ids, 400))],
   [
@@ -100,7 +100,7 @@ const COST: readonly (readonly [
     1,
     (store, { lease }) => store.upkeep.projection.held(lease, "users", store.partitioning.partitionOf("ann")),
   ],
-  ["records held on a shelf", 1, (store, { lease }) => store.upkeep.projection.held(lease, "records", 0)],
+  ["records held in a record partition", 1, (store, { lease }) => store.upkeep.projection.held(lease, "records", 0)],
   ["rooms held in a partition", 2, holdRoom],
   ["announcing a room", 1, (store) => store.rooms.announce("lobby", 60_000)],
   ["new metadata in a room", 1, (store, { lease, ids }) => store.rooms.update(lease, "lobby", records(ids, 400))],

@@ -52,7 +52,7 @@ const INFO_FIELDS = [
   "token",
   "host",
   "port",
-  "shelfBits",
+  "partitionBits",
   "startedAt",
   "lastHeartbeat",
   "expiresAt",
@@ -65,7 +65,7 @@ const NOTHING_TOLD: Omit<ServerInfo, "serverId"> = {
   incarnation: "",
   host: "",
   port: 0,
-  shelfBits: 0,
+  partitionBits: 0,
   connections: 0,
   rooms: 0,
   token: 0,
@@ -277,14 +277,14 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
       throw error;
     });
     if (!Array.isArray(reply) || reply[0] === null) return { ...NOTHING_TOLD, serverId };
-    const [incarnation = "", token, host = "", port, shelfBits, startedAt, lastHeartbeat, expiresAt, ...counters] =
+    const [incarnation = "", token, host = "", port, partitionBits, startedAt, lastHeartbeat, expiresAt, ...counters] =
       toStrings(reply);
     return {
       serverId,
       incarnation,
       host,
       port: Number(port),
-      shelfBits: Number(shelfBits),
+      partitionBits: Number(partitionBits),
       connections: Number(counters[0]),
       rooms: Number(counters[1]),
       token: Number(token),

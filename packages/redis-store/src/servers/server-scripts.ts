@@ -51,10 +51,10 @@ export const serverAcquire = defineScript(
       readonly isReturning: boolean;
     },
   ) => {
-    const { serverId, incarnation, host, port, shelfBits } = input.registration;
+    const { serverId, incarnation, host, port, partitionBits } = input.registration;
     return {
       keys: [input.leases, input.server, input.reaped, input.remains, input.recentlyGone],
-      args: [serverId, incarnation, host, port, shelfBits, input.ttlMs, input.keepMs, input.isReturning ? 1 : 0],
+      args: [serverId, incarnation, host, port, partitionBits, input.ttlMs, input.keepMs, input.isReturning ? 1 : 0],
     };
   },
   (reply): Acquisition => {
@@ -126,10 +126,10 @@ export const serverClaim = defineScript(
     args: [input.serverId, input.orphan, input.claimant, input.claimMs, input.keepMs],
   }),
   (reply) => {
-    const [incarnation, shelfBits, expiresAtMs] = toStrings(reply);
+    const [incarnation, partitionBits, expiresAtMs] = toStrings(reply);
     return incarnation === undefined
       ? undefined
-      : { incarnation, shelfBits: Number(shelfBits), expiresAtMs: Number(expiresAtMs) };
+      : { incarnation, partitionBits: Number(partitionBits), expiresAtMs: Number(expiresAtMs) };
   },
 );
 

@@ -15,7 +15,7 @@ import { holderOfConnection } from "../servers/lease-holders.js";
 import type { LiveServers } from "../servers/live-servers.js";
 import { decodeUserCursor, encodeUserCursor, type UserPlace } from "./user-cursor.js";
 import { AFTER_CONNECTION_IDS, readUserEntry, userEntryHead, userOfHead } from "./user-entry.js";
-import { type UserRow, userHeld, userOnline, userStates } from "./user-scripts.js";
+import { type UserRow, userHeld, userStates, usersOnline } from "./user-scripts.js";
 
 /** Maximum number of users whose states are read at once; see the contract of `states`. */
 const STATES_MAX = 1_000;
@@ -162,7 +162,7 @@ export class UserReader {
     const mostUsers = Math.min(limit, USERS_MAX);
     return allOf(
       Array.from({ length: count }, (_, i) =>
-        commands.run(userOnline, {
+        commands.run(usersOnline, {
           ...keys.userPartition(partition + i),
           after: i === 0 && afterUser !== undefined ? userEntryHead(afterUser) : "",
           mostUsers,
@@ -174,8 +174,8 @@ export class UserReader {
 }
 
 /**
- * The number of partitions to read for the missing users, estimated from the partitions read so far: one at
- * first, and many if those were almost empty.
+ * Estimates how many partitions to read next for a page that lacks `missing` users, from the users found per
+ * partition so far; 1 at first. Example: 10 users in 2 partitions and 20 missing users give 4.
  */
 function partitionsToRead(partitionsRead: number, items: readonly UserState[], missing: number): number {
   if (partitionsRead === 0) return 1;

@@ -35,7 +35,7 @@ export interface UserEntry {
   readonly metadata: string;
 }
 
-/** Connections of users of one partition, by the user's head. */
+/** Entries of one partition's users, by the head that a user's entries begin with. */
 export type UserEntries = ReadonlyMap<string, readonly UserEntry[]>;
 
 /** The state of one user as read from Redis. */
@@ -45,7 +45,7 @@ export interface UserRow {
   readonly connections: readonly { readonly connectionId: string; readonly metadata: string }[];
 }
 
-/** Connections of users of one partition, by the user's head. */
+/** The keys of one partition, and the entries of its users that a call writes. */
 export interface PartitionUsers {
   readonly keys: UserKeys;
   readonly users: UserEntries;
@@ -150,8 +150,8 @@ export const userStates = defineScript(
 );
 
 /** Reads online users of one partition, beginning with the first one after the head `after`. */
-export const userOnline = defineScript(
-  "user-online",
+export const usersOnline = defineScript(
+  "users-online",
   (input: UserKeys & { readonly after: string; readonly mostUsers: number; readonly mostConnections: number }) => ({
     keys: [input.connections, input.metadata, input.version],
     args: [input.after, input.mostUsers, input.mostConnections],

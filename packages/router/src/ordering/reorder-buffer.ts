@@ -29,10 +29,7 @@ export class ReorderBuffer {
     this.#messages.push({ at, id, payload: Uint8Array.from(payload), except });
   }
 
-  /**
-   * Whether the message at this position is buffered, and no message that arrived since buffering began was
-   * dropped.
-   */
+  /** Whether the message at this position is buffered. Always `false` from an overflow until {@link takeOverflow}. */
   has({ epoch, offset }: HistoryPosition): boolean {
     if (this.#hasOverflown) return false;
     return this.#messages.some(({ at }) => at.epoch === epoch && at.offset === offset);

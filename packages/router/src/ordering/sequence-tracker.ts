@@ -21,7 +21,7 @@ export type Verdict =
   | { readonly kind: "duplicate" }
   /** Deliver the message; `missed` messages before it are missing. */
   | { readonly kind: "after-gap"; readonly missed: number }
-  /** Deliver the message. Its number is implausibly far from the last number, which stays the last one. */
+  /** Deliver the message, but do not advance the tracker: its number is implausibly far ahead. */
   | { readonly kind: "implausible" };
 
 const FRESH: Verdict = { kind: "fresh" };
@@ -35,9 +35,9 @@ const IMPLAUSIBLE: Verdict = { kind: "implausible" };
 const MAX_ORIGINS = 10_000;
 
 /**
- * Maximum number of known headers that a message is compared with before it is decoded. Decoding costs more
- * than one comparison but less than thousands, so unknown publishers that keep changing their names must not
- * slow down every message.
+ * Maximum number of known headers that a message is compared with; if none matches, it is decoded. A few
+ * comparisons are cheaper than decoding, thousands are not, and a hostile publisher that keeps changing its name
+ * could add thousands of headers.
  */
 const COMPARED_MAX = 32;
 
@@ -77,7 +77,7 @@ export class SequenceTracker {
     this.header = kind === "room" ? createEnvelopeHeader({ kind, origin, target, isStamped, except: [] }) : undefined;
   }
 
-  /** Whether any number was judged. The numbers are not judged if a room's history orders the messages. */
+  /** Whether a numbered message was judged. Stays `false` while a room's history orders the messages instead. */
   get isJudged(): boolean {
     return this.#epoch !== undefined;
   }

@@ -13,8 +13,9 @@ const NO_NUMBERING: SequencerPosition = { epoch: 0, sequence: 0, ageMs: 0 };
 export class Sequencer<Channel> {
   readonly channel: Channel;
   /**
-   * The epoch is random and not a clock value: a server that restarts under its old id must not reuse an
-   * epoch, or its first messages would be treated as duplicates.
+   * Identifies the numbering of this object; it is not the epoch of a room's history. It is random and not a clock
+   * value: if a server restarted under its old id and reused an epoch, its first messages would be dropped as
+   * duplicates.
    */
   readonly #epoch = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
   readonly #header: EnvelopeHeader | undefined;
@@ -22,7 +23,8 @@ export class Sequencer<Channel> {
   #last = 0;
 
   /**
-   * `route` is the route that all messages on the channel share, or `undefined` if each message has its own.
+   * `route`: the header fields, such as kind, origin and target, that all messages on the channel share;
+   * `undefined` if they are given with each message.
    */
   constructor(channel: Channel, route: EnvelopeRoute | undefined) {
     this.channel = channel;

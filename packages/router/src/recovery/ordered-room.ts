@@ -24,8 +24,9 @@ export interface OrderedRoomOptions {
 }
 
 /**
- * Maximum number of former epochs remembered: one for each message that the reorder buffer can hold. A store that
- * evicts keys can begin a new epoch with every message, and their copies wait while the history is read.
+ * Maximum number of former epochs whose last offset is remembered, so that late duplicates are recognised. A store
+ * that evicts keys can begin a new epoch with every message, so each message in the reorder buffer may be of
+ * another epoch.
  */
 const LEFT_MAX = BUFFERED_MAX;
 
@@ -66,7 +67,7 @@ export class OrderedRoom {
   #isInterrupted = false;
   readonly #reader: HistoryReader;
   readonly #stop = new AbortController();
-  /** Number of new epochs since the window began. */
+  /** Number of new epochs in the current period of {@link EPOCHS_WINDOW_MS}. */
   #epochs = 0;
   #epochsSinceMs = Number.NEGATIVE_INFINITY;
   /** Set while the history is unreliable, because new epochs follow each other too quickly. */

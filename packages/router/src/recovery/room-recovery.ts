@@ -32,8 +32,8 @@ export interface RecoveryParts {
 const PAGE = 200;
 
 /**
- * Collects the messages after a position, up to the moment at which it calls `take`, so that the next
- * delivered message follows the frames without a gap or a duplicate.
+ * Collects the messages after `from` and passes them to `take`. They reach up to the latest message that the room has
+ * delivered at that moment, so that the next delivered message follows them without a gap or a duplicate.
  */
 export async function recoverFrom(
   from: HistoryPosition,

@@ -12,7 +12,10 @@ export interface SetBackDetectionOptions {
   readonly noticeOf: (room: string) => StampedDraft;
   /** Decodes a stored message. Returns `undefined` if the message is damaged. */
   readonly read: (room: string, message: Uint8Array) => Pick<OrderedMessage, "id"> | undefined;
-  /** Called if more rooms were published to than can be compared: members of any room may have missed messages. */
+  /**
+   * Called if this server published to more rooms than `positions` can hold. The others can't be compared with their
+   * histories, so members of any room may have missed messages.
+   */
   readonly onIncomplete: () => void;
 }
 

@@ -11,7 +11,7 @@ export interface PendingRequest {
   /** The outcome. Settles at the deadline at the latest. */
   readonly answer: Promise<Answer>;
   /** Settles the request with `not-found`, because no server received it. */
-  nobody(): void;
+  notDelivered(): void;
   /** Rejects the request, because it could not be sent. */
   fail(error: unknown): void;
 }
@@ -70,7 +70,7 @@ export class PendingRequests {
       waiting = { serverId, settle, fail };
       this.#waiting.set(key, waiting);
     });
-    return { answer, nobody: () => waiting?.settle(NOT_FOUND), fail: (error) => waiting?.fail(error) };
+    return { answer, notDelivered: () => waiting?.settle(NOT_FOUND), fail: (error) => waiting?.fail(error) };
   }
 
   /** Settles a request with its response; the body is copied. Returns `false` if no request waits for the response. */

@@ -92,7 +92,7 @@ describe("requests to other servers", () => {
       await startMute("m");
       const mute = createConnectionIdSource({ serverId: "m" });
       const lease = await a.store.servers.acquire(
-        { serverId: "m", incarnation: mute.incarnation, shelfBits: mute.shelfBits, host: "localhost", port: 1 },
+        { serverId: "m", incarnation: mute.incarnation, partitionBits: mute.partitionBits, host: "localhost", port: 1 },
         60_000,
       );
       await a.store.users.add(lease, [{ userId: "ann", connectionId: mute.next() }]);

@@ -67,7 +67,7 @@ export class ServerChannels {
     const message = this.#message(outbound, "control", serverId, payload);
     const pending = this.pending.open(serverId, readEnvelopePosition(message), timeoutMs);
     this.#options.bus.publish(outbound.channel, message).then(({ subscribers }) => {
-      if (subscribers === 0) pending.nobody();
+      if (subscribers === 0) pending.notDelivered();
     }, pending.fail);
     return pending.answer;
   }

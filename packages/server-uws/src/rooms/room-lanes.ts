@@ -60,7 +60,7 @@ export class RoomLanes {
     this.#remove(room, lane);
   }
 
-  /** Records that the connection is closed, and no longer a member. */
+  /** Stops counting the memberships of a closed connection. {@link forget} removes them from their lanes later. */
   ended(laneByRoom: LanesByRoom): void {
     this.#memberships -= laneByRoom.size;
   }

@@ -7,7 +7,10 @@ export interface RequestFacts {
   readonly path: string;
   /** The part after the question mark, as sent; empty if there is none. */
   readonly query: string;
-  /** Headers by lower-case name. The values of a repeated header are joined with a comma. */
+  /**
+   * Headers by lower-case name. The values of a repeated header are joined with a comma, those of `cookie` with a
+   * semicolon, as in RFC 9113, 8.2.3.
+   */
   readonly headers: Readonly<Record<string, string>>;
   /**
    * The client's address: that of the TCP peer or, if the peer is one of `trustedProxies`, the address that the
@@ -63,7 +66,7 @@ export function copyRequestHead(parts: RequestParts): RequestHead {
     headBytes += name.length + Buffer.byteLength(value) + HEADER_BYTES;
     const before = headers[name];
     if (name === "content-length" && before !== undefined && before !== value) isAmbiguous = true;
-    headers[name] = before === undefined ? value : `${before}, ${value}`;
+    headers[name] = before === undefined ? value : `${before}${name === "cookie" ? "; " : ", "}${value}`;
   });
   const remoteAddress = trustedProxies.clientOf({
     peer: parts.remoteAddress,

@@ -162,7 +162,10 @@ export class LaggingMembers {
     return count;
   }
 
-  /** Number of rooms all of whose members are behind; `membersOf` returns the number of a room's other members. */
+  /**
+   * Number of rooms whose local members are all behind. `membersOf` returns the number of members of a room that
+   * are not behind.
+   */
   roomsWithoutOthers(membersOf: (room: string) => number): number {
     let count = 0;
     for (const { name } of this.#roomsBehind()) if (membersOf(name) === 0) count++;

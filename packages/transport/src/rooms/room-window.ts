@@ -11,8 +11,8 @@ export const ROOM_WINDOW_MAX_MS = 100;
 export type RoomWindow = number | "auto";
 
 /**
- * Time constant of a room's average rate, in milliseconds: the window opens within 100 ms and closes within 500
- * ms.
+ * Time constant of a room's average rate, in milliseconds. Example: at 400 messages per second, the window opens
+ * within 100 ms; it closes within 500 ms after they stop.
  */
 const RATE_TIME_MS = 250;
 
@@ -35,7 +35,7 @@ const AUTO_WINDOW_MIN_MS = 1;
 
 /** The rate at which each member of a room would be written to if no message were held back. */
 export class RoomRate {
-  /** Exponentially decaying number of recent writes, which is the rate times {@link RATE_TIME_MS}. */
+  /** Exponentially decaying number of writes. Divided by {@link RATE_TIME_MS}, it is the rate per millisecond. */
   #level = 0;
   #at = Number.NEGATIVE_INFINITY;
 

@@ -54,7 +54,15 @@ export class CmSocket {
 
   /** Connects and sends the hello. With a listener, frames that are not responses are passed to it and not kept. */
   static async open(wsUrl: string, user: string, listener?: (frame: Frame) => void): Promise<CmSocket> {
-    const socket = await openSocket(wsUrl, user);
+    return CmSocket.#greet(await openSocket(wsUrl, user), listener);
+  }
+
+  /** Like {@link open}, for a gateway that authenticates with tokens. */
+  static async openWithToken(wsUrl: string, token: string): Promise<CmSocket> {
+    return CmSocket.#greet(await openedBy(wsUrl, { Authorization: `Bearer ${token}` }), undefined);
+  }
+
+  static async #greet(socket: WebSocket, listener: ((frame: Frame) => void) | undefined): Promise<CmSocket> {
     socket.send(JSON.stringify({ type: "hello", version: 1 }));
     const closed = once(socket, "close").then(([code]): never => {
       throw new Error(`The connection closed with ${String(code)} before its welcome.`);
@@ -144,7 +152,11 @@ export class CmSocket {
 
 /** Opens a plain WebSocket with the protocol's subprotocol. */
 export async function openSocket(wsUrl: string, user: string): Promise<WebSocket> {
-  const socket = new WebSocket(`${wsUrl}?user=${encodeURIComponent(user)}`, SUBPROTOCOL, { perMessageDeflate: false });
+  return openedBy(`${wsUrl}?user=${encodeURIComponent(user)}`);
+}
+
+async function openedBy(wsUrl: string, headers: Readonly<Record<string, string>> = {}): Promise<WebSocket> {
+  const socket = new WebSocket(wsUrl, SUBPROTOCOL, { perMessageDeflate: false, headers });
   await once(socket, "open");
   return socket;
 }

@@ -10,7 +10,7 @@ import {
 import type { PresenceWitness } from "./presence-witness.js";
 
 /** A population whose connections can all be cut. */
-export interface Gathering extends Population {
+export interface ClosablePopulation extends Population {
   leave(): void;
 }
 
@@ -34,14 +34,14 @@ export const OF_A_CLUSTER: UsageGrowth = { openFiles: 12 };
  */
 export async function expectCleanEnd(
   cluster: FaultCluster,
-  gathering: Gathering,
+  population: ClosablePopulation,
   { witness, growth = {} }: CleanEnd = {},
 ): Promise<void> {
-  await expectProjected(cluster, gathering);
-  await witness?.expectDepartures(gathering);
-  gathering.leave();
-  await expectProjected(cluster, gathering);
-  await witness?.expectDepartures(gathering);
+  await expectProjected(cluster, population);
+  await witness?.expectDepartures(population);
+  population.leave();
+  await expectProjected(cluster, population);
+  await witness?.expectDepartures(population);
   for (const gateway of cluster.gateways) {
     const before = cluster.usageAtStart.get(gateway.pid);
     if (gateway.running && before !== undefined) await expectUsageNear(gateway, before, growth);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Attack, bystanderFindings } from "../attack.js";
+import { type Attack, bystanderFindings, longestWaitFinding } from "../attack.js";
 
 const ROOMS = 100;
 
@@ -33,12 +33,7 @@ export const MASS_ENDING: Attack = {
     });
     return [
       ...bystanderFindings(figures),
-      {
-        what: "longest wait under 100 ms",
-        value: `${figures.maxMs.toFixed(1)} ms`,
-        isKept: figures.maxMs < 100,
-        isTimed: true,
-      },
+      longestWaitFinding(figures),
       { what: "looks that found it not ready", value: String(unready), isKept: unready === 0 },
       { what: "until all are removed", value: `${seconds.toFixed(1)} s`, isKept: seconds <= SETTLE_SECONDS },
     ];

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Attack, bystanderFindings } from "../attack.js";
+import { type Attack, bystanderFindings, longestWaitFinding } from "../attack.js";
 
 /** Number of connections opened concurrently. */
 const AT_ONCE = 2_000;
@@ -40,6 +40,7 @@ export const MASS_RETURN: Attack = {
     const { pendingRemovals, transport } = await scene.stats();
     return [
       ...bystanderFindings(figures),
+      longestWaitFinding(figures),
       { what: "connected before", value: `${first.open} of ${count}`, isKept: first.open === count },
       { what: "back in their room", value: `${came} of ${count} in ${seconds.toFixed(1)} s`, isKept: came === count },
       { what: "members of rooms", value: String(transport.memberships), isKept: transport.memberships === count },

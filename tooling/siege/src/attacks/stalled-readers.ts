@@ -9,6 +9,9 @@ const MESSAGE_BYTES = 10_000;
 /** The flow takes this many times as long as the floods of other attacks: 44 s by default. */
 const FLOW_LENGTHS = 4.4;
 
+/** Size from which glibc returns buffers to the system, in bytes, as docs/operations.md recommends. */
+const MMAP_THRESHOLD = "131072";
+
 /** Maximum time for the memory to be released, in seconds. */
 const RETURN_SECONDS = 30;
 
@@ -21,7 +24,7 @@ export const STALLED_READERS: Attack = {
     MAX_FANOUT_PERCENT: "0",
     MAX_REQUESTS_PER_SECOND: "10000",
     MAX_TOTAL_BACKPRESSURE_BYTES: String(Math.round(BUDGET_MIB * size) * 2 ** 20),
-    MALLOC_MMAP_THRESHOLD_: "131072",
+    MALLOC_MMAP_THRESHOLD_: MMAP_THRESHOLD,
   }),
   async run(scene) {
     const { gateway, scale } = scene;
@@ -55,6 +58,7 @@ export const STALLED_READERS: Attack = {
     }
     return [
       ...bystanderFindings(figures),
+      { what: "MALLOC_MMAP_THRESHOLD_ of the gateway", value: MMAP_THRESHOLD },
       { what: "memory before", value: `${before.toFixed(0)} MiB` },
       {
         what: "memory at its highest",

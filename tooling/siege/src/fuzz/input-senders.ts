@@ -2,8 +2,10 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { RawSocket } from "@cm/load";
 import { encodeEnvelope, SUBPROTOCOL } from "@cm/protocol";
+import { tokenOfKeySet, tokenOfSecret } from "./forged-tokens.js";
 import { frameText } from "./frame-draws.js";
 import { type Draws, ODD_VALUES } from "./random-values.js";
+import type { TokenIssuer } from "./signing-keys.js";
 
 /** The environment of an {@link InputSender}: the attacked gateway and the source of randomness. */
 export interface SenderContext {
@@ -13,7 +15,13 @@ export interface SenderContext {
   readonly redis: { readonly host: string; readonly port: number };
   /** Channels that the gateway is subscribed to. */
   readonly channels: readonly string[];
+  /** A valid token of `issuer`. */
   readonly token: string;
+  readonly issuer: TokenIssuer;
+  /** The gateway's port for operators. */
+  readonly adminPort: number;
+  /** A second gateway, with tokens of a shared secret. */
+  readonly secret: { readonly port: number; readonly secret: string; readonly token: string };
 }
 
 /** Sends `inputs` inputs of one kind. Resolves with the number sent. */
@@ -89,6 +97,16 @@ const HEADER_VALUES = [
   "a".repeat(300),
 ];
 
+/** A revocation with a body that is valid, of the wrong shape, or of a length that its head does not tell. */
+function revocationBytes(draws: Draws): Buffer {
+  const body = JSON.stringify({ [draws.of(["userId", "tokenId", "odd"])]: draws.of(["mallory", ...ODD_VALUES]) });
+  const length = draws.below(4) > 0 ? Buffer.byteLength(body) : draws.below(100_000);
+  const type = draws.of(["application/json", "application/json; charset=utf-8", "text/plain", ""]);
+  return Buffer.from(
+    `POST /revoke HTTP/1.1\r\nHost: a\r\nContent-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n${body}`,
+  );
+}
+
 function requestBytes(draws: Draws): Buffer {
   const lines = [`${draws.of(METHODS)} ${draws.of(PATHS)} HTTP/1.${draws.below(3)}`];
   for (let count = draws.below(8); count > 0; count--) lines.push(`${draws.of(HEADERS)}: ${draws.of(HEADER_VALUES)}`);
@@ -114,46 +132,38 @@ function ended(socket: Socket, afterMs: number): Promise<void> {
 
 const REQUESTS_AT_ONCE = 10;
 
-/** Valid and invalid HTTP requests, several per connection. */
-export const requests: InputSender = async ({ draws, port }, inputs) => {
+/** Share of the revocations among the requests for operators. */
+const REVOCATIONS_EACH = 4;
+
+/** Valid and invalid HTTP requests, several per connection, to the port for clients and that for operators. */
+export const requests: InputSender = async ({ draws, port, adminPort }, inputs) => {
   let sent = 0;
   while (sent < inputs) {
     const count = Math.min(REQUESTS_AT_ONCE, inputs - sent);
-    const socket = connect(port, "127.0.0.1");
-    socket.end(Buffer.concat(Array.from({ length: count }, () => requestBytes(draws))));
+    const isAdmin = draws.below(2) === 0;
+    const bytes = (): Buffer =>
+      isAdmin && draws.below(REVOCATIONS_EACH) === 0 ? revocationBytes(draws) : requestBytes(draws);
+    const socket = connect(isAdmin ? adminPort : port, "127.0.0.1");
+    socket.end(Buffer.concat(Array.from({ length: count }, bytes)));
     sent += count;
     await ended(socket, 50);
   }
   return sent;
 };
 
-/** Upgrade requests with forged tokens. */
-export const tokens: InputSender = async ({ draws, port, token }, inputs) => {
-  const [head = "", body = "", signature = ""] = token.split(".");
-  const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+/** Upgrade requests with forged tokens, for a gateway with a key set and for one with a shared secret in turn. */
+export const tokens: InputSender = async ({ draws, port, token, issuer, secret }, inputs) => {
   for (let sent = 0; sent < inputs; sent++) {
-    const claims = {
-      sub: "mallory",
-      exp: 2 ** 33,
-      [draws.of(["sub", "exp", "nbf", "iat", "cm", "aud"])]: draws.of(ODD_VALUES),
-    };
-    const forged = draws.of([
-      () => `${part({ alg: "none" })}.${part(claims)}.`,
-      () => `${part({ alg: draws.of(["HS256", "RS256", "ES256", "EdDSA", "HS512"]) })}.${part(claims)}.${signature}`,
-      () => `${head}.${part(claims)}.${signature}`,
-      () => `${head}.${body}.${draws.bytes(32).toString("base64url")}`,
-      () =>
-        draws
-          .damaged(Buffer.from(token))
-          .toString("latin1")
-          .replace(/[^!-~]/g, "!"),
-    ])();
-    const socket = connect(port, "127.0.0.1");
+    const isOfSecret = sent % 2 === 0;
+    const forged = isOfSecret ? tokenOfSecret(draws, secret.token, secret.secret) : tokenOfKeySet(draws, token, issuer);
+    const socket = connect(isOfSecret ? secret.port : port, "127.0.0.1");
     socket.write(
       `GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n` +
         `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n` +
         `Authorization: Bearer ${forged}\r\n\r\n`,
     );
+    // A gateway keeps the connection if it accepts the token.
+    socket.once("data", () => socket.destroy());
     await ended(socket, 1_000);
   }
   return inputs;

@@ -1,4 +1,3 @@
-import { signDevelopmentToken } from "@cm/auth";
 import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
 import { startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
 import { RawSocket } from "@cm/load";
@@ -8,6 +7,7 @@ import { Bystanders } from "../bystanders.js";
 import { patiently } from "../patient-opening.js";
 import { busMessages, frames, type InputSender, requests, tokens } from "./input-senders.js";
 import { Draws } from "./random-values.js";
+import { signHs256, TokenIssuer } from "./signing-keys.js";
 
 /** The share of inputs of each kind, depending on how fast it can be sent. */
 const LANES: readonly (readonly [name: string, share: number, lane: InputSender])[] = [
@@ -26,6 +26,8 @@ const PATIENCE_MS = 50;
 
 const SECRET = "siege-0123456789abcdef0123456789abcdef";
 
+const RIGHTS = { join: ["*"], publish: ["*"], members: ["*"], send: ["*"], presence: ["*"] };
+
 /** Options of a fuzz run. */
 export interface FuzzOptions {
   readonly inputs: number;
@@ -34,28 +36,28 @@ export interface FuzzOptions {
   readonly isTimed: boolean;
 }
 
-/** Sends random inputs to a gateway of its own. Resolves with whether the gateway handled them correctly. */
+/**
+ * Sends random inputs to two gateways of its own, with tokens of a key set and of a shared secret. Resolves with
+ * whether the gateways handled them correctly.
+ */
 export async function runFuzz({ inputs, seed, isTimed }: FuzzOptions): Promise<boolean> {
   const redis = await startRedis();
-  const gateway = await startGatewayProcess({
-    env: {
-      REDIS_URL: redis.url,
-      TOKEN_SECRET: SECRET,
-      TOKEN_SOURCES: "authorization,query",
-      PUBLIC_STATS: "true",
-      MAX_CONNECTIONS_PER_USER: "0",
-      MAX_REQUESTS_PER_SECOND: "100000",
-    },
-  });
+  const issuer = await TokenIssuer.start();
+  const env = {
+    REDIS_URL: redis.url,
+    TOKEN_SOURCES: "authorization,query",
+    PUBLIC_STATS: "true",
+    MAX_CONNECTIONS_PER_USER: "0",
+    MAX_REQUESTS_PER_SECOND: "100000",
+  };
+  const gateway = await startGatewayProcess({ env: { ...env, TOKEN_JWKS_URL: issuer.jwksUrl, ADMIN_PORT: "0" } });
+  const second = await startGatewayProcess({ env: { ...env, TOKEN_SECRET: SECRET } });
+  const both = [gateway, second];
   try {
-    const tokenOf = (userId: string) =>
-      signDevelopmentToken(SECRET, {
-        userId,
-        rights: { join: ["*"], publish: ["*"], members: ["*"], send: ["*"], presence: ["*"] },
-      });
-    const token = await tokenOf("fuzz");
+    const claimsOf = (sub: string) => ({ sub, cm: RIGHTS, iat: Math.floor(Date.now() / 1000), exp: 2 ** 33 });
+    const token = issuer.sign("ES256", claimsOf("fuzz"));
     const member = await patiently(() => joinRoom(gateway.wsUrl, token));
-    const bystanderUrl = `${gateway.wsUrl}?token=${await tokenOf("bystander")}&`;
+    const bystanderUrl = `${gateway.wsUrl}?token=${issuer.sign("EdDSA", claimsOf("bystander"))}&`;
     const bystanders = await patiently(() => Bystanders.open(bystanderUrl));
     const channels = await redis.ask("PUBSUB", "CHANNELS", "*");
     const draws = new Draws(seed);
@@ -66,12 +68,16 @@ export async function runFuzz({ inputs, seed, isTimed }: FuzzOptions): Promise<b
       redis,
       channels: Array.isArray(channels) ? channels.map(String) : [],
       token,
+      issuer,
+      adminPort: Number(gateway.logs.find(({ adminPort }) => adminPort !== undefined)?.adminPort),
+      secret: { port: second.port, secret: SECRET, token: signHs256(SECRET, {}, claimsOf("fuzz")) },
     };
     const round = async (share: number): Promise<number> => {
       const counts = await Promise.all(LANES.map(([, part, lane]) => lane(context, Math.ceil(inputs * share * part))));
       return counts.reduce((sum, count) => sum + count, 0);
     };
-    const memory = async (): Promise<number> => (await gateway.usage()).rssBytes / 2 ** 20;
+    const memory = (): Promise<number[]> =>
+      Promise.all(both.map(async (each) => (await each.usage()).rssBytes / 2 ** 20));
     const beganAt = Date.now();
     bystanders.start();
     let sent = await round(WARM_UP_SHARE);
@@ -79,7 +85,8 @@ export async function runFuzz({ inputs, seed, isTimed }: FuzzOptions): Promise<b
     sent += await round(1 - WARM_UP_SHARE);
     const after = await memory();
     const figures = await bystanders.stop();
-    const isAlive = gateway.running && (await fetch(`${gateway.url}/healthz`)).ok;
+    const health = both.map(async ({ running, url }) => running && (await fetch(`${url}/healthz`)).ok);
+    const isAlive = (await Promise.all(health)).every((isHealthy) => isHealthy);
     const newcomer = await patiently(() => CmSocket.open(`${gateway.wsUrl}?token=${token}&`, ""));
     const answer = await newcomer.ask({ type: "ping" });
     newcomer.terminate();
@@ -91,19 +98,25 @@ export async function runFuzz({ inputs, seed, isTimed }: FuzzOptions): Promise<b
     console.log(
       [
         `${sent} inputs in ${((Date.now() - beganAt) / 1000).toFixed(0)} s (seed ${seed}: ${LANES.map(([name, part]) => `${Math.round(part * 100)} % ${name}`).join(", ")})`,
-        `  the gateway ${isAlive ? "lives, and answers" : "ENDED"} (${answer.type})`,
-        `  memory ${before.toFixed(0)} MiB after the first fifth, ${after.toFixed(0)} MiB at the end`,
+        `  the gateways ${isAlive ? "live, and answer" : "ENDED"} (${answer.type})`,
+        `  memory ${mebibytes(before)} after the first fifth, ${mebibytes(after)} at the end (tokens of a key set, of a secret)`,
         `  ${figures.pings} pings of others: p99 ${figures.p99Ms.toFixed(1)} ms, longest ${figures.maxMs.toFixed(1)} ms, refused ${JSON.stringify(figures.refusals)}`,
         `  faults ${JSON.stringify(stats.transport.faults)}, refused ${JSON.stringify(stats.transport.refused)}, damaged on the bus ${stats.damaged}`,
       ].join("\n"),
     );
     const isInTime = !isTimed || figures.p99Ms < PATIENCE_MS;
     const isServed = answer.type === "pong" && Object.keys(figures.refusals).length === 0;
-    return isAlive && isServed && after - before < GROWTH_MAX_MIB && isInTime;
+    const hasGrown = after.some((size, index) => size - (before[index] ?? 0) >= GROWTH_MAX_MIB);
+    return isAlive && isServed && !hasGrown && isInTime;
   } finally {
-    await gateway.kill();
+    await Promise.all(both.map((each) => each.kill()));
+    issuer.close();
     await redis.close();
   }
+}
+
+function mebibytes(sizes: readonly number[]): string {
+  return `${sizes.map((size) => size.toFixed(0)).join(" and ")} MiB`;
 }
 
 /**

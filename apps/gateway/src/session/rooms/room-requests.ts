@@ -27,12 +27,12 @@ export interface RoomContext extends MemberPageSources {
   readonly limits: Pick<ConnectionLimits, "maxRooms" | "maxFrameBytes">;
   /** Maximum number and size of the missed messages that a client is sent when it resumes. */
   readonly recovery: RecoveryLimit;
-  /** Counts the joins that were refused because a limit of the server was reached. */
+  /** Counts the joins that were refused because a limit of the connection or of the server was reached. */
   readonly reached: LimitCounter;
   /** The reads of roster pages for all connections. */
   readonly pageReads: PageReads;
-  /** Number of receivers of a message to a room, as far as it is known. */
-  readonly audienceOfRoom: (room: string) => number;
+  /** Charges a message to a room for its receivers. Throws `rate-limited`. */
+  readonly chargeRoom: (account: FanOutAccount, room: string) => void;
 }
 
 /** The part of the client's socket that requests about rooms need. */
@@ -71,11 +71,11 @@ export class RoomRequests {
   constructor(options: RoomRequestsOptions) {
     this.#options = options;
     const { from, permissions, isClosed } = options;
-    const { limits } = options.context;
-    this.#rooms = new SessionRooms({ from, permissions, isClosed, maxRooms: limits.maxRooms });
+    const { limits, reached } = options.context;
+    this.#rooms = new SessionRooms({ from, permissions, isClosed, maxRooms: limits.maxRooms, reached });
   }
 
-  /** Number of rooms that the connection is in, enters or leaves. */
+  /** Number of rooms that the connection is in, is joining or is leaving. */
   get size(): number {
     return this.#rooms.size;
   }
@@ -119,8 +119,6 @@ export class RoomRequests {
       if (decision !== undefined) {
         await decision;
         if (this.#options.isClosed()) return;
-        // The permissions may have been replaced while the hook decided.
-        if (!this.#options.permissions.mayJoin(name)) throw forbidden("join this room");
       }
       await this.#enter(room, (more) => this.#options.answers.ack(ref, more), since);
     });
@@ -178,7 +176,7 @@ export class RoomRequests {
     if (!room.mayPublish) return Promise.reject(forbidden("publish to this room"));
     let text: string;
     try {
-      this.#options.account.pay(this.#options.context.audienceOfRoom(room.name));
+      this.#options.context.chargeRoom(this.#options.account, room.name);
       text = room.messageFrame(writeData(data, this.#options.context.limits.maxFrameBytes), key);
     } catch (error) {
       return Promise.reject(error);
@@ -194,10 +192,14 @@ export class RoomRequests {
   }
 
   async #members({ ref, ...request }: RequestOf<"members">): Promise<void> {
-    const { permissions, context, account, answers } = this.#options;
-    await permissions.members(request.room);
+    const { permissions, context, account, answers, isClosed } = this.#options;
+    const decision = permissions.members(request.room);
+    if (decision !== undefined) {
+      await decision;
+      if (isClosed()) return;
+    }
     const read = async (): Promise<void> => {
-      if (this.#options.isClosed()) return;
+      if (isClosed()) return;
       this.#requireReader();
       account.pay(0);
       const isOccupied = this.#rooms.get(request.room)?.joined ?? false;
@@ -280,6 +282,8 @@ export class RoomRequests {
   /** Takes the connection out of a room without a request by the client, and notifies the client. */
   async #remove(room: JoinedRoom): Promise<void> {
     this.#rooms.leave(room);
+    // An operation that waits for a hook may come before the removal; the client must get no more messages meanwhile.
+    if (room.joined) this.#options.socket.leave(room.name);
     await this.#rooms.inTurn(room, async () => {
       if (!room.joined) return;
       await this.#exit(room);

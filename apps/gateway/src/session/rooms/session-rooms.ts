@@ -1,4 +1,5 @@
 import { CmError, type Sender } from "@cm/protocol";
+import type { LimitCounter } from "../../limits/limit-counter.js";
 import type { Permissions } from "../permissions.js";
 import { JoinedRoom } from "./joined-room.js";
 
@@ -8,6 +9,7 @@ export interface SessionRoomsOptions {
   readonly permissions: Permissions;
   /** Maximum number of rooms that the connection may be in or enter. */
   readonly maxRooms: number;
+  readonly reached: LimitCounter;
   readonly isClosed: () => boolean;
 }
 
@@ -29,7 +31,7 @@ export class SessionRooms {
     return this.#rooms.get(room);
   }
 
-  /** Number of rooms that the connection is in, enters or leaves. */
+  /** Number of rooms that the connection is in, is joining or is leaving. */
   get size(): number {
     return this.#rooms.size;
   }
@@ -43,10 +45,11 @@ export class SessionRooms {
    * rooms.
    */
   enter(room: string): JoinedRoom {
-    const { from, permissions, maxRooms } = this.#options;
+    const { from, permissions, maxRooms, reached } = this.#options;
     const entered = this.#rooms.get(room) ?? new JoinedRoom(room, from, permissions.mayPublish(room));
     if (!entered.wanted) {
       if (this.#wanted >= maxRooms) {
+        reached.count("rooms");
         throw new CmError("rooms-limit", `A connection can be in at most ${maxRooms} rooms.`);
       }
       this.#want(entered, true);
@@ -87,8 +90,10 @@ export class SessionRooms {
     const { permissions } = this.#options;
     const forbidden: JoinedRoom[] = [];
     for (const room of this.#rooms.values()) {
-      room.mayPublish = permissions.mayPublish(room.name);
-      if (!room.isAdmitted && !permissions.mayJoin(room.name)) forbidden.push(room);
+      const mayStay = room.isAdmitted || permissions.mayJoin(room.name);
+      // If publishes that wait before the removal were allowed, each would delay it by a hook.
+      room.mayPublish = mayStay && permissions.mayPublish(room.name);
+      if (!mayStay) forbidden.push(room);
     }
     return forbidden;
   }

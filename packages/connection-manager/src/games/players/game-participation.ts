@@ -125,12 +125,12 @@ export class GameParticipation {
     await together([...player.sockets.values()].map(({ connectionId }) => membership.leave(connectionId, room)));
   }
 
-  /** Ends watching for all spectators of a game that was removed. */
+  /** Removes this server's spectators of a game that was removed. */
   async dismissSpectators(gameId: string): Promise<void> {
     await together(this.#parts.players.spectators(gameId).map(({ userId }) => this.stopSpectating(userId, gameId)));
   }
 
-  /** Ends watching for the spectators of games whose session has expired. */
+  /** Removes this server's spectators of games whose session has expired. */
   async dismissStranded(): Promise<void> {
     const { players, records } = this.#parts;
     for (const gameId of players.spectatedGames()) {

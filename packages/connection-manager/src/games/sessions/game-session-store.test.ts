@@ -29,7 +29,7 @@ async function start(before: (call: string, roomRecords: RoomRecords) => Promise
   const registration = {
     serverId: "a",
     incarnation: ids.incarnation,
-    shelfBits: ids.shelfBits,
+    partitionBits: ids.partitionBits,
     host: "127.0.0.1",
     port: 1,
   };

@@ -48,7 +48,7 @@ export interface GameSessionStoreOptions {
 export class GameSessionStore {
   readonly #options: GameSessionStoreOptions;
   readonly #known = new Map<string, Known>();
-  /** When a game's activity was last written, by the monotonic clock. */
+  /** By game id: when this server last wrote the game's activity to the store, by `performance.now()`. */
   readonly #activities = new Map<string, number>();
 
   constructor(options: GameSessionStoreOptions) {
@@ -126,9 +126,8 @@ export class GameSessionStore {
   /** Handles an event that reports another state of a game whose record is known. */
   told(gameId: string, state: GameState): void {
     const session = this.#known.get(gameId)?.session;
-    // The event may be older than the known record. Setting `version` to `undefined` makes the next
-    // change read the record first.
     if (session === undefined || session.state === state) return;
+    // The event may be older than the known record. Without a version, the next change reads the record first.
     this.#known.set(gameId, { session: { ...session, state, lastActivity: Date.now() }, version: undefined });
   }
 

@@ -11,8 +11,8 @@ export interface PartHarness<P> {
   /** Opens another part on the same data, as another server would. */
   peer(): Promise<P>;
   /**
-   * Number of entries held, or `undefined` if it cannot be determined. If given, the suites check that
-   * nothing stays behind.
+   * Number of entries that the part holds, such as channels with subscribers, or `undefined` if nobody counts them.
+   * The suites compare it before and after a test to find leaks.
    */
   storedThings(): Promise<number> | undefined;
   /** Closes all open parts and removes the data. */

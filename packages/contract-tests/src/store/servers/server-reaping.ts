@@ -42,9 +42,9 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
         ),
       );
       const won = claims.filter((claim) => claim !== undefined);
-      const { serverId, incarnation, shelfBits } = registration;
+      const { serverId, incarnation, partitionBits } = registration;
       expect(won).toHaveLength(1);
-      expect(won).toMatchObject([{ serverId, incarnation, shelfBits }]);
+      expect(won).toMatchObject([{ serverId, incarnation, partitionBits }]);
     });
 
     it("lets only the claimant claim again, which extends the claim", async (harness) => {

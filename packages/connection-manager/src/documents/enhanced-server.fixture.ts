@@ -1,0 +1,28 @@
+import { EventEmitter } from "node:events";
+import type { Server } from "node:http";
+import { type WebSocket, WebSocketServer } from "ws";
+
+/** A socket with the ids that the document reads from it. */
+type EnhancedSocket = WebSocket & { readonly userId: string; readonly connectionId: string };
+
+/**
+ * Stands in for the application's own server, which the document about games uses and does not define. A
+ * client's path names its user and its connection: `/<user>/<connection>`.
+ */
+export class EnhancedWebSocketServer extends EventEmitter<{ connect: [EnhancedSocket]; disconnect: [EnhancedSocket] }> {
+  readonly connections = new Set<EnhancedSocket>();
+
+  constructor(httpServer: Server) {
+    super();
+    new WebSocketServer({ server: httpServer }).on("connection", (socket, request) => {
+      const [userId = "", connectionId = ""] = (request.url ?? "/").slice(1).split("/");
+      const connection = Object.assign(socket, { userId, connectionId });
+      this.connections.add(connection);
+      socket.on("close", () => {
+        this.connections.delete(connection);
+        this.emit("disconnect", connection);
+      });
+      this.emit("connect", connection);
+    });
+  }
+}

@@ -1,8 +1,0 @@
--- Purpose: Reads all records of a shelf and the rooms of their connections.
--- KEYS:    1 the shelf's records; 2 the shelf's rooms
--- ARGV:    none
--- Returns: {{field, value, ...}, {room entry, ...}}
--- Cost:    O(records, about 64, and the rooms of their connections)
--- Cluster: all keys carry the tag of the owning server
--- Read in a script, so that the reply has the same shape whatever the client's options are.
-return { redis.call('HGETALL', KEYS[1]), redis.call('ZRANGE', KEYS[2], 0, -1) }
