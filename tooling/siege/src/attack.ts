@@ -60,6 +60,7 @@ export interface Stats {
     readonly memberships: number;
     readonly bytesWaiting: number;
     readonly slowConsumersClosed: number;
+    readonly closed: Readonly<Record<string, number>>;
   };
   readonly limits: Readonly<Record<string, number>>;
   readonly places: Readonly<Record<"memberships" | "maxMemberships" | "rooms" | "maxRooms", number>>;

@@ -73,13 +73,13 @@ async function open(order: OpenOrder): Promise<void> {
 }
 
 /** Sends at a steady rate; a late step catches up. */
-async function flood({ frame, perSecond, seconds }: FloodOrder): Promise<void> {
+async function flood({ frame, isPing = false, perSecond, seconds }: FloodOrder): Promise<void> {
   const beganAt = performance.now();
   let sent = 0;
   for (;;) {
     const elapsedMs = performance.now() - beganAt;
     const due = Math.floor((Math.min(elapsedMs, seconds * 1000) * perSecond) / 1000);
-    for (; sent < due; sent++) for (const socket of sockets) socket.send(frame);
+    for (; sent < due; sent++) for (const socket of sockets) isPing ? socket.ping(frame) : socket.send(frame);
     if (elapsedMs >= seconds * 1000) return;
     await new Promise((resolve) => setTimeout(resolve, STEP_MS));
   }

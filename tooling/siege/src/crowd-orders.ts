@@ -20,6 +20,8 @@ export interface FloodOrder {
   readonly type: "flood";
   /** The text of the frame. */
   readonly frame: string;
+  /** Whether the frame is a WebSocket ping, whose text is at most 125 bytes. Default: a text frame. */
+  readonly isPing?: boolean;
   readonly perSecond: number;
   readonly seconds: number;
 }

@@ -9,6 +9,7 @@ import { MASS_ENDING } from "./attacks/mass-ending.js";
 import { MASS_RETURN } from "./attacks/mass-return.js";
 import { ONE_ADDRESS } from "./attacks/one-address.js";
 import { STALLED_READERS } from "./attacks/stalled-readers.js";
+import { UNREAD_ATTACKS } from "./attacks/unread-answers.js";
 import { runFuzz } from "./fuzz/run-fuzz.js";
 
 const ATTACKS: readonly Attack[] = [
@@ -19,6 +20,7 @@ const ATTACKS: readonly Attack[] = [
   ONE_ADDRESS,
   FULL_HEAP,
   HANGING_AUTHENTICATION,
+  ...UNREAD_ATTACKS,
 ];
 
 /** Disables all limits, as in a gateway from before they were added. */

@@ -135,6 +135,23 @@ const LIMITS: Readonly<Record<string, readonly [Partial<GatewayOptions>, (served
       expect(await reached("upgrades-per-address")).toBe(1);
     },
   ],
+  "pending-upgrades": [
+    { maxPendingUpgrades: 1, authenticate: NEVER },
+    async ({ wsUrl, stats }) => {
+      void openFrom(wsUrl, "203.0.113.7");
+      await eventually(async () => expect(await stats()).toMatchObject({ transport: { upgrading: 1 } }));
+      expect(await openFrom(wsUrl, "203.0.113.7")).toBe(503);
+    },
+  ],
+  "control-frames": [
+    { maxControlFramesPerSecond: 1 },
+    async ({ wsUrl }) => {
+      const socket = new WebSocket(`${wsUrl}?user=ann`, SUBPROTOCOL);
+      await once(socket, "open");
+      for (let sent = 0; sent < 10; sent++) socket.ping();
+      expect((await once(socket, "close"))[0]).toBe(4203);
+    },
+  ],
   "head-bytes": [
     { maxHeadBytes: 1_024 },
     async ({ wsUrl }) => expect(await openFrom(wsUrl, "x".repeat(2_000))).toBe(431),

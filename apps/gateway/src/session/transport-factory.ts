@@ -16,6 +16,7 @@ import { ClosingHooks } from "./closing-hooks.js";
 import { HookRunner } from "./hooks.js";
 import { PacedRemovals } from "./paced-removals.js";
 import { PageCursors } from "./rooms/page-cursors.js";
+import { PAGES_AT_ONCE, PageReads } from "./rooms/page-reads.js";
 import { UserConnectionLimit } from "./user-connection-limit.js";
 
 /** The `data` of a transport connection. It gets its session after the upgrade. */
@@ -96,6 +97,7 @@ export function createClientTransport(
     // A separate runner, so that a mass ending does not use up the places of requests.
     closingHooks: new ClosingHooks(createRunner(), maxPendingHooks, onFault),
     cursors: new PageCursors(),
+    pageReads: new PageReads(PAGES_AT_ONCE.server),
     recovery,
     faults,
     hooks: config.hooks,

@@ -1,6 +1,8 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import { CmError } from "@cm/protocol";
 import type { HttpReply, RouteRequest } from "@cm/transport";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { type CreateTransport, serverStarter, WAIT } from "./transport-harness.js";
 
 export function describeHttpRoutes(createTransport: CreateTransport): void {
@@ -153,6 +155,50 @@ export function describeHttpRoutes(createTransport: CreateTransport): void {
       await reply;
       expect((await fetch(`http://127.0.0.1:${port}/x`)).status).toBe(200);
       expect(errors).toEqual([]);
+    });
+
+    it("does not keep the answers for a client that asks again and again and does not read", async () => {
+      const body = "x".repeat(100_000);
+      let answered = 0;
+      const { port } = await startServer({
+        routes: {
+          "/x": () => {
+            answered += 1;
+            return { status: 200, body };
+          },
+          "/other": () => ({ status: 200 }),
+        },
+      });
+      const socket = connect({ port, host: "127.0.0.1" });
+      onTestFinished(() => void socket.destroy());
+      await once(socket, "connect");
+      // The server may end the connection.
+      socket.on("error", () => undefined).pause();
+      socket.write("GET /x HTTP/1.1\r\nHost: x\r\n\r\n".repeat(4_000));
+      await vi.waitFor(() => expect(answered).toBeGreaterThan(0), WAIT);
+      for (let before = 0; before !== answered; ) {
+        before = answered;
+        expect((await fetch(`http://127.0.0.1:${port}/other`)).status).toBe(200);
+      }
+      // The buffers of the system hold some megabytes.
+      expect(answered * body.length).toBeLessThan(64 * 1024 * 1024);
+    });
+
+    it("sends a large body to a client that reads late, whole and in order", async () => {
+      const body = Buffer.alloc(16 * 1024 * 1024, "0123456789");
+      const { port } = await startServer({ routes: { "/x": () => ({ status: 200, body }) } });
+      const socket = connect({ port, host: "127.0.0.1" });
+      onTestFinished(() => void socket.destroy());
+      await once(socket, "connect");
+      const chunks: Buffer[] = [];
+      socket.on("data", (chunk) => chunks.push(chunk)).pause();
+      const ended = once(socket, "close");
+      socket.write("GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+      expect((await fetch(`http://127.0.0.1:${port}/missing`)).status).toBe(404);
+      socket.resume();
+      await ended;
+      const received = Buffer.concat(chunks);
+      expect(received.subarray(received.indexOf("\r\n\r\n") + 4).equals(body)).toBe(true);
     });
   });
 }

@@ -36,8 +36,22 @@ export function writeReply(res: HttpResponse, reply: HttpReply, options: WriteOp
     for (const [name, value] of headersOf(reply)) res.writeHeader(name, value);
     const body = reply.body ?? "";
     if (headOnly) res.endWithoutBody(Buffer.byteLength(body), closeConnection);
-    else res.end(body, closeConnection);
+    else if (closeConnection) res.end(body, closeConnection);
+    else endAsRead(res, Buffer.from(body));
   });
+}
+
+/**
+ * Ends the response with a body, of which the native layer takes only as much as the client reads. While the rest
+ * waits, a further request on the connection makes the native layer close it. With `end`, the native layer would
+ * keep the bodies of any number of requests whose responses are not read.
+ */
+function endAsRead(res: HttpResponse, body: Buffer): void {
+  const [, isComplete] = res.tryEnd(body, body.byteLength);
+  if (isComplete) return;
+  // The native layer requires a handler while the response is incomplete.
+  res.onAborted(() => undefined);
+  res.onWritable((offset) => res.tryEnd(body.subarray(offset), body.byteLength)[0]);
 }
 
 /** Creates the exchange of a native request. */

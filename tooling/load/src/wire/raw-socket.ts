@@ -91,6 +91,11 @@ export class RawSocket implements FrameSink {
     if (this.#open && !this.#ended) this.#socket.write(encodeClientFrame(OPCODE.text, text));
   }
 
+  /** Sends a ping with at most 125 bytes. */
+  ping(text: string): void {
+    if (this.#open && !this.#ended) this.#socket.write(encodeClientFrame(OPCODE.ping, text));
+  }
+
   /** Sends a close frame and ends the connection. Idempotent. */
   close(): void {
     if (this.#ended) return;

@@ -30,6 +30,7 @@ export class TokenIssuer {
     EdDSA: generateKeyPairSync("ed25519"),
   };
   readonly #server: Server;
+  #hangs = false;
 
   private constructor() {
     const keys = ALGORITHMS.map((alg) => ({
@@ -37,6 +38,7 @@ export class TokenIssuer {
       ...{ alg, kid: alg, use: "sig" },
     }));
     this.#server = createServer((_, reply) => {
+      if (this.#hangs) return;
       reply.setHeader("Content-Type", "application/json");
       reply.end(JSON.stringify({ keys }));
     });
@@ -65,6 +67,11 @@ export class TokenIssuer {
   /** The text of a public key, which a forger may use as if it were a shared secret. */
   publicText(algorithm: Algorithm): string {
     return this.#keys[algorithm].publicKey.export({ format: "pem", type: "spki" }).toString();
+  }
+
+  /** Accepts requests for the key set from now on and never answers them. */
+  hang(): void {
+    this.#hangs = true;
   }
 
   close(): void {

@@ -17,6 +17,7 @@ import { writeData } from "../data-serialization.js";
 import { forbidden, type Permissions } from "../permissions.js";
 import type { JoinedRoom } from "./joined-room.js";
 import { type MemberPageSources, readMembers } from "./member-pages.js";
+import { PAGES_AT_ONCE, PageReads } from "./page-reads.js";
 import { SessionRooms } from "./session-rooms.js";
 
 /** The parts of the gateway that requests about rooms need. */
@@ -28,6 +29,8 @@ export interface RoomContext extends MemberPageSources {
   readonly recovery: RecoveryLimit;
   /** Counts the joins that were refused because a limit of the connection or of the server was reached. */
   readonly reached: LimitCounter;
+  /** The reads of roster pages for all connections. */
+  readonly pageReads: PageReads;
   /** Charges a message to a room for its receivers. Throws `rate-limited`. */
   readonly chargeRoom: (account: FanOutAccount, room: string) => void;
 }
@@ -63,6 +66,7 @@ type RequestOf<T extends ClientFrame["type"]> = Extract<ClientFrame, { type: T }
 export class RoomRequests {
   readonly #options: RoomRequestsOptions;
   readonly #rooms: SessionRooms;
+  readonly #pageReads = new PageReads(PAGES_AT_ONCE.connection);
 
   constructor(options: RoomRequestsOptions) {
     this.#options = options;
@@ -194,12 +198,16 @@ export class RoomRequests {
       await decision;
       if (isClosed()) return;
     }
-    this.#requireReader();
-    account.pay(0);
-    const isOccupied = this.#rooms.get(request.room)?.joined ?? false;
-    const page = await readMembers(context, { ...request, isOccupied });
-    account.owe(READING_COST * page.members.length);
-    answers.send(page, ref);
+    const read = async (): Promise<void> => {
+      if (isClosed()) return;
+      this.#requireReader();
+      account.pay(0);
+      const isOccupied = this.#rooms.get(request.room)?.joined ?? false;
+      const page = await readMembers(context, { ...request, isOccupied });
+      account.owe(READING_COST * page.members.length);
+      answers.send(page, ref);
+    };
+    await this.#pageReads.inTurn(() => context.pageReads.inTurn(read));
   }
 
   async #enter(

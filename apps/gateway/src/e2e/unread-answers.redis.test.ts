@@ -5,7 +5,7 @@ import { eventually, freshPrefix } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
 import type { GatewayOptions } from "../gateway-options.js";
-import { serve as serveLimited } from "./limited-gateway.fixture.js";
+import { AT_REST, serve as serveLimited } from "./limited-gateway.fixture.js";
 
 const MIB = 1024 * 1024;
 const MESSAGE = "x".repeat(900_000);
@@ -20,18 +20,29 @@ const UNLIMITED: Partial<GatewayOptions> = {
   maxFanoutPercent: 0,
 };
 
-/** Starts a gateway whose rooms are recoverable, and counts how often a history is read for a client. */
-async function serve() {
+/** Starts a gateway whose rooms are recoverable, and counts how often Redis is read for a client. */
+async function serve(options: Partial<GatewayOptions> = {}) {
   const store = createRedisStore({ url: inject("redisUrl"), prefix: freshPrefix(), onError: () => undefined });
   await store.start();
   onTestFinished(() => store.close());
   if (store.history === undefined) throw new Error("A Redis store keeps histories.");
   const since = vi.spyOn(store.history, "since");
-  const gateway = await serveLimited({ ...UNLIMITED, recoverableRooms: ["chat:"], store });
+  const pages = { running: 0, highest: 0 };
+  const readPage = store.rooms.members.bind(store.rooms);
+  const members = vi.spyOn(store.rooms, "members").mockImplementation(async (...args) => {
+    pages.running += 1;
+    pages.highest = Math.max(pages.highest, pages.running);
+    return readPage(...args).finally(() => {
+      pages.running -= 1;
+    });
+  });
+  const gateway = await serveLimited({ ...UNLIMITED, recoverableRooms: ["chat:"], store, ...options });
   return {
     ...gateway,
     /** Reads of messages; those without a position only look for the end of the history. */
     reads: () => since.mock.calls.filter(([, from]) => from !== undefined).length,
+    pageReads: () => members.mock.calls.length,
+    pagesAtOnce: () => pages.highest,
   };
 }
 
@@ -99,4 +110,28 @@ it("a client that comes back to many rooms at once and does not read costs few r
   // The buffers of the system hold some of them, 16 are read at once, and the last read is the other client's.
   expect(reads()).toBeGreaterThan(1);
   expect(reads()).toBeLessThan(40);
+});
+
+it("a client that asks for many roster pages at once gets no more of them than its limit allows", async () => {
+  const { open, pageReads } = await serve({ maxFanoutPerSecond: 1, clock: AT_REST });
+  const ann = await open("ann");
+  await ann.do({ type: "join", room: "hall" });
+  const asked = Array.from({ length: 50 }, () => ann.ask({ type: "members", room: "hall" }));
+  const pages = (await Promise.all(asked)).filter(({ type }) => type === "members");
+  // What a page costs is known once it has been read; four of them are read at a time.
+  expect(pages.length).toBeGreaterThan(0);
+  expect(pages.length).toBeLessThanOrEqual(4);
+  expect(pageReads()).toBe(pages.length);
+});
+
+it("many clients that ask for roster pages at once are served a few pages at a time, each at last", async () => {
+  const { open, pageReads, pagesAtOnce } = await serve();
+  const clients = await Promise.all(Array.from({ length: 20 }, (_, index) => open(`user-${index}`)));
+  for (const client of clients) await client.do({ type: "join", room: "hall" });
+  const asked = clients.flatMap((client) =>
+    Array.from({ length: 10 }, () => client.do({ type: "members", room: "hall" })),
+  );
+  for (const page of await Promise.all(asked)) expect(page).toMatchObject({ type: "members", total: 20 });
+  expect(pageReads()).toBe(200);
+  expect(pagesAtOnce()).toBe(16);
 });
