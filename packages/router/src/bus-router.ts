@@ -307,11 +307,12 @@ class BusRouter implements Router {
     from: HistoryPosition,
     limit: RecoveryLimit,
     take: (recovery: Recovery) => void,
+    isWanted: () => boolean = () => true,
   ): Promise<void> {
     this.#requireOpen("recover");
-    requireRecovery(from, limit, take);
+    requireRecovery(from, limit, take, isWanted);
     if (this.#recoverable === undefined) throw notRecoverable();
-    await this.#recoverable.recover(room, from, limit, take);
+    await this.#recoverable.recover(room, from, limit, take, isWanted);
   }
 
   stats(): RouterStats {

@@ -217,11 +217,17 @@ export function requireAnswerTime(time: AnswerTime): number {
 }
 
 /** Validates the arguments of a recovery: position, limit and consumer of the messages. Throws `options-invalid`. */
-export function requireRecovery(from: HistoryPosition, limit: RecoveryLimit, take: (recovery: Recovery) => void): void {
+export function requireRecovery(
+  from: HistoryPosition,
+  limit: RecoveryLimit,
+  take: (recovery: Recovery) => void,
+  isWanted: () => boolean,
+): void {
   if (typeof from !== "object" || from === null) {
     throw optionInvalid("from", "a position, as returned by positionOf(room)");
   }
   requireFunction("take", take);
+  requireFunction("isWanted", isWanted);
   const { maxMessages, maxBytes } = requireFields("limit", limit, { maxMessages: true, maxBytes: true }, LIMIT_EXAMPLE);
   requireWholeNumber("maxMessages", maxMessages, { min: 1, max: 10_000 });
   requireWholeNumber("maxBytes", maxBytes, { min: 1, max: Number.MAX_SAFE_INTEGER }, "bytes");

@@ -92,10 +92,17 @@ export interface Router extends RoomInterest {
    * Recovers missed messages for a client that returns to a recoverable room that was entered on this server.
    * Calls `take` once, with the messages after the position `from` if all of them are available and within
    * the limit. A client that begins to receive the room's messages within that call misses none and receives
-   * none twice. Rejects with `options-invalid` (the limit, or a room that was not entered or is not
-   * recoverable). A history that cannot be read is treated like one that is gone.
+   * none twice. At most 16 recoveries read at a time; if `isWanted` is given and returns `false` when the turn
+   * has come, nothing is read, and nothing is recovered. Rejects with `options-invalid` (the limit, or a room
+   * that was not entered or is not recoverable). A history that cannot be read is treated like one that is gone.
    */
-  recover(room: string, from: HistoryPosition, limit: RecoveryLimit, take: (recovery: Recovery) => void): Promise<void>;
+  recover(
+    room: string,
+    from: HistoryPosition,
+    limit: RecoveryLimit,
+    take: (recovery: Recovery) => void,
+    isWanted?: () => boolean,
+  ): Promise<void>;
   /** Returns the counters since the router was created, and the current numbers. */
   stats(): RouterStats;
   /** Closes all subscriptions. Idempotent. */

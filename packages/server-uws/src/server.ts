@@ -127,7 +127,8 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
         open: this.#upgrades.arrive,
         message: (socket, message, isBinary) =>
           connections.received(of(socket), message.byteLength, isBinary, () => Buffer.from(message).toString()),
-        ping: (socket) => connections.seen(of(socket)),
+        // The native layer has sent the pong already, and ignores whether it could be written.
+        ping: (socket, payload) => connections.ping(of(socket), payload.byteLength),
         pong: (socket) => connections.pong(of(socket)),
         close: (socket, code, message) => {
           if (this.#upgrades.depart(socket)) return;

@@ -11,8 +11,12 @@ import {
   type TrustedProxies,
 } from "@cm/transport";
 
-/** Copies the head of a request. */
-export function copyRequest(request: IncomingMessage, trustedProxies: TrustedProxies): RequestHead {
+/** Copies the head of a request. `proxiedAddress` returns the address in the PROXY header of its connection. */
+export function copyRequest(
+  request: IncomingMessage,
+  trustedProxies: TrustedProxies,
+  proxiedAddress: () => string,
+): RequestHead {
   const { method = "", url = "", rawHeaders, socket } = request;
   const mark = url.indexOf("?");
   return copyRequestHead({
@@ -20,6 +24,7 @@ export function copyRequest(request: IncomingMessage, trustedProxies: TrustedPro
     path: mark < 0 ? url : url.slice(0, mark),
     query: mark < 0 ? "" : url.slice(mark + 1),
     remoteAddress: peerAddress(socket.remoteAddress ?? ""),
+    proxiedAddress,
     trustedProxies,
     eachHeader: (take) => {
       // `rawHeaders` contains names and values alternately.

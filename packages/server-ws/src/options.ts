@@ -16,7 +16,7 @@ export interface WsServerOptions<U> extends Omit<TransportOptions<U>, "port"> {
    * An existing HTTP server whose upgrades at `path` are handled, in addition to what it serves otherwise: the
    * result of `http.createServer`, `http.createServer(app)` for Express, `app.server` for Fastify. The
    * application starts and closes that server and handles its plain requests; `host`, `port` and `routes` must
-   * be omitted. Default: this transport creates its own server.
+   * be omitted. PROXY headers are read only without this option. Default: this transport creates its own server.
    */
   readonly server?: NodeServer | undefined;
 }

@@ -12,6 +12,7 @@ import {
   listenFailure,
   objectionTo,
   type PendingUpgrade,
+  type RequestHead,
   type RoomFrame,
   SlowConsumers,
   type TransportServer,
@@ -25,6 +26,7 @@ import {
   resolveWsServerOptions,
   type WsServerOptions,
 } from "./options.js";
+import { ProxyHeaders } from "./proxy-header.js";
 import { RoomLanes } from "./room-lanes.js";
 import { textFrame } from "./text-frame.js";
 import { TurnWrites } from "./turn-writes.js";
@@ -50,7 +52,7 @@ const FRAME_FACTOR = 2;
  */
 const HEAD_MARGIN_BYTES = 1024;
 
-/** Maximum time for the head of a request to arrive, and interval at which that is checked, in milliseconds. */
+/** Maximum time for a PROXY header, and then for the head of a request, to arrive, and interval at which that is checked, in milliseconds. */
 const HEAD_TIMEOUT_MS = 10_000;
 const HEAD_CHECK_MS = 1_000;
 
@@ -74,6 +76,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
   readonly #sockets = new Set<WebSocket>();
   readonly #onUpgrade = (request: IncomingMessage, stream: Duplex, rest: Buffer): void =>
     this.#upgrade(request, stream, rest);
+  readonly #proxyHeaders: ProxyHeaders;
   #chosen = "";
   #server: NodeServer | undefined;
 
@@ -82,6 +85,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     super(options, slow);
     this.#options = options;
     this.#slow = slow;
+    this.#proxyHeaders = new ProxyHeaders(options.trustedProxies, HEAD_TIMEOUT_MS);
     this.#rooms = new RoomLanes(this.fanOut);
     this.#surroundings = {
       rooms: this.#rooms,
@@ -102,6 +106,9 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
       maxPayload: maxFrameBytes * FRAME_FACTOR,
       closeTimeout: CLOSE_TIMEOUT_MS,
       handleProtocols: () => this.#chosen,
+      // The connection table limits pings and, by their bytes, the pongs that wait. `ws` would end the connection
+      // of a client that reads but has sent more than 60 pings at once.
+      maxPendingAutoPongs: 0,
     } as ConstructorParameters<typeof WebSocketServer>[0]);
     return server === undefined ? this.#listenAlone() : this.#attach(server);
   }
@@ -113,14 +120,14 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
   }
 
   async #listenAlone(): Promise<ListeningAddress> {
-    const { host, port, path, maxHeadBytes, trustedProxies } = this.#options;
+    const { host, port, path, maxHeadBytes } = this.#options;
     const server = createServer({
       maxHeaderSize: maxHeadBytes + HEAD_MARGIN_BYTES,
       headersTimeout: HEAD_TIMEOUT_MS,
       connectionsCheckingInterval: HEAD_CHECK_MS,
     });
     server.on("request", (request, response) => {
-      const head = copyRequest(request, trustedProxies);
+      const head = this.#headOf(request);
       const exchange = httpExchange(response);
       const fault = objectionTo(head, maxHeadBytes);
       if (fault !== undefined) exchange.write(fault, { closeConnection: true });
@@ -135,6 +142,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
       else refuseOn(stream, jsonRefusal(400, "operation-unknown", "The request can't be read."));
     });
     server.on("upgrade", this.#onUpgrade);
+    this.#proxyHeaders.readFor(server);
     await listen(server, host, port);
     this.#server = server;
     const address = { host, port: addressOf(server)?.port ?? port };
@@ -152,8 +160,12 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     return address;
   }
 
+  #headOf(request: IncomingMessage): RequestHead {
+    return copyRequest(request, this.#options.trustedProxies, () => this.#proxyHeaders.addressOf(request.socket));
+  }
+
   #upgrade(request: IncomingMessage, stream: Duplex, rest: Buffer): void {
-    const head = copyRequest(request, this.#options.trustedProxies);
+    const head = this.#headOf(request);
     if (head.facts.path !== this.#options.path) {
       // Another listener of the application's server may handle the path.
       if (this.#server?.listenerCount("upgrade") === 1) {
@@ -213,10 +225,8 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     socket.on("message", (data: Buffer, isBinary) =>
       connections.received(connection, data.byteLength, isBinary, () => data.toString()),
     );
-    socket.on("ping", () => connections.seen(connection));
-    socket.on("pong", () => {
-      if (connection.open) connections.pong(connection);
-    });
+    socket.on("ping", (payload: Buffer) => connections.ping(connection, payload.byteLength));
+    socket.on("pong", () => connections.pong(connection));
     // The `error` event reports a violation of RFC 6455. `ws` closes the socket with a suitable code; the
     // connection counts as closed from now on.
     socket.on("error", (error: NodeJS.ErrnoException) => close(1006, error.message, FAULTS[error.code ?? ""]));
@@ -278,6 +288,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     for (const socket of this.#sockets) socket.terminate();
     // The remaining connections have just been cut; notify the handler of their close now.
     for (const connection of [...this.connections.byId.values()]) this.connections.closed(connection, 1006, "");
+    this.#proxyHeaders.end();
     if (this.#options.server === undefined && this.#server !== undefined) this.#server.closeAllConnections();
   }
 }

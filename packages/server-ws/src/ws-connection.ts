@@ -58,12 +58,7 @@ export class WsConnection<U> extends BaseConnection<U> {
     const stream = this.#stream;
     this.#surroundings.writes.hold(stream);
     stream.write(frame);
-    if (stream.writableLength > this.#surroundings.limit.maxBytes) {
-      // Write the frames that wait for the end of the turn, because only bytes that the client has not read
-      // count towards the limit.
-      stream.uncork();
-      this.checkWaiting();
-    }
+    if (stream.writableLength > this.#surroundings.limit.maxBytes) this.checkWaiting();
     return this.open;
   }
 

@@ -144,6 +144,7 @@ export abstract class BaseTransport<U, C extends BaseConnection<U>> implements T
       upgrading,
       acceptPauses: this.acceptPause?.count ?? 0,
       refused: this.admissions.refused(),
+      limits: this.admissions.limits(),
       topics: topics + (lagging?.roomsWithoutOthers((room) => this.#reading(room)) ?? 0),
       memberships: memberships + membersBehind,
       membersBehind,

@@ -52,8 +52,8 @@ export interface TransportStats {
   /** Refused upgrades, by code. */
   readonly refused: Readonly<Record<string, number>>;
   /**
-   * How often each limit that applies to more than one connection was reached: `connections-per-address`,
-   * `upgrades-per-address`, `backlog`.
+   * How often each limit was reached: `connections-per-address`, `upgrades-per-address` and `pending-upgrades`
+   * refuse an upgrade, `control-frames` and `backlog` close a connection.
    */
   readonly limits: Readonly<Record<string, number>>;
   /**

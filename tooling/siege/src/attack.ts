@@ -3,6 +3,7 @@ import type { BystanderFigures } from "./bystanders.js";
 import { Bystanders } from "./bystanders.js";
 import { type CoreFigures, CoreWait } from "./core-wait.js";
 import { Crowd } from "./crowd-process.js";
+import { patiently } from "./patient-opening.js";
 
 /** Size and duration of an attack. */
 export interface Scale {
@@ -32,6 +33,8 @@ export interface BystanderOptions {
 /** The environment of an attack. */
 export interface Scene {
   readonly gateway: GatewayProcess;
+  /** The URL that uninvolved clients connect to: the gateway's, with the query of {@link Preparation}. */
+  readonly clientUrl: string;
   readonly scale: Scale;
   /** Starts a process for connections; it is ended with the scene. */
   crowd(): Crowd;
@@ -51,6 +54,9 @@ export interface Stats {
   readonly pendingRemovals: number;
   readonly transport: {
     readonly connections: number;
+    readonly upgrading: number;
+    /** Sockets that the native layer closed during their upgrade; their clients see 1006 and try again. */
+    readonly upgradesLost: number;
     readonly memberships: number;
     readonly bytesWaiting: number;
     readonly slowConsumersClosed: number;
@@ -69,12 +75,23 @@ export interface Finding {
   readonly isTimed?: boolean;
 }
 
+/** What an attack has started for a gateway. */
+export interface Preparation {
+  /** Environment variables of the gateway in addition to its limits. */
+  readonly env: Readonly<Record<string, string>>;
+  /** The query of uninvolved clients. */
+  readonly query: string;
+  close(): void;
+}
+
 /** An attack on one gateway. */
 export interface Attack {
   readonly name: string;
   readonly title: string;
   /** Environment variables of the gateway in addition to its limits. */
   env?(scale: Scale): Readonly<Record<string, string>>;
+  /** Starts the servers that the gateway needs for the attack. Called before the gateway is started. */
+  prepare?(scale: Scale): Promise<Preparation>;
   run(scene: Scene): Promise<readonly Finding[]>;
 }
 
@@ -127,12 +144,23 @@ async function longestDelayMs(gateway: GatewayProcess): Promise<number> {
   return gateway.running ? (await metricOf(gateway, "nodejs_eventloop_lag_max_seconds")) * 1000 : Number.NaN;
 }
 
-/** Runs an attack on a gateway that was started with {@link OBSERVED}, and ends its crowds. */
-export async function runAttack(attack: Attack, gateway: GatewayProcess, scale: Scale): Promise<readonly Finding[]> {
+/**
+ * Runs an attack on a gateway that was started with {@link OBSERVED}, and ends its crowds. `query` is the one of
+ * uninvolved clients.
+ */
+export async function runAttack(
+  attack: Attack,
+  gateway: GatewayProcess,
+  scale: Scale,
+  query = "",
+): Promise<readonly Finding[]> {
   const crowds: Crowd[] = [];
+  // `CmSocket` appends the user's parameter.
+  const clientUrl = query === "" ? gateway.wsUrl : `${gateway.wsUrl}?${query}&`;
   try {
     return await attack.run({
       gateway,
+      clientUrl,
       scale,
       crowd: () => {
         const crowd = new Crowd();
@@ -140,7 +168,7 @@ export async function runAttack(attack: Attack, gateway: GatewayProcess, scale: 
         return crowd;
       },
       bystanders: async (during, { beforehand, ...options } = {}) => {
-        const bystanders = await Bystanders.open(gateway.wsUrl);
+        const bystanders = await patiently(() => Bystanders.open(clientUrl));
         await beforehand?.();
         // Each scrape restarts the measurement.
         await longestDelayMs(gateway);

@@ -26,6 +26,7 @@ function openOne({ wsUrl, user, isOneUser, rooms, stalls, headers }: OpenOrder, 
   return new Promise((settle) => {
     const url = new URL(wsUrl);
     const name = isOneUser ? user : `${user}${number}`;
+    const query = url.search === "" ? "?" : `${url.search}&`;
     let missing = rooms.length;
     const ready = (): void => {
       clearTimeout(timer);
@@ -33,7 +34,7 @@ function openOne({ wsUrl, user, isOneUser, rooms, stalls, headers }: OpenOrder, 
       settle();
     };
     const socket = new RawSocket(
-      { url, path: `${url.pathname}?user=${name}`, subprotocol: SUBPROTOCOL, headers },
+      { url, path: `${url.pathname}${query}user=${name}`, subprotocol: SUBPROTOCOL, headers },
       {
         onOpen: () => socket.send(JSON.stringify({ type: "hello", version: CLIENT_PROTOCOL_VERSION })),
         onMessage: (bytes, start, end) => {

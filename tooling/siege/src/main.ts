@@ -4,6 +4,7 @@ import { startRedis } from "@cm/test-kit";
 import { type Attack, type Finding, OBSERVED, runAttack, type Scale } from "./attack.js";
 import { FAN_OUT_ATTACKS } from "./attacks/fan-out.js";
 import { FULL_HEAP } from "./attacks/full-heap.js";
+import { HANGING_AUTHENTICATION } from "./attacks/hanging-authentication.js";
 import { MASS_ENDING } from "./attacks/mass-ending.js";
 import { MASS_RETURN } from "./attacks/mass-return.js";
 import { ONE_ADDRESS } from "./attacks/one-address.js";
@@ -17,12 +18,15 @@ const ATTACKS: readonly Attack[] = [
   MASS_RETURN,
   ONE_ADDRESS,
   FULL_HEAP,
+  HANGING_AUTHENTICATION,
 ];
 
 /** Disables all limits, as in a gateway from before they were added. */
 const LIMITS_OFF = {
   MAX_CONNECTIONS_PER_ADDRESS: "0",
   MAX_UPGRADES_PER_SECOND_PER_ADDRESS: "0",
+  MAX_PENDING_UPGRADES: "0",
+  MAX_CONTROL_FRAMES_PER_SECOND: "0",
   MAX_TOTAL_BACKPRESSURE_BYTES: "0",
   MAX_MEMBERSHIPS: "0",
   MAX_SERVER_ROOMS: "0",
@@ -116,19 +120,22 @@ async function main(): Promise<number> {
     for (const attack of command.attacks) {
       const columns: (readonly Finding[])[] = [];
       for (const limits of command.limits) {
+        const prepared = await attack.prepare?.(command.scale);
         const gateway = await startGatewayProcess({
           env: {
             ...OBSERVED,
             REDIS_URL: redis.url,
             REDIS_PREFIX: `siege-${attack.name}-${limits}`,
             ...attack.env?.(command.scale),
+            ...prepared?.env,
             ...(limits === "off" ? LIMITS_OFF : {}),
           },
         });
         try {
-          columns.push(await runAttack(attack, gateway, command.scale));
+          columns.push(await runAttack(attack, gateway, command.scale, prepared?.query));
         } finally {
           await gateway.kill();
+          prepared?.close();
         }
       }
       const { size } = command.scale;

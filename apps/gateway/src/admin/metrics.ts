@@ -96,9 +96,9 @@ const GAUGES: readonly (readonly [name: string, help: string, value: (now: Snaps
     ({ transport }) => transport?.drain?.connections,
   ],
   [
-    "cm_drain_told",
+    "cm_drain_closed_connections",
     "Connections that the drain has closed with going-away.",
-    ({ transport }) => transport?.drain?.told,
+    ({ transport }) => transport?.drain?.closed,
   ],
   [
     "cm_link_probe_age_seconds",

@@ -104,6 +104,17 @@ export interface GatewayConfig {
    */
   readonly maxUpgradesPerSecondPerAddress: number;
   /**
+   * `MAX_PENDING_UPGRADES`: maximum number of upgrades that wait for their authentication on one server process;
+   * further upgrades are refused with 503. Waiting upgrades do not count towards `MAX_CONNECTIONS`; 0: no limit.
+   * Default 1,000.
+   */
+  readonly maxPendingUpgrades: number;
+  /**
+   * `AUTHENTICATION_TIMEOUT_MS`: maximum time for the authentication of an upgrade, such as fetching the keys of
+   * `TOKEN_JWKS_URL`; an upgrade that takes longer is refused with 503; 100 to 600,000. Default 5,000.
+   */
+  readonly authenticationTimeoutMs: number;
+  /**
    * `MAX_CONNECTIONS_PER_USER`: maximum number of connections of one user on all servers together; set the same
    * value on each server. Connections of a dead server count until they have been removed from the store; 0: no
    * limit. Default 1,000.
@@ -118,8 +129,10 @@ export interface GatewayConfig {
   readonly connectionsPerUserPolicy: UserLimitPolicy;
   /**
    * `TRUSTED_PROXIES`: comma-separated addresses and subnets, such as `10.0.0.0/8`, of proxies whose
-   * `X-Forwarded-For` or PROXY header is trusted for the client's address. Behind a proxy that is not listed,
-   * all clients have the proxy's address. Default: none.
+   * `X-Forwarded-For` header, or header of the PROXY protocol, version 2, is trusted for the client's address.
+   * Behind a proxy that is not listed, all clients have the proxy's address. With `TRANSPORT=uws` a PROXY header
+   * is read only if it has at most 52 bytes and arrives in one piece with the beginning of the request: prefer
+   * `X-Forwarded-For`. Default: none.
    */
   readonly trustedProxies: readonly string[];
   /**
@@ -178,6 +191,12 @@ export interface GatewayConfig {
    * `MAX_REQUESTS_PER_SECOND` frames of `MAX_FRAME_BYTES`, which is 409,600.
    */
   readonly maxBytesPerSecond: number;
+  /**
+   * `MAX_CONTROL_FRAMES_PER_SECOND`: maximum number of WebSocket pings and unsolicited pongs per second from one
+   * connection, with bursts of twice as many; beyond it the connection is closed with 4203; 0: no limit.
+   * Default 20.
+   */
+  readonly maxControlFramesPerSecond: number;
   /**
    * `MAX_FANOUT_PER_SECOND`: maximum number of receivers per second of one connection's messages; a message
    * counts once for each of its receivers. Beyond it messages are refused with `rate-limited` until the excess

@@ -3,6 +3,9 @@ import { onTestFinished } from "vitest";
 import type { GatewayOptions } from "../gateway-options.js";
 import { createGateway } from "../index.js";
 
+/** A clock that stands still, so that no rate recovers. */
+export const AT_REST = { now: Date.now, monotonicMs: () => 0 };
+
 /** Starts a gateway with the port for operators that takes the user from the query. */
 export async function serve(options: Partial<GatewayOptions>) {
   let adminPort: unknown;

@@ -1,12 +1,13 @@
+import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import { text } from "node:stream/consumers";
 import type { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
 import { createMemoryStore } from "@cm/memory-store";
 import { SUBPROTOCOL } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import { expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
-import { serve } from "./limited-gateway.fixture.js";
-
-const AT_REST = { now: Date.now, monotonicMs: () => 0 };
+import { AT_REST, serve } from "./limited-gateway.fixture.js";
 
 it("refuses messages to more receivers a second than a connection may have, one beyond the rate", async () => {
   const { open, reached } = await serve({ maxFanoutPerSecond: 10, maxFanoutPercent: 0, clock: AT_REST });
@@ -152,4 +153,13 @@ it("has as many memberships and rooms as the heap has room for, by default", asy
   const { places } = (await stats()) as { places: { maxMemberships: number; maxRooms: number } };
   expect(places.maxMemberships).toBeGreaterThanOrEqual(65_536);
   expect(places.maxRooms).toBe(Math.floor(places.maxMemberships / 2));
+});
+
+it("refuses an upgrade whose authentication takes longer than authenticationTimeoutMs", async () => {
+  const { wsUrl } = await serve({ authenticationTimeoutMs: 100, authenticate: () => new Promise(() => undefined) });
+  const beganAt = performance.now();
+  const socket = new WebSocket(wsUrl, SUBPROTOCOL);
+  const [, response] = (await once(socket, "unexpected-response")) as [unknown, IncomingMessage]; // As `ws` documents.
+  expect([response.statusCode, JSON.parse(await text(response))]).toMatchObject([503, { code: "timeout" }]);
+  expect(performance.now() - beganAt).toBeLessThan(4_000);
 });

@@ -144,8 +144,7 @@ export class ClientSession {
     const isClosed = (): boolean => this.#isClosed();
     const account = context.fanOut.account();
     const shared = { from: this.#from, permissions: this.#permissions, answers: this.#answers, account, isClosed };
-    const requireReader = (): void => this.#requireReader();
-    this.#rooms = new RoomRequests({ ...shared, context, socket, requireReader });
+    this.#rooms = new RoomRequests({ ...shared, context, socket, isReader: () => this.#isReader() });
     this.#direct = new DirectMessages({
       ...shared,
       router: context.router,
@@ -359,10 +358,10 @@ export class ClientSession {
     });
   }
 
-  #requireReader(): void {
-    if (this.#socket.bufferedBytes <= this.#context.maxUnreadBytes) return;
-    this.#context.reached.count("unread-answers");
-    throw new CmError("rate-limited", "The client has not read the messages sent to it so far.");
+  #isReader(): boolean {
+    const isReader = this.#socket.bufferedBytes <= this.#context.maxUnreadBytes;
+    if (!isReader) this.#context.reached.count("unread-answers");
+    return isReader;
   }
 
   /** Applies the user and permissions of a new token. */

@@ -32,9 +32,9 @@ export function describeDrain(createTransport: CreateTransport): void {
       const startedAt = performance.now();
       const draining = server.drain({ overMs: 1_000 });
       expect(server.drain({ overMs: 0 })).toBe(draining);
-      expect(server.stats().drain).toEqual({ connections: 100, told: 10, done: false });
+      expect(server.stats().drain).toEqual({ connections: 100, closed: 10, done: false });
       await draining;
-      expect(server.stats()).toMatchObject({ connections: 0, drain: { connections: 100, told: 100, done: true } });
+      expect(server.stats()).toMatchObject({ connections: 0, drain: { connections: 100, closed: 100, done: true } });
       expect(at).toHaveLength(100);
       // Ten connections at a time, and never two waves within less than 49 ms, about half of the 100 ms
       // between them.
@@ -104,7 +104,7 @@ export function describeDrain(createTransport: CreateTransport): void {
       const draining = hurried.server.drain({ overMs: 3_600_000, signal: hurry.signal });
       hurry.abort();
       await draining;
-      expect(hurried.server.stats()).toMatchObject({ connections: 0, drain: { told: 30, done: true } });
+      expect(hurried.server.stats()).toMatchObject({ connections: 0, drain: { closed: 30, done: true } });
 
       const closed = await crowded(30);
       const interrupted = closed.server.drain({ overMs: 3_600_000 });

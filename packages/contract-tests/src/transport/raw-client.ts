@@ -9,6 +9,8 @@ export interface RawClientOptions {
   readonly subprotocol?: string | null;
   /** Headers that are added or replaced; null leaves a header out. */
   readonly headers?: Readonly<Record<string, string | null>>;
+  /** Bytes before the request, in the same write. Default: none. */
+  readonly preamble?: Buffer;
   /** HTTP version of the request line. Default 1.1. */
   readonly httpVersion?: "1.0" | "1.1";
 }
@@ -62,7 +64,7 @@ export class RawClient {
     await once(socket, "connect");
     socket.setNoDelay(true);
     const client = new RawClient(socket);
-    const { path = "/ws", subprotocol = "test.v1", headers = {}, httpVersion = "1.1" } = options;
+    const { path = "/ws", subprotocol = "test.v1", headers = {}, httpVersion = "1.1", preamble } = options;
     const lines = Object.entries({
       Host: "127.0.0.1",
       Upgrade: "websocket",
@@ -72,7 +74,8 @@ export class RawClient {
       ...(subprotocol === null ? {} : { "Sec-WebSocket-Protocol": subprotocol }),
       ...headers,
     }).map(([name, value]) => (value === null ? "" : `${name}: ${value}\r\n`));
-    socket.write(`GET ${path} HTTP/${httpVersion}\r\n${lines.join("")}\r\n`);
+    const request = Buffer.from(`GET ${path} HTTP/${httpVersion}\r\n${lines.join("")}\r\n`);
+    socket.write(preamble === undefined ? request : Buffer.concat([preamble, request]));
     return client;
   }
 

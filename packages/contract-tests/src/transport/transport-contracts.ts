@@ -2,8 +2,10 @@ import { requireOptions, requireWholeNumber } from "@cm/protocol/options";
 import { describe } from "vitest";
 import { type LeftOut, requireLeftOut, runSuites } from "../left-out-suites.js";
 import { describeConnections } from "./connections.js";
+import { describeControlFrames } from "./control-frames.js";
 import { describeDrain } from "./drain.js";
 import { describeHttpRoutes } from "./http-routes.js";
+import { describeProxyHeaders } from "./proxy-headers.js";
 import { describeQuietConnections } from "./quiet-connections.js";
 import { describeRoomWindows } from "./room-windows.js";
 import { describeSlowReaderPolicies } from "./slow-reader-policies.js";
@@ -17,11 +19,13 @@ import { describeUpgrades } from "./upgrades.js";
 const SUITES = {
   options: describeTransportOptions,
   upgrades: describeUpgrades,
+  "proxy-headers": describeProxyHeaders,
   connections: describeConnections,
   "room-windows": describeRoomWindows,
   "slow-readers": describeSlowReaders,
   "slow-reader-policies": describeSlowReaderPolicies,
   "quiet-connections": describeQuietConnections,
+  "control-frames": describeControlFrames,
   counters: describeCounters,
   drain: describeDrain,
   "http-routes": describeHttpRoutes,

@@ -271,8 +271,25 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
       await vi.waitFor(() => expect(server.stats().upgrading).toBe(3), WAIT);
       for (let count = 1; count <= 3; count += 1) {
         expect(await refusal(port)).toMatchObject({ status: 503, body: { code: "unavailable" } });
-        expect(server.stats()).toMatchObject({ upgrading: 3, refused: { unavailable: count } });
+        expect(server.stats()).toMatchObject({
+          upgrading: 3,
+          refused: { unavailable: count },
+          limits: { "pending-upgrades": count },
+        });
       }
+    });
+
+    it("that hangs holds up any number of upgrades if maxPendingUpgrades is 0", async () => {
+      const { port, server } = await startServer({
+        maxPendingUpgrades: 0,
+        authenticate: () => new Promise(() => undefined),
+      });
+      const hanging = await Promise.all(Array.from({ length: 20 }, () => RawClient.dial(port)));
+      onTestFinished(() => {
+        for (const raw of hanging) raw.destroy();
+      });
+      await vi.waitFor(() => expect(server.stats().upgrading).toBe(20), WAIT);
+      expect(server.stats()).toMatchObject({ refused: {}, limits: {} });
     });
 
     it("is notified when the client disconnects, and the slot is free at once", async () => {

@@ -275,6 +275,24 @@ describe("the messages of a recoverable room", () => {
     }
   });
 
+  it("are not read for a client that does not want them any more when its turn comes", async () => {
+    const { link, a } = await startTwo();
+    for (const n of upTo(3)) await send(a, n);
+    await eventually(() => expect(numbersOf(a)).toEqual(upTo(3)));
+    const { epoch = 0 } = a.router.positionOf("lobby") ?? {};
+    link.reads = 0;
+    const taken: unknown[] = [];
+    await a.router.recover(
+      "lobby",
+      { epoch, offset: 1 },
+      LIMIT,
+      (recovery) => taken.push(recovery),
+      () => false,
+    );
+    expect(taken).toEqual([{ recovered: false, position: { epoch, offset: 3 }, frames: [] }]);
+    expect(link.reads).toBe(0);
+  });
+
   it("are JSON objects, in text that members can read", async () => {
     const { a } = await startTwo();
     const outcome = (frame: string | Uint8Array) => a.router.toRoom("lobby", frame).catch(({ code }) => code);

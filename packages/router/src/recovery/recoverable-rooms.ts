@@ -108,13 +108,17 @@ export class RecoverableRooms {
     from: HistoryPosition,
     limit: RecoveryLimit,
     take: (recovery: Recovery) => void,
+    isWanted: () => boolean,
   ): Promise<void> {
     const { rooms, receiver } = this.#options;
     const stream = rooms.occupied(room)?.stream;
     if (stream === undefined) throw notRecoverable();
     const read = (message: Uint8Array) => receiver.readStored(room, message);
     const history = this.#throttled;
-    await this.#recoveries.use(() => recoverFrom(from, limit, { room, history, stream, read }, take));
+    await this.#recoveries.use(async () => {
+      if (isWanted()) await recoverFrom(from, limit, { room, history, stream, read }, take);
+      else take({ recovered: false, position: stream.position, frames: [] });
+    });
   }
 
   close(): void {

@@ -116,6 +116,35 @@ describe("the head of a request", () => {
   });
 });
 
+describe("a PROXY header", () => {
+  const V2 = "\r\n\r\n\0\r\nQUIT\n\x21\x11";
+  const ADDRESSES = "\xcb\x00\x71\x07\xc0\x00\x02\x01\x30\x39\x01\xbb";
+  const REQUEST = "GET /x HTTP/1.1\r\nHost: x\r\n\r\n";
+
+  it("must arrive together with the beginning of the request, and be small, for the native layer to read it", async () => {
+    const { port } = await startServer({
+      trustedProxies: ["127.0.0.1"],
+      routes: { "/x": ({ remoteAddress }) => ({ status: 200, body: remoteAddress }) },
+    });
+    const header = `${V2}\x00\x0c${ADDRESSES}`;
+    expect(await answerTo(port, header + REQUEST)).toContain("203.0.113.7");
+    expect(await answerTo(port, header)).toMatch("HTTP/1.1 505 ");
+    const withExtension = (bytes: number): string =>
+      `${V2}\x00${String.fromCharCode(12 + bytes)}${ADDRESSES}\x04\x00${String.fromCharCode(bytes - 3).padEnd(bytes - 2, "\0")}`;
+    expect(await answerTo(port, withExtension(24) + REQUEST)).toContain("203.0.113.7");
+    const socket = connect({ port, host: "127.0.0.1" });
+    onTestFinished(() => void socket.destroy());
+    let received = "";
+    socket.on("data", (chunk) => {
+      received += chunk.toString("latin1");
+    });
+    // Written before the next request, which is answered; the native layer waits for more of the first one.
+    await new Promise((resolve) => socket.write(withExtension(25) + REQUEST, "latin1", resolve));
+    expect(await answerTo(port, header + REQUEST)).toContain("203.0.113.7");
+    expect(received).toBe("");
+  });
+});
+
 describe("an answer", () => {
   it("names no server, and is taken for no other type than it says", async () => {
     const { port } = await startServer({

@@ -44,6 +44,7 @@ export class UpgradeAdmission<U> {
   /** Upgrades that have been authenticated and wait for their turn. */
   #ready: { readonly upgrade: Waiting<U>; readonly authentication: Authentication<U> }[] = [];
   #accepting = true;
+  #tooManyPending = 0;
 
   /** `connections` are the open connections by id. */
   constructor(
@@ -64,6 +65,11 @@ export class UpgradeAdmission<U> {
   /** Number of refusals so far, by code. */
   refused(): Readonly<Record<string, number>> {
     return this.#refused.counts();
+  }
+
+  /** Number of upgrades that were refused because too many others waited. */
+  limits(): Readonly<Record<string, number>> {
+    return this.#tooManyPending === 0 ? {} : { "pending-upgrades": this.#tooManyPending };
   }
 
   /** Refuses all further upgrades. */
@@ -139,7 +145,8 @@ export class UpgradeAdmission<U> {
       );
     }
     if (this.#isFull()) return new CmError("capacity-reached", "The server is full.");
-    if (this.#waiting.size >= maxPendingUpgrades) {
+    if (maxPendingUpgrades > 0 && this.#waiting.size >= maxPendingUpgrades) {
+      this.#tooManyPending += 1;
       return new CmError("unavailable", "Too many upgrades are waiting for authentication.");
     }
     return undefined;

@@ -3,6 +3,7 @@ import type { Authentication } from "../admission/authentication.js";
 import { invalid, requireFrame } from "../options/option-checks.js";
 import type { LaggingMembers, RoomMember } from "../rooms/lagging-members.js";
 import type { CloseKind } from "./close-kinds.js";
+import type { ControlFrameBudget } from "./control-frames.js";
 import type { TransportConnection } from "./transport-connection.js";
 
 /**
@@ -49,6 +50,10 @@ export abstract class BaseConnection<U> implements TransportConnection<U>, RoomM
   lastSeenAt: number = this.openedAt;
   /** Time of the last sign of life, on the clock of the server's `Liveness`. */
   heardAt = 0;
+  /** Number of pings that the client has not answered. */
+  pongsDue = 0;
+  /** Created with the first ping or unsolicited pong, because few clients send any. */
+  controlFrames: ControlFrameBudget | undefined;
   readonly #limit: WaitingLimit;
   #ending: Ending | undefined;
 
@@ -112,7 +117,11 @@ export abstract class BaseConnection<U> implements TransportConnection<U>, RoomM
 
   /** Ends the connection as a slow consumer if too many bytes are queued. */
   checkWaiting(): void {
-    if (this.open && this.bufferedBytes > this.#limit.maxBytes) this.cutAsSlow();
+    if (!this.open || this.bufferedBytes <= this.#limit.maxBytes) return;
+    // Write the frames that wait for the end of the turn, because only bytes that the client has not read count
+    // towards the limit.
+    this.flush();
+    if (this.bufferedBytes > this.#limit.maxBytes) this.cutAsSlow();
   }
 
   /** Ends the connection as a slow consumer, however many bytes are queued. */

@@ -22,7 +22,7 @@ export interface Pace {
 export async function closeInWaves<U>(
   connections: Iterable<TransportConnection<U>>,
   { overMs, waveMs, waveMin, signal }: Pace,
-  onWave: (told: number) => void = () => undefined,
+  onWave: (closed: number) => void = () => undefined,
 ): Promise<TransportConnection<U>[]> {
   const leaving = shuffled([...connections]);
   const waves = Math.max(1, Math.floor(overMs / waveMs));
@@ -40,7 +40,7 @@ export async function closeInWaves<U>(
     }
     if (signal?.aborted === true) return leaving;
     lastWaveAt = performance.now();
-    onWave(tell(leaving, size));
+    onWave(closeNext(leaving, size));
   }
   return leaving;
 }
@@ -49,16 +49,16 @@ export async function closeInWaves<U>(
  * Removes connections from the end of the list until `size` open ones have been closed. Returns how many were
  * closed.
  */
-function tell<U>(leaving: TransportConnection<U>[], size: number): number {
-  let told = 0;
-  while (told < size) {
+function closeNext<U>(leaving: TransportConnection<U>[], size: number): number {
+  let closed = 0;
+  while (closed < size) {
     const connection = leaving.pop();
     if (connection === undefined) break;
     if (!connection.open) continue;
     connection.close("going-away");
-    told += 1;
+    closed += 1;
   }
-  return told;
+  return closed;
 }
 
 /**

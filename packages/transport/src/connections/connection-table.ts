@@ -7,6 +7,7 @@ import type { TransportStats } from "../transport-server.js";
 import type { BaseConnection } from "./base-connection.js";
 import { type CloseKind, closeKindOf } from "./close-kinds.js";
 import { closeInWaves } from "./close-waves.js";
+import { ControlFrames } from "./control-frames.js";
 import { Drain, type DrainOptions } from "./drain.js";
 import { Liveness } from "./liveness.js";
 import type { SlowConsumers } from "./slow-consumers.js";
@@ -25,7 +26,7 @@ export type FrameFault = "frame-too-large" | "frame-invalid";
 /** Counters that the transport provides, because the table does not have them. */
 type OwnStats = Pick<
   TransportStats,
-  "upgrading" | "topics" | "memberships" | "membersBehind" | "messagesLeftOut" | "acceptPauses" | "refused"
+  "upgrading" | "topics" | "memberships" | "membersBehind" | "messagesLeftOut" | "acceptPauses" | "refused" | "limits"
 >;
 
 /**
@@ -39,6 +40,7 @@ export class ConnectionTable<U, C extends BaseConnection<U>> {
   readonly #options: ResolvedTransportOptions<U>;
   readonly #slow: SlowConsumers;
   readonly #addresses: AddressLimits;
+  readonly #controlFrames: ControlFrames;
   readonly #users = new UserIndex<C>();
   readonly #liveness: Liveness<U>;
   readonly #closes = new KeyedCounter<CloseKind>();
@@ -64,6 +66,7 @@ export class ConnectionTable<U, C extends BaseConnection<U>> {
     this.#options = options;
     this.#slow = slow;
     this.#addresses = addresses;
+    this.#controlFrames = new ControlFrames(options.maxControlFramesPerSecond, slow);
     slow.watch(byId);
     this.#liveness = new Liveness(options);
   }
@@ -98,17 +101,11 @@ export class ConnectionTable<U, C extends BaseConnection<U>> {
     this.#guarded(connection, () => this.#options.handler.open(connection));
   }
 
-  /** Records a sign of life from the client. */
-  seen(connection: C): void {
-    connection.lastSeenAt = Date.now();
-    connection.heardAt = this.#liveness.now;
-  }
-
   /** Handles a frame of `byteLength` bytes; `read` converts it to text. */
   received(connection: C, byteLength: number, isBinary: boolean, read: () => string): void {
     // One read from the socket may contain further frames after the one whose handler closed the connection.
     if (!connection.open) return;
-    this.seen(connection);
+    this.#seen(connection);
     this.#slow.traffic.received(byteLength);
     const { maxFrameBytes, handler } = this.#options;
     this.#guarded(connection, () => {
@@ -118,9 +115,18 @@ export class ConnectionTable<U, C extends BaseConnection<U>> {
     });
   }
 
-  /** Handles the client's response to a ping. */
+  /** Handles a ping with a payload of `byteLength` bytes that the library has answered. */
+  ping(connection: C, byteLength: number): void {
+    if (!connection.open) return;
+    this.#seen(connection);
+    this.#controlFrames.pinged(connection, byteLength);
+  }
+
+  /** Handles a pong, whether or not the client was pinged. */
   pong(connection: C): void {
-    this.seen(connection);
+    if (!connection.open) return;
+    this.#seen(connection);
+    if (!this.#controlFrames.ponged(connection)) return;
     this.#guarded(connection, () => this.#options.handler.pong?.(connection));
   }
 
@@ -194,11 +200,22 @@ export class ConnectionTable<U, C extends BaseConnection<U>> {
       framesTooLarge: this.#framesTooLarge,
       acceptPauses: own.acceptPauses,
       refused: own.refused,
-      limits: { ...this.#addresses.counts(), ...this.#slow.limits() },
+      limits: {
+        ...own.limits,
+        ...this.#addresses.counts(),
+        ...this.#controlFrames.limits(),
+        ...this.#slow.limits(),
+      },
       closed: this.#closes.counts(),
       faults: this.#options.faults.counts(),
       ...(this.#drain === undefined ? {} : { drain: this.#drain.progress }),
     };
+  }
+
+  /** Records a sign of life from the client. */
+  #seen(connection: C): void {
+    connection.lastSeenAt = Date.now();
+    connection.heardAt = this.#liveness.now;
   }
 
   #refuseFrame(connection: C): void {

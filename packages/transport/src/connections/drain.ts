@@ -15,7 +15,7 @@ export interface DrainProgress {
   /** Number of connections that were open when the drain began. */
   readonly connections: number;
   /** Number of connections that the drain has closed so far; others have closed by themselves, or are still open. */
-  readonly told: number;
+  readonly closed: number;
   /** Whether no connection is left to be closed. */
   readonly done: boolean;
 }
@@ -31,7 +31,7 @@ export class Drain<U> {
   readonly #leaving: readonly TransportConnection<U>[];
   readonly #options: DrainOptions;
   readonly #closing: AbortSignal;
-  #told = 0;
+  #closed = 0;
   #done = false;
 
   /** Aborting `closing` ends the drain without closing the rest. Throws `options-invalid`. */
@@ -42,7 +42,7 @@ export class Drain<U> {
   }
 
   get progress(): DrainProgress {
-    return { connections: this.#leaving.length, told: this.#told, done: this.#done };
+    return { connections: this.#leaving.length, closed: this.#closed, done: this.#done };
   }
 
   /** Resolves when every connection was closed, or `closing` was aborted. */
@@ -50,8 +50,8 @@ export class Drain<U> {
     const { overMs, signal } = this.#options;
     const ends = signal === undefined ? this.#closing : AbortSignal.any([signal, this.#closing]);
     const pace = { overMs, waveMs: WAVE_MS, waveMin: WAVE_MIN };
-    const count = (told: number): void => {
-      this.#told += told;
+    const count = (closed: number): void => {
+      this.#closed += closed;
     };
     const left = await closeInWaves(this.#leaving, { ...pace, signal: ends }, count);
     if (!this.#closing.aborted) await closeInWaves(left, { ...pace, overMs: 0 }, count);

@@ -116,6 +116,7 @@ export class Liveness<U> {
     }
     if (this.#now >= entry.pingAt) {
       entry.pingAt += this.#options.pingIntervalMs;
+      connection.pongsDue += 1;
       connection.ping();
     }
     if (this.#entries.has(connection)) this.#place(entry);

@@ -35,13 +35,18 @@ export class TrustedProxies {
     }
   }
 
+  /** Whether this peer may report the addresses of others. */
+  trusts(peer: string): boolean {
+    return !this.#isEmpty && this.#has(peer);
+  }
+
   /**
    * Returns the client's address. Addresses that trusted proxies report are followed from the nearest proxy
    * outwards, up to the first one that is not trusted: the addresses to the left of it may have been written by
    * the client.
    */
   clientOf({ peer, proxied, forwardedFor }: RequestOrigin): string {
-    if (this.#isEmpty || !this.#has(peer)) return peer;
+    if (!this.trusts(peer)) return peer;
     let client = peer;
     const behind = peerAddress(proxied?.() ?? "");
     if (isIP(behind) !== 0) {

@@ -36,6 +36,8 @@ export interface ResolvedTransportOptions<U> {
   readonly maxHeadBytes: number;
   /** See {@link TransportOptions.maxFrameBytes}. */
   readonly maxFrameBytes: number;
+  /** See {@link TransportOptions.maxControlFramesPerSecond}. */
+  readonly maxControlFramesPerSecond: number;
   /** See {@link TransportOptions.maxBackpressureBytes}. */
   readonly maxBackpressureBytes: number;
   /** See {@link TransportOptions.maxTotalBackpressureBytes}. */
@@ -82,6 +84,7 @@ const KNOWN: Readonly<Record<keyof TransportOptions<unknown>, true>> = {
   trustedProxies: true,
   maxHeadBytes: true,
   maxFrameBytes: true,
+  maxControlFramesPerSecond: true,
   maxBackpressureBytes: true,
   maxTotalBackpressureBytes: true,
   slowReaders: true,
@@ -131,7 +134,7 @@ export function resolveTransportOptions<U>(
     subprotocols: subprotocols(options.subprotocols),
     allowedOrigins: options.allowedOrigins === undefined ? undefined : origins(options.allowedOrigins),
     maxConnections: whole("maxConnections", options.maxConnections ?? 10_000, 1, 1_000_000),
-    maxPendingUpgrades: whole("maxPendingUpgrades", options.maxPendingUpgrades ?? 1_000, 1, 1_000_000),
+    maxPendingUpgrades: whole("maxPendingUpgrades", options.maxPendingUpgrades ?? 1_000, 0, 1_000_000),
     maxConnectionsPerAddress: whole(
       "maxConnectionsPerAddress",
       options.maxConnectionsPerAddress ?? 1_000,
@@ -147,6 +150,12 @@ export function resolveTransportOptions<U>(
     trustedProxies: trustedProxies(options.trustedProxies ?? []),
     maxHeadBytes: whole("maxHeadBytes", options.maxHeadBytes ?? 16 * KIB, KIB, 64 * KIB),
     maxFrameBytes: whole("maxFrameBytes", options.maxFrameBytes ?? 16 * KIB, 128, 16 * MIB),
+    maxControlFramesPerSecond: whole(
+      "maxControlFramesPerSecond",
+      options.maxControlFramesPerSecond ?? 20,
+      0,
+      1_000_000,
+    ),
     maxBackpressureBytes,
     maxTotalBackpressureBytes: whole(
       "maxTotalBackpressureBytes",

@@ -27,7 +27,7 @@ export interface TransportOptions<U> {
    * Maximum number of upgrades that wait for `authenticate`; further upgrades are refused with 503 and
    * `unavailable`. Waiting upgrades do not count towards `maxConnections`, so that an `authenticate` that hangs
    * does not fill the server; if the server is full once an upgrade has been authenticated, the upgrade is
-   * refused with `capacity-reached`. 1 to 1,000,000; default 1,000.
+   * refused with `capacity-reached`. 0 to 1,000,000, 0 for no limit; default 1,000.
    */
   readonly maxPendingUpgrades?: number | undefined;
   /**
@@ -43,8 +43,9 @@ export interface TransportOptions<U> {
    */
   readonly maxUpgradesPerSecondPerAddress?: number | undefined;
   /**
-   * Proxies that are trusted to report a client's address, in `X-Forwarded-For` or a PROXY header: addresses
-   * and subnets such as "10.0.0.0/8". Default: none, so that the address is that of the TCP peer.
+   * Proxies that are trusted to report a client's address, in `X-Forwarded-For` or in a header of the PROXY
+   * protocol, version 2, that they send before anything else: addresses and subnets such as "10.0.0.0/8".
+   * Default: none, so that the address is that of the TCP peer.
    */
   readonly trustedProxies?: readonly string[] | undefined;
   /**
@@ -54,6 +55,12 @@ export interface TransportOptions<U> {
   readonly maxHeadBytes?: number | undefined;
   /** Maximum size of a frame from a client, in bytes. 128 to 16 MiB; default 16 KiB. */
   readonly maxFrameBytes?: number | undefined;
+  /**
+   * Maximum number of pings and unsolicited pongs per second from one connection, with bursts of twice as many;
+   * beyond it the connection is closed with `overloaded`. A pong that answers one of the server's pings does not
+   * count. 0 to 1,000,000, 0 for no limit; default 20.
+   */
+  readonly maxControlFramesPerSecond?: number | undefined;
   /**
    * Maximum number of bytes queued for one connection; beyond it the connection is closed as a slow consumer.
    * The transport documents how far this may be exceeded for a moment. 64 KiB to 256 MiB; default 1 MiB.

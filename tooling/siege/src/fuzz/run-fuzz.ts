@@ -4,6 +4,7 @@ import { RawSocket } from "@cm/load";
 import { SUBPROTOCOL } from "@cm/protocol";
 import { startRedis } from "@cm/test-kit";
 import { Bystanders } from "../bystanders.js";
+import { patiently } from "../patient-opening.js";
 import { busMessages, frames, type InputSender, requests, tokens } from "./input-senders.js";
 import { Draws } from "./random-values.js";
 import { signHs256, TokenIssuer } from "./signing-keys.js";
@@ -22,9 +23,6 @@ const WARM_UP_SHARE = 0.2;
 /** Maximum growth of memory after that, in MiB, and maximum latency of uninvolved clients, in milliseconds. */
 const GROWTH_MAX_MIB = 64;
 const PATIENCE_MS = 50;
-
-/** Maximum number of attempts to open a connection. */
-const ATTEMPTS_MAX = 20;
 
 const SECRET = "siege-0123456789abcdef0123456789abcdef";
 
@@ -119,17 +117,6 @@ export async function runFuzz({ inputs, seed, isTimed }: FuzzOptions): Promise<b
 
 function mebibytes(sizes: readonly number[]): string {
   return `${sizes.map((size) => size.toFixed(0)).join(" and ")} MiB`;
-}
-
-/** Retries if a socket was closed during its upgrade, as code 1006 asks every client to. */
-async function patiently<T>(open: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await open();
-    } catch (error) {
-      if (attempt === ATTEMPTS_MAX) throw error;
-    }
-  }
 }
 
 /**

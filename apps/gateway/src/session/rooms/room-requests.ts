@@ -50,10 +50,10 @@ export interface RoomRequestsOptions {
   readonly answers: ClientResponses;
   readonly account: FanOutAccount;
   /**
-   * Throws `rate-limited` if the client does not read the data that it was sent, so that no more data is
-   * fetched for it.
+   * Whether the client reads the data that it was sent, so that more data may be fetched for it. Counts each
+   * time that it does not.
    */
-  readonly requireReader: () => void;
+  readonly isReader: () => boolean;
   readonly isClosed: () => boolean;
 }
 
@@ -188,13 +188,13 @@ export class RoomRequests {
   }
 
   async #members({ ref, ...request }: RequestOf<"members">): Promise<void> {
-    const { permissions, context, account, answers, requireReader, isClosed } = this.#options;
+    const { permissions, context, account, answers, isClosed } = this.#options;
     const decision = permissions.members(request.room);
     if (decision !== undefined) {
       await decision;
       if (isClosed()) return;
     }
-    requireReader();
+    this.#requireReader();
     account.pay(0);
     const isOccupied = this.#rooms.get(request.room)?.joined ?? false;
     const page = await readMembers(context, { ...request, isOccupied });
@@ -210,7 +210,7 @@ export class RoomRequests {
     const { membership, router, recovery: limit } = this.#options.context;
     const { name } = room;
     if (!room.joined && since !== undefined) {
-      this.#options.requireReader();
+      this.#requireReader();
       this.#options.account.pay(0);
     }
     const entered = await membership.join(this.#options.socket.id, name).catch((error: unknown) => {
@@ -236,11 +236,23 @@ export class RoomRequests {
     if (since === undefined) begin(position, []);
     else if (position === undefined) begin({ recovered: false }, []);
     else {
-      await router.recover(name, since, limit, ({ position: at, recovered, frames }) => {
-        this.#options.account.owe(READING_COST * frames.length);
-        begin({ ...at, recovered }, frames);
-      });
+      await router.recover(
+        name,
+        since,
+        limit,
+        ({ position: at, recovered, frames }) => {
+          this.#options.account.owe(READING_COST * frames.length);
+          begin({ ...at, recovered }, frames);
+        },
+        // Look again when the recovery begins: the client may have asked for many rooms at once.
+        () => !this.#options.isClosed() && this.#options.isReader(),
+      );
     }
+  }
+
+  #requireReader(): void {
+    if (this.#options.isReader()) return;
+    throw new CmError("rate-limited", "The client has not read the messages sent to it so far.");
   }
 
   async #exit(room: JoinedRoom): Promise<void> {

@@ -1,0 +1,102 @@
+import type { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
+import { type HistoryPosition, SUBPROTOCOL } from "@cm/protocol";
+import { createRedisStore } from "@cm/redis-store";
+import { eventually, freshPrefix } from "@cm/test-kit";
+import { expect, inject, it, onTestFinished, vi } from "vitest";
+import WebSocket from "ws";
+import type { GatewayOptions } from "../gateway-options.js";
+import { serve as serveLimited } from "./limited-gateway.fixture.js";
+
+const MIB = 1024 * 1024;
+const MESSAGE = "x".repeat(900_000);
+
+/** No limit but those of what a client does not read. */
+const UNLIMITED: Partial<GatewayOptions> = {
+  maxFrameBytes: MIB,
+  maxBackpressureBytes: 4 * MIB,
+  maxBytesPerSecond: 0,
+  maxRequestsPerSecond: 0,
+  maxFanoutPerSecond: 0,
+  maxFanoutPercent: 0,
+};
+
+/** Starts a gateway whose rooms are recoverable, and counts how often a history is read for a client. */
+async function serve() {
+  const store = createRedisStore({ url: inject("redisUrl"), prefix: freshPrefix(), onError: () => undefined });
+  await store.start();
+  onTestFinished(() => store.close());
+  if (store.history === undefined) throw new Error("A Redis store keeps histories.");
+  const since = vi.spyOn(store.history, "since");
+  const gateway = await serveLimited({ ...UNLIMITED, recoverableRooms: ["chat:"], store });
+  return {
+    ...gateway,
+    /** Reads of messages; those without a position only look for the end of the history. */
+    reads: () => since.mock.calls.filter(([, from]) => from !== undefined).length,
+  };
+}
+
+/** Publishes a large message to the room. Returns the position before it. */
+async function fill(publisher: CmSocket, room: string): Promise<HistoryPosition> {
+  const { epoch } = (await publisher.do({ type: "join", room })) as { epoch?: number };
+  await publisher.do({ type: "publish", room, data: MESSAGE, echo: false });
+  return { epoch: epoch ?? 0, offset: 0 };
+}
+
+/** Connects a client that records the beginnings of frames. */
+async function connect(wsUrl: string) {
+  const socket = new WebSocket(`${wsUrl}?user=idle`, SUBPROTOCOL);
+  onTestFinished(() => socket.terminate());
+  const texts: string[] = [];
+  socket.on("message", (data) => texts.push(String(data).slice(0, 200)));
+  await new Promise((resolve) => socket.once("open", resolve));
+  const send = (frame: object): void => socket.send(JSON.stringify(frame));
+  send({ type: "hello", version: 1 });
+  await eventually(() => expect(texts[0]).toContain("welcome"));
+  return { socket, texts, send };
+}
+
+it("a client that does not read what it missed is refused more of it, and Redis is not read for it", async () => {
+  const { open, wsUrl, reads, reached, stats } = await serve();
+  const since = await fill(await open("ann"), "chat:1");
+  const { socket, texts, send } = await connect(wsUrl);
+  socket.pause();
+  const comeBack = (): void => {
+    send({ type: "join", room: "chat:1", since, ref: 1 });
+    send({ type: "leave", room: "chat:1", ref: 2 });
+  };
+  for (let joins = 1; (await reached("unread-answers")) === 0; joins += 1) {
+    expect(joins).toBeLessThan(30);
+    comeBack();
+    await eventually(async () => expect(reads() + (await reached("unread-answers"))).toBe(joins));
+  }
+  const { transport } = (await stats()) as { transport: { bytesWaiting: number; slowConsumersClosed: number } };
+  expect(transport.bytesWaiting).toBeGreaterThan(MIB);
+  expect(transport.slowConsumersClosed).toBe(0);
+  const before = reads();
+  for (let joins = 0; joins < 5; joins += 1) comeBack();
+  await eventually(async () => expect(await reached("unread-answers")).toBe(6));
+  expect(reads()).toBe(before);
+  // Once it has read, it is served again.
+  socket.resume();
+  await eventually(() => expect(texts.filter((text) => text.includes('"code":"rate-limited"'))).toHaveLength(6));
+  texts.length = 0;
+  comeBack();
+  await eventually(() => expect(texts[0]).toContain('"recovered":true'));
+});
+
+it("a client that comes back to many rooms at once and does not read costs few reads of Redis", async () => {
+  const { open, wsUrl, reads } = await serve();
+  const ann = await open("ann");
+  const rooms = Array.from({ length: 60 }, (_, index) => `chat:${index}`);
+  const positions = await Promise.all(rooms.map((room) => fill(ann, room)));
+  const { socket, send } = await connect(wsUrl);
+  socket.pause();
+  for (const [index, room] of rooms.entries()) send({ type: "join", room, since: positions[index], ref: index });
+  const other = await open("bob");
+  // Recoveries are begun in the order of the requests, so all of them have ended once a later one has.
+  const last = (await other.do({ type: "join", room: "chat:59", since: positions[59] })) as { recovered?: boolean };
+  expect(last.recovered).toBe(true);
+  // The buffers of the system hold some of them, 16 are read at once, and the last read is the other client's.
+  expect(reads()).toBeGreaterThan(1);
+  expect(reads()).toBeLessThan(40);
+});
