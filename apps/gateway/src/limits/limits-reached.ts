@@ -19,6 +19,8 @@ export function limitsReached(
     // The transport names a limit once it was reached.
     "connections-per-address": 0,
     "upgrades-per-address": 0,
+    "pending-upgrades": 0,
+    "control-frames": 0,
     ...limits,
     connections: refused["capacity-reached"] ?? 0,
     "head-bytes": refused["payload-too-large"] ?? 0,

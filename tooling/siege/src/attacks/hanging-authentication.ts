@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CmSocket, openSocket } from "@cm/gateway-kit/clients/cm-socket";
 import { type Attack, bystanderFindings } from "../attack.js";
-import { KeyServer } from "../key-server.js";
 import { patiently } from "../patient-opening.js";
+import { claimsOf, TokenIssuer } from "../token-issuer.js";
 
 /** One of the addresses reserved for documentation, RFC 5737. */
 const ATTACKER = "203.0.113.7";
@@ -18,35 +18,35 @@ const FETCH_SECONDS = 30;
 const NEWCOMER_EVERY_MS = 50;
 const WELCOME_MAX_MS = 1_000;
 
-let keys: KeyServer | undefined;
+let issuer: TokenIssuer | undefined;
 
 export const HANGING_AUTHENTICATION: Attack = {
   name: "hanging",
   title: "5,000 begun upgrades of one address wait for a key server that does not answer",
   async prepare({ size }) {
-    const server = await KeyServer.start();
-    keys = server;
+    const started = await TokenIssuer.start();
+    issuer = started;
     return {
       env: {
         TRUSTED_PROXIES: "127.0.0.1",
-        TOKEN_JWKS_URL: server.url,
+        TOKEN_JWKS_URL: started.jwksUrl,
         TOKEN_SOURCES: "query",
         MAX_PENDING_UPGRADES: String(Math.round(PENDING_MAX * size)),
         MAX_UPGRADES_PER_SECOND_PER_ADDRESS: String(Math.round(UPGRADES_PER_SECOND * size)),
       },
-      query: `token=${server.token("somebody-else", "known")}`,
-      close: () => server.close(),
+      query: `token=${started.sign("ES256", claimsOf("somebody-else"))}`,
+      close: () => started.close(),
     };
   },
   async run(scene) {
-    if (keys === undefined) throw new Error("The attack was not prepared.");
+    if (issuer === undefined) throw new Error("The attack was not prepared.");
     const { clientUrl, scale } = scene;
     // The gateway fetches the key set for its first client, and verifies tokens with known keys from then on.
     const first = await patiently(() => CmSocket.open(clientUrl, "first"));
     await first.close();
-    keys.hang();
+    issuer.hang();
     const order = {
-      wsUrl: `${scene.gateway.wsUrl}?token=${keys.token("attacker", "unknown")}`,
+      wsUrl: `${scene.gateway.wsUrl}?token=${issuer.sign("ES256", claimsOf("attacker"), "unknown")}`,
       user: "attacker",
       headers: { "X-Forwarded-For": ATTACKER },
     };
