@@ -1,3 +1,4 @@
+import { CLIENT_ERROR_CODES, CmError } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { connect, serve } from "./embedded-gateway.fixture.js";
@@ -37,6 +38,23 @@ describe("a failure of the application's", () => {
     ]);
     expect(logged[2]).toBe("a route failed: internal");
     expect(Math.max(...errors.map(({ causes }) => String(causes).length))).toBeLessThan(1_500);
+  });
+
+  it("of refresh is logged once with its cause, and hidden from the client", async () => {
+    const { gateway, port, logged, errors } = await serve({
+      refresh: () => {
+        const cause = new CmError("unavailable", "The key set is larger than 1 bytes.");
+        throw new CmError("unavailable", "The keys at https://keys.internal can't be fetched.", { cause });
+      },
+    });
+    const ann = await connect(port, "ann");
+    await ann.hello();
+    const { meaning: message } = CLIENT_ERROR_CODES.unavailable;
+    expect(await ann.ask({ type: "refresh", token: "a" })).toMatchObject({ code: "unavailable", message });
+    // A second report of the error would be summarised at the end.
+    await gateway.close();
+    expect(logged).toEqual(["a request failed: unavailable"]);
+    expect(errors).toMatchObject([{ causes: expect.stringContaining("larger than 1 bytes") }]);
   });
 
   it("of slowReaderPolicy is logged with its name, and the room closes its slow readers", async () => {

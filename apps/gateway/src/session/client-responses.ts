@@ -74,7 +74,7 @@ export class ClientResponses {
     this.#events.refused.count(code);
     const isInternal = INTERNAL.has(code);
     const isFromStore = STORE_FAILURES.has(code) && typeof error.details?.hook !== "string";
-    if (isInternal || (isFromStore && hasForeignCause(error))) this.#events.onFault(cause);
+    if (isInternal || (isFromStore && hasFailureAsCause(error))) this.#events.onFault(cause);
     // Replace the message of such an error by the meaning of its code. The message of an error that was wrapped
     // here can be sent: it contains no details.
     const message = (isInternal || isFromStore) && isCmError(cause) ? ERROR_CODES[code].meaning : error.message;
@@ -123,9 +123,9 @@ export class ClientResponses {
 }
 
 /**
- * Whether an error was caused by something other than an error of this project, such as an error reply of Redis. The
+ * Whether an error was caused by a failure, such as an error reply of Redis, and not by a limit that was reached. The
  * operator needs that cause. Errors without one are reported where they arise, such as a link that is down.
  */
-function hasForeignCause({ cause }: CmError): boolean {
-  return cause !== undefined && !isCmError(cause);
+function hasFailureAsCause({ cause }: CmError): boolean {
+  return cause !== undefined && (!isCmError(cause) || STORE_FAILURES.has(cause.code));
 }

@@ -49,14 +49,17 @@ export function createClientTransport(
   const hookLimits = { timeoutMs: hookTimeoutMs, maxPending: maxPendingHooks, reached: shared.reached };
   const createRunner = () => new HookRunner("hook", hookLimits, onFault, took);
   const hookRunner = createRunner();
-  const noteRefusal = (error: unknown): never => {
+  const countRefusal = (error: unknown): never => {
     if (!isCmError(error)) throw error;
-    const { code, details, cause } = error;
+    const { code, details } = error;
     if (code === "unauthorized" || code === "forbidden") measurements.tokenRefused(details?.reason);
     if (code === "unavailable" || code === "timeout") measurements.tokenRefused("unavailable");
-    // The client is only told to come back later; the operator needs the cause, such as a key server that is down.
-    if (code === "unavailable" && cause !== undefined) onFault(error);
     throw error;
+  };
+  const noteRefusal = (error: unknown): never => {
+    // The client is only told to come back later; the operator needs the cause, such as a key server that is down.
+    if (isCmError(error) && error.code === "unavailable" && error.cause !== undefined) onFault(error);
+    return countRefusal(error);
   };
   const unlessRevoked = (user: GatewayUser): GatewayUser => {
     if (!revocations.isRevoked(user)) return user;
@@ -111,7 +114,8 @@ export function createClientTransport(
             requireSuccessor(user, present);
             return unlessRevoked(user);
           })
-          .catch(noteRefusal)),
+          // The session reports the cause.
+          .catch(countRefusal)),
     credentialTimes: { warningMs: config.tokenWarningMs, graceMs: config.tokenGraceMs },
     now: () => config.clock.now(),
     monotonicMs: () => config.clock.monotonicMs(),

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CmSocket, openSocket } from "@cm/gateway-kit/clients/cm-socket";
 import { type Attack, bystanderFindings } from "../attack.js";
-import { TokenIssuer } from "../fuzz/signing-keys.js";
+
 import { patiently } from "../patient-opening.js";
+import { claimsOf, TokenIssuer } from "../token-issuer.js";
 
 /** One of the addresses reserved for documentation, RFC 5737. */
 const ATTACKER = "203.0.113.7";
@@ -17,12 +18,6 @@ const FETCH_SECONDS = 30;
 /** Time between two newcomers, and the maximum time until a newcomer is let in, in milliseconds. */
 const NEWCOMER_EVERY_MS = 50;
 const WELCOME_MAX_MS = 1_000;
-
-/** The claims of a token that is valid for years, with all rights. */
-function claimsOf(userId: string): object {
-  const rights = { join: ["*"], publish: ["*"], members: ["*"], send: ["*"], presence: ["*"] };
-  return { sub: userId, exp: 2 ** 33, cm: rights };
-}
 
 let issuer: TokenIssuer | undefined;
 

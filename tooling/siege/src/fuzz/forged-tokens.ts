@@ -1,5 +1,5 @@
+import { ALGORITHMS, signHs256, type TokenIssuer, tokenPart } from "../token-issuer.js";
 import { type Draws, ODD_VALUES } from "./random-values.js";
-import { ALGORITHMS, signHs256, type TokenIssuer, tokenPart } from "./signing-keys.js";
 
 const CLAIMS = ["sub", "exp", "nbf", "iat", "jti", "iss", "aud", "cm", "info"];
 

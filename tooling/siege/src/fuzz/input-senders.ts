@@ -2,10 +2,10 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { RawSocket } from "@cm/load";
 import { encodeEnvelope, SUBPROTOCOL } from "@cm/protocol";
+import type { TokenIssuer } from "../token-issuer.js";
 import { tokenOfKeySet, tokenOfSecret } from "./forged-tokens.js";
 import { frameText } from "./frame-draws.js";
 import { type Draws, ODD_VALUES } from "./random-values.js";
-import type { TokenIssuer } from "./signing-keys.js";
 
 /** The environment of an {@link InputSender}: the attacked gateway and the source of randomness. */
 export interface SenderContext {

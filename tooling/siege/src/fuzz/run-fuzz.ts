@@ -5,9 +5,9 @@ import { SUBPROTOCOL } from "@cm/protocol";
 import { startRedis } from "@cm/test-kit";
 import { Bystanders } from "../bystanders.js";
 import { patiently } from "../patient-opening.js";
+import { claimsOf, signHs256, TokenIssuer } from "../token-issuer.js";
 import { busMessages, frames, type InputSender, requests, tokens } from "./input-senders.js";
 import { Draws } from "./random-values.js";
-import { signHs256, TokenIssuer } from "./signing-keys.js";
 
 /** The share of inputs of each kind, depending on how fast it can be sent. */
 const LANES: readonly (readonly [name: string, share: number, lane: InputSender])[] = [
@@ -25,8 +25,6 @@ const GROWTH_MAX_MIB = 64;
 const PATIENCE_MS = 50;
 
 const SECRET = "siege-0123456789abcdef0123456789abcdef";
-
-const RIGHTS = { join: ["*"], publish: ["*"], members: ["*"], send: ["*"], presence: ["*"] };
 
 /** Options of a fuzz run. */
 export interface FuzzOptions {
@@ -54,7 +52,6 @@ export async function runFuzz({ inputs, seed, isTimed }: FuzzOptions): Promise<b
   const second = await startGatewayProcess({ env: { ...env, TOKEN_SECRET: SECRET } });
   const both = [gateway, second];
   try {
-    const claimsOf = (sub: string) => ({ sub, cm: RIGHTS, iat: Math.floor(Date.now() / 1000), exp: 2 ** 33 });
     const token = issuer.sign("ES256", claimsOf("fuzz"));
     const member = await patiently(() => joinRoom(gateway.wsUrl, token));
     const bystanderUrl = `${gateway.wsUrl}?token=${issuer.sign("EdDSA", claimsOf("bystander"))}&`;

@@ -22,7 +22,17 @@ export function signHs256(secret: string, header: object, claims: unknown): stri
   return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
 }
 
-/** An issuer of tokens with a key of each asymmetric algorithm, which serves its key set on the loopback address. */
+const RIGHTS = { join: ["*"], publish: ["*"], members: ["*"], send: ["*"], presence: ["*"] };
+
+/** The claims of a valid token of this user, with all rights. */
+export function claimsOf(userId: string) {
+  return { sub: userId, cm: RIGHTS, iat: Math.floor(Date.now() / 1000), exp: 2 ** 33 };
+}
+
+/**
+ * An issuer of tokens with a key of each asymmetric algorithm. It serves its key set on the loopback address, until it
+ * is told to answer no more.
+ */
 export class TokenIssuer {
   readonly #keys: Readonly<Record<Algorithm, KeyPair>> = {
     RS256: generateKeyPairSync("rsa", { modulusLength: 2048 }),
@@ -38,9 +48,7 @@ export class TokenIssuer {
       ...{ alg, kid: alg, use: "sig" },
     }));
     this.#server = createServer((_, reply) => {
-      if (this.#hangs) return;
-      reply.setHeader("Content-Type", "application/json");
-      reply.end(JSON.stringify({ keys }));
+      if (!this.#hangs) reply.setHeader("Content-Type", "application/json").end(JSON.stringify({ keys }));
     });
   }
 
@@ -69,7 +77,7 @@ export class TokenIssuer {
     return this.#keys[algorithm].publicKey.export({ format: "pem", type: "spki" }).toString();
   }
 
-  /** Accepts requests for the key set from now on and never answers them. */
+  /** Accepts requests for the key set from now on, and never answers them. */
   hang(): void {
     this.#hangs = true;
   }
