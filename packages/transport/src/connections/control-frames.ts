@@ -1,5 +1,4 @@
-import type { BaseConnection } from "./base-connection.js";
-import type { SlowConsumers } from "./slow-consumers.js";
+import type { CloseReason } from "@cm/protocol";
 
 /** Size of a burst, in seconds of the allowed rate. */
 const BURST_SECONDS = 2;
@@ -13,6 +12,21 @@ export interface ControlFrameBudget {
   filledAt: number;
 }
 
+/** The connection that control frames belong to. */
+interface FrameSender {
+  readonly open: boolean;
+  /** Number of pings of the server that the client has not answered. */
+  pongsDue: number;
+  controlFrames: ControlFrameBudget | undefined;
+  checkWaiting(): void;
+  close(reason: CloseReason, text: string): void;
+}
+
+/** Is told of bytes that were queued outside of the connections' own sends. */
+interface QueuedBytes {
+  grew(bytes: number): void;
+}
+
 /**
  * Limits the pings and unsolicited pongs of each connection, and the bytes that its pings cause. The WebSocket
  * library answers every ping with a pong by itself and never looks at the connection's queue: the pongs to a
@@ -20,13 +34,13 @@ export interface ControlFrameBudget {
  */
 export class ControlFrames {
   readonly #perSecond: number;
-  readonly #slow: SlowConsumers;
+  readonly #queued: QueuedBytes;
   #exceeded = 0;
 
   /** A `perSecond` of 0 means no limit. */
-  constructor(perSecond: number, slow: SlowConsumers) {
+  constructor(perSecond: number, queued: QueuedBytes) {
     this.#perSecond = perSecond;
-    this.#slow = slow;
+    this.#queued = queued;
   }
 
   /** Number of connections that were closed because of the limit. */
@@ -35,20 +49,20 @@ export class ControlFrames {
   }
 
   /** Handles a ping with a payload of `byteLength` bytes that the library has answered. May close connections. */
-  pinged<U>(connection: BaseConnection<U>, byteLength: number): void {
-    this.#slow.grew(byteLength + PONG_HEADER_BYTES);
+  pinged(connection: FrameSender, byteLength: number): void {
+    this.#queued.grew(byteLength + PONG_HEADER_BYTES);
     connection.checkWaiting();
     this.#take(connection);
   }
 
   /** Handles a pong. Returns `false` if it was one too many, and the connection has been closed. */
-  ponged<U>(connection: BaseConnection<U>): boolean {
+  ponged(connection: FrameSender): boolean {
     if (connection.pongsDue === 0) return this.#take(connection);
     connection.pongsDue -= 1;
     return true;
   }
 
-  #take<U>(connection: BaseConnection<U>): boolean {
+  #take(connection: FrameSender): boolean {
     if (this.#perSecond === 0 || !connection.open) return connection.open;
     const now = performance.now();
     const burst = this.#perSecond * BURST_SECONDS;
