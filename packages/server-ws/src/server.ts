@@ -30,6 +30,7 @@ import { ProxyHeaders } from "./proxy-header.js";
 import { RoomLanes } from "./room-lanes.js";
 import { textFrame } from "./text-frame.js";
 import { TurnWrites } from "./turn-writes.js";
+import { UnreadResponses } from "./unread-responses.js";
 import { type ConnectionSurroundings, WsConnection } from "./ws-connection.js";
 
 /**
@@ -126,7 +127,9 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
       headersTimeout: HEAD_TIMEOUT_MS,
       connectionsCheckingInterval: HEAD_CHECK_MS,
     });
+    const unread = new UnreadResponses();
     server.on("request", (request, response) => {
+      if (!unread.admit(request, response)) return;
       const head = this.#headOf(request);
       const exchange = httpExchange(response);
       const fault = objectionTo(head, maxHeadBytes);
