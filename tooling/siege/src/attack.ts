@@ -125,7 +125,7 @@ export function longestWaitFinding({ longestWaitMs }: SceneFigures): Finding {
 }
 
 /** The longest wait comes last: where it is near the longest delay, the machine was busy, not the gateway. */
-function coreText(core: CoreFigures | undefined): string {
+export function coreText(core: CoreFigures | undefined): string {
   if (core === undefined) return "unknown";
   const { ranMs, waitedMs, longestWaitMs } = core;
   return `${(ranMs / 1000).toFixed(1)} s, ${(waitedMs / 1000).toFixed(1)} s (${longestWaitMs.toFixed(0)} ms at once)`;

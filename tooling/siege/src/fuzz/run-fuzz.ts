@@ -1,12 +1,15 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
 import { startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
 import { RawSocket } from "@cm/load";
 import { SUBPROTOCOL } from "@cm/protocol";
 import { startRedis } from "@cm/test-kit";
+import { coreText } from "../attack.js";
 import { Bystanders } from "../bystanders.js";
+import { CoreWait } from "../core-wait.js";
 import { patiently } from "../patient-opening.js";
 import { claimsOf, signHs256, TokenIssuer } from "../token-issuer.js";
-import { busMessages, frames, type InputSender, requests, tokens } from "./input-senders.js";
+import { busMessages, frames, type InputSender, requests, type SenderContext, tokens } from "./input-senders.js";
 import { Draws } from "./random-values.js";
 
 /** The share of inputs of each kind, depending on how fast it can be sent. */
@@ -16,6 +19,15 @@ const LANES: readonly (readonly [name: string, share: number, lane: InputSender]
   ["tokens", 0.05, tokens],
   ["bus messages", 0.4, busMessages],
 ];
+
+/**
+ * Number of inputs of all kinds per second: a flood would measure how fast the machine is, and not whether any input
+ * takes long. A lane that is behind, because it waits for answers, catches up.
+ */
+const INPUTS_PER_SECOND = 10_000;
+
+/** Time for which a lane sends inputs at once, in milliseconds. */
+const STEP_MS = 50;
 
 /** Share of inputs sent before memory is measured first, so that the gateway's caches are filled. */
 const WARM_UP_SHARE = 0.2;
@@ -70,18 +82,23 @@ export async function runFuzz({ inputs, seed, isTimed }: FuzzOptions): Promise<b
       secret: { port: second.port, secret: SECRET, token: signHs256(SECRET, {}, claimsOf("fuzz")) },
     };
     const round = async (share: number): Promise<number> => {
-      const counts = await Promise.all(LANES.map(([, part, lane]) => lane(context, Math.ceil(inputs * share * part))));
+      const counts = await Promise.all(
+        LANES.map(([, part, lane]) => paced(lane, context, Math.ceil(inputs * share * part), INPUTS_PER_SECOND * part)),
+      );
       return counts.reduce((sum, count) => sum + count, 0);
     };
     const memory = (): Promise<number[]> =>
       Promise.all(both.map(async (each) => (await each.usage()).rssBytes / 2 ** 20));
     const beganAt = Date.now();
+    const core = new CoreWait(gateway.pid);
+    core.start();
     bystanders.start();
     let sent = await round(WARM_UP_SHARE);
     const before = await memory();
     sent += await round(1 - WARM_UP_SHARE);
     const after = await memory();
     const figures = await bystanders.stop();
+    const gatewayCore = core.stop();
     const health = both.map(async ({ running, url }) => running && (await fetch(`${url}/healthz`)).ok);
     const isAlive = (await Promise.all(health)).every((isHealthy) => isHealthy);
     const newcomer = await patiently(() => CmSocket.open(`${gateway.wsUrl}?token=${token}&`, ""));
@@ -98,6 +115,7 @@ export async function runFuzz({ inputs, seed, isTimed }: FuzzOptions): Promise<b
         `  the gateways ${isAlive ? "live, and answer" : "ENDED"} (${answer.type})`,
         `  memory ${mebibytes(before)} after the first fifth, ${mebibytes(after)} at the end (tokens of a key set, of a secret)`,
         `  ${figures.pings} pings of others: p99 ${figures.p99Ms.toFixed(1)} ms, longest ${figures.maxMs.toFixed(1)} ms, refused ${JSON.stringify(figures.refusals)}`,
+        `  first gateway on a core, waiting for one: ${coreText(gatewayCore)}; event loop of the others, longest delay ${figures.ownDelayMs.toFixed(1)} ms`,
         `  faults ${JSON.stringify(stats.transport.faults)}, refused ${JSON.stringify(stats.transport.refused)}, damaged on the bus ${stats.damaged}`,
       ].join("\n"),
     );
@@ -110,6 +128,19 @@ export async function runFuzz({ inputs, seed, isTimed }: FuzzOptions): Promise<b
     issuer.close();
     await redis.close();
   }
+}
+
+/** Sends inputs of one kind at a steady rate. Resolves with the number sent. */
+async function paced(lane: InputSender, context: SenderContext, inputs: number, perSecond: number): Promise<number> {
+  const beganAt = performance.now();
+  let sent = 0;
+  while (sent < inputs) {
+    const elapsedMs = performance.now() - beganAt + STEP_MS;
+    const due = Math.min(inputs, Math.ceil((elapsedMs * perSecond) / 1000));
+    if (due > sent) sent += await lane(context, due - sent);
+    else await sleep(STEP_MS);
+  }
+  return sent;
 }
 
 function mebibytes(sizes: readonly number[]): string {
