@@ -79,6 +79,8 @@ const cmEnvironment = (index: number) => ({
   MAX_REQUESTS_PER_SECOND: "10000",
   MAX_FANOUT_PER_SECOND: "0",
   MAX_FANOUT_PERCENT: "0",
+  // The probe sends 50 WebSocket pings a second.
+  MAX_CONTROL_FRAMES_PER_SECOND: "0",
 });
 
 export const CONTENDERS: Readonly<Record<ContenderName, Contender>> = {
