@@ -18,6 +18,7 @@ import { logLink } from "./log/link-log.js";
 import type { ClientSession } from "./session/client-session.js";
 import { HookRunner } from "./session/hooks.js";
 import { createClientTransport, type SessionHolder } from "./session/transport-factory.js";
+import { UserDeliveries } from "./session/user-deliveries.js";
 
 /** A gateway embedded in an application. */
 export interface Gateway {
@@ -101,6 +102,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     limits,
     monotonicMs: () => config.clock.monotonicMs(),
   });
+  const userDeliveries = new UserDeliveries((count) => fanOut.delivering(count));
   const local: LocalDelivery = {
     toRoom: (room, frame, except) => {
       if (server === undefined) return;
@@ -115,8 +117,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     toUser: (userId, frame) => {
       const connections = server?.connectionsOf(userId) ?? [];
       measurements.receivers.user.record(connections.length);
-      fanOut.delivering(connections.length);
-      return connections.filter(({ data }) => data.session?.deliver(frame) === true).length;
+      const sessions = connections.flatMap(({ data }) => (data.session === undefined ? [] : [data.session]));
+      return userDeliveries.deliver(sessions, frame);
     },
   };
   const statistics = () => ({
@@ -258,6 +260,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closing ??= node.close().then(async () => {
+      userDeliveries.close();
       await admin?.close();
       endLinkLog();
       failures.flush();

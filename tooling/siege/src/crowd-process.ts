@@ -8,9 +8,15 @@ const MAIN = fileURLToPath(new URL("./crowd-main.js", import.meta.url));
 /** Many connections in their own process, so that their traffic does not delay the measuring process. */
 export class Crowd {
   readonly #process: ChildProcess;
+  /** Rejects when the process has ended. One listener for all orders. */
+  readonly #gone: Promise<never>;
 
   constructor() {
     this.#process = fork(MAIN, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    this.#gone = once(this.#process, "exit").then(() => {
+      throw new Error("The crowd's process ended.");
+    });
+    this.#gone.catch(() => undefined);
   }
 
   /** Opens connections. Resolves once each connection has joined its rooms or was rejected by the server. */
@@ -30,19 +36,14 @@ export class Crowd {
 
   async end(): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    const ended = once(this.#process, "exit");
     this.#process.kill("SIGKILL");
-    await ended;
+    await this.#gone.catch(() => undefined);
   }
 
   async #order(order: CrowdOrder): Promise<CrowdReport> {
     const answered = once(this.#process, "message");
-    const gone = once(this.#process, "exit").then(() => {
-      throw new Error("The crowd's process ended.");
-    });
-    gone.catch(() => undefined);
     this.#process.send(order);
-    const [report] = await Promise.race([answered, gone]);
+    const [report] = await Promise.race([answered, this.#gone]);
     return report as CrowdReport; // The report that crowd-main.ts sends.
   }
 }
