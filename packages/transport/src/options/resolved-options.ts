@@ -165,7 +165,7 @@ export function resolveTransportOptions<U>(
     ),
     slowReaders: resolveSlowReaders(options.slowReaders, maxBackpressureBytes),
     roomWindowMs: roomWindow(options.roomWindowMs ?? 0),
-    maxMembersPerTurn: whole("maxMembersPerTurn", options.maxMembersPerTurn ?? 500, 10, 1_000_000),
+    maxMembersPerTurn: whole("maxMembersPerTurn", options.maxMembersPerTurn ?? 200, 10, 1_000_000),
     idleTimeoutMs,
     pingIntervalMs: pingInterval(options.pingIntervalMs, idleTimeoutMs),
     authenticationTimeoutMs: whole("authenticationTimeoutMs", options.authenticationTimeoutMs ?? 5_000, 1, 600_000),

@@ -99,7 +99,7 @@ export interface TransportOptions<U> {
   readonly roomWindowMs?: RoomWindow | undefined;
   /**
    * Maximum number of members of one room that are written to in one turn of the event loop; other work is done
-   * in between, and the room's messages keep their order. 10 to 1,000,000; default 500.
+   * in between, and the room's messages keep their order. 10 to 1,000,000; default 200.
    */
   readonly maxMembersPerTurn?: number | undefined;
   /**
