@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { CONTENDERS, contenderNamed } from "../contenders.js";
 import { CpuMeter } from "../figures/cpu-meter.js";
 import type { FigureContext, FigureSample, FigureScenario } from "../figures/figure-run.js";
@@ -17,6 +18,9 @@ const OTHER_ROOMS = [0, 10, 99];
 
 /** Number of these connections, so many that the clock of processor time, which ticks every 10 ms, is fine enough. */
 const CONNECTIONS_IN_OTHER_ROOMS = 1_000;
+
+/** Time for a server to finish what it began, in milliseconds. */
+const SETTLE_MS = 1_000;
 
 /** Figure that has a goal. */
 export const SERVER_CPU_A_JOIN = "server CPU us a join";
@@ -91,6 +95,8 @@ async function joinCpuUs(
   try {
     await crowd.open(connections, 100);
     await crowd.join(others, 100, (client, join) => `room-${(client + join) % ROOMS}`);
+    // What was begun for the connections and their other rooms must not count.
+    await sleep(SETTLE_MS);
     const meter = new CpuMeter([pid]);
     const took = await crowd.join(1, connections, (client) => `room-${(client + others) % ROOMS}`);
     return meter.cpuUs / took.length;

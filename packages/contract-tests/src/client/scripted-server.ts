@@ -9,8 +9,11 @@ export const WAIT = { timeout: 10_000, interval: 5 };
 
 /** A frame of the client: a JSON object with a type. */
 export interface ClientFrameSeen {
+  /** The frame's type, such as `join`. */
   readonly type: string;
+  /** The client's identifier of the request, if it has one. */
   readonly ref?: string | number;
+  /** The other fields, as the client sent them. */
   readonly [field: string]: unknown;
 }
 
@@ -83,6 +86,7 @@ export class ScriptedConnection {
     this.#socket.send(typeof frame === "string" ? frame : JSON.stringify(frame));
   }
 
+  /** Sends a WebSocket ping. */
   ping(): void {
     this.#socket.ping();
   }
@@ -128,6 +132,7 @@ export class ScriptedServer {
   readonly attempts: number[] = [];
   /** Statuses with which the next upgrades are refused, one after the other. */
   readonly refusals: number[] = [];
+  /** How frames are answered from now on, on all connections. Default: {@link answerAll}. */
   script: Script = answerAll;
   readonly #http: Server;
 
