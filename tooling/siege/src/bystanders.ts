@@ -24,7 +24,7 @@ const ANSWER_TIMEOUT_MS = 10_000;
 
 /**
  * Clients that are not involved in an attack: each pings, publishes to its own room, and joins and leaves another
- * room that nobody else is in.
+ * room of its own.
  */
 export class Bystanders {
   readonly #sockets: CmSocket[];

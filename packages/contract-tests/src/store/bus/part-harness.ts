@@ -11,7 +11,7 @@ export interface PartHarness<P> {
   /** Opens another part on the same data, as another server would. */
   peer(): Promise<P>;
   /**
-   * Number of entries that the part holds, such as channels with subscribers, or `undefined` if nobody counts them.
+   * Number of entries that the part holds, such as channels with subscribers, or `undefined` if they are not counted.
    * The suites compare it before and after a test to find leaks.
    */
   storedThings(): Promise<number> | undefined;

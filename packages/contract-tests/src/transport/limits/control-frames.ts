@@ -1,7 +1,7 @@
 import { CLOSE_CODES } from "@cm/protocol";
 import { describe, expect, it, vi } from "vitest";
-import { maskedFrame, OPCODE, type RawClient } from "./raw-client.js";
-import { type CreateTransport, serverStarter, WAIT } from "./transport-harness.js";
+import { maskedFrame, OPCODE, type RawClient } from "../raw-client.js";
+import { type CreateTransport, serverStarter, WAIT } from "../transport-harness.js";
 
 /** 1,000 pings with the largest payload that RFC 6455 allows; each gets a pong of the same size. */
 const PINGS = Buffer.concat(Array.from({ length: 1_000 }, () => maskedFrame(OPCODE.ping, Buffer.alloc(125, "x"))));

@@ -1,7 +1,7 @@
 import type { SlowReaderOptions, TransportServer } from "@cm/transport";
 import { describe, expect, it, vi } from "vitest";
-import type { RawClient } from "./raw-client.js";
-import { bytes, type CreateTransport, serverStarter, WAIT } from "./transport-harness.js";
+import type { RawClient } from "../raw-client.js";
+import { bytes, type CreateTransport, serverStarter, WAIT } from "../transport-harness.js";
 
 const LENGTH = 10_000;
 

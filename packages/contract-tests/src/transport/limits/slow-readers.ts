@@ -1,7 +1,7 @@
 import { CLOSE_CODES } from "@cm/protocol";
 import { describe, expect, it, vi } from "vitest";
-import type { RawClient } from "./raw-client.js";
-import { bytes, type CreateTransport, serverStarter, WAIT } from "./transport-harness.js";
+import type { RawClient } from "../raw-client.js";
+import { bytes, type CreateTransport, serverStarter, WAIT } from "../transport-harness.js";
 
 /** A frame with a number and the given length. */
 function numbered(number: number, length: number): Uint8Array {
