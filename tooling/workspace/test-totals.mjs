@@ -22,6 +22,14 @@ export function testTotals(output) {
   return totals;
 }
 
+/** The totals of tests in one line of plain words, for readers of logs that do not know vitest's form. */
+export function testSummary(totals) {
+  const tests = totals.get("Tests");
+  const left = (tests.get("skipped") ?? 0) + (tests.get("todo") ?? 0);
+  const skipped = left > 0 ? `, ${left} skipped` : "";
+  return `${tests.get("passed") ?? 0} passed, ${tests.get("failed") ?? 0} failed${skipped}`;
+}
+
 /** The tests that vitest reports as failed, as `file > title`, each followed by the first line of its error. */
 export function failedTests(output) {
   const lines = stripVTControlCharacters(output).split("\n");
@@ -35,8 +43,8 @@ export function failedTests(output) {
 }
 
 /**
- * Prints the failed tests of the runs in a file, and the totals in the form that vitest uses; fails where no test
- * passed.
+ * Prints the failed tests of the runs in a file, and the totals in the form that vitest uses and in plain words;
+ * fails where no test passed.
  */
 await runAsProgram(import.meta.url, async ([file]) => {
   if (file === undefined) throw new SetupError("Usage: test-totals.mjs <file with the output of test runs>");
@@ -49,4 +57,5 @@ await runAsProgram(import.meta.url, async ([file]) => {
     const states = [...sums].map(([name, count]) => `${count} ${name}`).join(" | ");
     console.log(`${kind.padStart(11)}  ${states} (${all})`);
   }
+  console.log(testSummary(totals));
 });

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { failedTests, testTotals } from "./test-totals.mjs";
+import { failedTests, testSummary, testTotals } from "./test-totals.mjs";
 
 const FIRST = [
   " \u001b[32m✓\u001b[39m a.test.ts \u001b[2m(\u001b[22m\u001b[2m2 tests\u001b[22m\u001b[2m)\u001b[22m",
@@ -14,6 +14,11 @@ it("adds up the totals of several runs, with and without colours", () => {
   const totals = testTotals(`${FIRST}\n\nsomething else\n${SECOND}\n`);
   expect(Object.fromEntries(totals.get("Test Files"))).toEqual({ failed: 1, passed: 4 });
   expect(Object.fromEntries(totals.get("Tests"))).toEqual({ failed: 1, passed: 42, skipped: 2 });
+});
+
+it("says the totals in plain words", () => {
+  expect(testSummary(testTotals(FIRST))).toBe("2 passed, 0 failed");
+  expect(testSummary(testTotals(`${FIRST}\n${SECOND}\n`))).toBe("42 passed, 1 failed, 2 skipped");
 });
 
 it("finds nothing in the output of something else", () => {
