@@ -115,10 +115,10 @@ export function bystanderFindings(figures: SceneFigures): Finding[] {
 }
 
 /** The requirement that no request of uninvolved clients waits for long. */
-export function longestWaitFinding({ longestWaitMs }: SceneFigures): Finding {
+export function longestWaitFinding({ longestWaitMs, longestWaitOf }: SceneFigures): Finding {
   return {
     what: "any request of others, longest wait",
-    value: `${longestWaitMs.toFixed(1)} ms`,
+    value: `${longestWaitMs.toFixed(1)} ms (${longestWaitOf})`,
     isKept: longestWaitMs < PATIENCE_MS,
     isTimed: true,
   };

@@ -9,6 +9,8 @@ export interface BystanderFigures {
   readonly maxMs: number;
   /** Longest latency of any request: pings, publishes, joins and leaves. */
   readonly longestWaitMs: number;
+  /** Type of the request that waited longest. */
+  readonly longestWaitOf: string;
   /** Longest event-loop delay of the measuring process. Measured ping latencies include it. */
   readonly ownDelayMs: number;
   /** Requests that were refused or got no response, by code. */
@@ -29,7 +31,7 @@ const ANSWER_TIMEOUT_MS = 10_000;
 export class Bystanders {
   readonly #sockets: CmSocket[];
   readonly #latencies: number[] = [];
-  #longestWaitMs = 0;
+  #longestWait = { ms: 0, of: "none" };
   readonly #refusals: Record<string, number> = {};
   readonly #waiting = new Set<Promise<void>>();
   readonly #ownDelay = monitorEventLoopDelay({ resolution: 5 });
@@ -79,7 +81,8 @@ export class Bystanders {
       p50Ms: at(0.5),
       p99Ms: at(0.99),
       maxMs: sorted.at(-1) ?? 0,
-      longestWaitMs: this.#longestWaitMs,
+      longestWaitMs: this.#longestWait.ms,
+      longestWaitOf: this.#longestWait.of,
       ownDelayMs: this.#ownDelay.max / 1e6,
       refusals: { ...this.#refusals },
     };
@@ -100,7 +103,7 @@ export class Bystanders {
         clearTimeout(timer);
         const waitedMs = performance.now() - askedAt;
         if (request.type === "ping") this.#latencies.push(waitedMs);
-        this.#longestWaitMs = Math.max(this.#longestWaitMs, waitedMs);
+        if (waitedMs > this.#longestWait.ms) this.#longestWait = { ms: waitedMs, of: request.type };
         this.#waiting.delete(asked);
       });
     this.#waiting.add(asked);
