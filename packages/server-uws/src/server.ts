@@ -65,7 +65,7 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
   readonly #options: ResolvedUwsServerOptions<U>;
   readonly #backpressure: Backpressure<U>;
   readonly #upgrades: Upgrades<U>;
-  readonly #lanes: RoomLanes;
+  readonly #lanes: RoomLanes<NativeConnection<U>>;
   #native: Native | undefined;
   #app: TemplatedApp | undefined;
   #listening: Listening | undefined;
@@ -147,13 +147,33 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
   }
 
   protected override membersIn(room: string, lane: number): number {
-    return this.#app?.numSubscribers(topicOf(room, lane)) ?? 0;
+    const direct = lane === 0 ? this.#lanes.directMembers(room) : undefined;
+    if (direct === undefined) return this.#app?.numSubscribers(topicOf(room, lane)) ?? 0;
+    return direct.reduce((count, member) => (member.open ? count + 1 : count), 0);
   }
 
   protected override publish(room: string, lane: number, frames: readonly RoomFrame[]): void {
+    const direct = lane === 0 ? this.#lanes.directMembers(room) : undefined;
+    if (direct === undefined) this.#publishToTopic(topicOf(room, lane), frames);
+    else for (const frame of frames) this.#deliver(direct, frame);
+  }
+
+  /** Sends a frame to the members of a room that has no topic, at the end of the turn. */
+  #deliver(members: readonly NativeConnection<U>[], { bytes, except }: RoomFrame): void {
+    const copy = Buffer.from(bytes);
+    let got = 0;
+    for (const member of members) {
+      if (!member.open || except.includes(member.id)) continue;
+      member.deliver(copy);
+      got++;
+    }
+    this.#backpressure.traffic.sent(bytes.byteLength, got);
+    this.#backpressure.grew(bytes.byteLength * got);
+  }
+
+  #publishToTopic(topic: string, frames: readonly RoomFrame[]): void {
     const app = this.#app;
     if (app === undefined) return;
-    const topic = topicOf(room, lane);
     const { traffic } = this.#backpressure;
     let written = 0;
     for (const { bytes, except } of frames) {

@@ -27,6 +27,7 @@ export function describeRoomWindows(createTransport: CreateTransport): void {
       const members = [await join(), await join(), await join()];
       for (const { connection } of members) connection.enter("room");
       server.toRoom("room", bytes("first"), []);
+      await new Promise((resolve) => setImmediate(resolve));
       expect(server.stats().traffic.writes).toBe(3);
       const began = performance.now();
       const texts = await sendApart((text) => server.toRoom("room", bytes(text), []), 20);

@@ -1,6 +1,6 @@
 import type { WebSocket } from "uWebSockets.js";
 import { type Authentication, BaseConnection } from "@cm/transport";
-import type { LanesByRoom, RoomLanes } from "../rooms/room-lanes.js";
+import type { LaneMember, LanesByRoom, RoomLanes } from "../rooms/room-lanes.js";
 import { type AnySocket, roomOf, topicOf } from "../rooms/room-topics.js";
 import type { NativeLimit, OwnFrames, TurnFrames } from "./turn-frames.js";
 
@@ -13,13 +13,13 @@ export interface SocketData<U> {
 export type NativeSocket<U> = WebSocket<SocketData<U>>;
 
 /** A connection on a native socket. */
-export class NativeConnection<U> extends BaseConnection<U> {
+export class NativeConnection<U> extends BaseConnection<U> implements LaneMember {
+  readonly laneByRoom: LanesByRoom = new Map();
   /**
    * The native socket; `undefined` before the open event and from the close event on, when it must not be used.
    */
   #socket: AnySocket | undefined;
-  readonly #lanes: RoomLanes | undefined;
-  readonly #laneByRoom: LanesByRoom = new Map();
+  readonly #lanes: RoomLanes<NativeConnection<U>> | undefined;
   readonly #turn: TurnFrames;
   readonly #frames: OwnFrames = { owner: this, frames: [], bytes: 0 };
 
@@ -29,7 +29,7 @@ export class NativeConnection<U> extends BaseConnection<U> {
     authentication: Authentication<U>,
     remoteAddress: string,
     limit: NativeLimit,
-    lanes: RoomLanes | undefined,
+    lanes: RoomLanes<NativeConnection<U>> | undefined,
   ) {
     super(id, authentication, remoteAddress, limit);
     this.#lanes = lanes;
@@ -48,39 +48,36 @@ export class NativeConnection<U> extends BaseConnection<U> {
 
   protected override writeFrame(frame: string | Uint8Array): boolean {
     if (this.#socket === undefined) return false;
-    this.#turn.add(this.#frames, frame);
+    // Copy bytes: they are only valid during the call.
+    this.#turn.add(this.#frames, typeof frame === "string" ? frame : Buffer.from(frame));
     // If the write closed the socket, the close event has already cleared the field.
     return this.#socket !== undefined;
   }
 
+  deliver(frame: Buffer): void {
+    if (this.#socket !== undefined) this.#turn.add(this.#frames, frame);
+  }
+
+  subscribe(topic: string): void {
+    this.#socket?.subscribe(topic);
+  }
+
+  unsubscribe(topic: string): void {
+    this.#socket?.unsubscribe(topic);
+  }
+
   enterRoom(room: string): void {
-    if (this.#lanes === undefined) {
-      this.#socket?.subscribe(topicOf(room));
-      return;
-    }
-    if (this.#socket === undefined || this.#laneByRoom.has(room)) return;
-    const lane = this.#lanes.laneToEnter(room);
-    // Sending the held-back messages may have closed this connection as a slow consumer.
-    if (!this.open) return;
-    this.#socket.subscribe(topicOf(room, lane));
-    this.#lanes.entered(this.#laneByRoom, room, lane);
+    if (this.#lanes === undefined) this.subscribe(topicOf(room));
+    else if (this.open) this.#lanes.enter(this, room);
   }
 
   leaveRoom(room: string): void {
-    if (this.#lanes === undefined) {
-      this.#socket?.unsubscribe(topicOf(room));
-      return;
-    }
-    const lane = this.#laneByRoom.get(room);
-    if (this.#socket === undefined || lane === undefined) return;
-    this.#lanes.flush(room, lane);
-    if (!this.open) return;
-    this.#socket.unsubscribe(topicOf(room, lane));
-    this.#lanes.left(this.#laneByRoom, room, lane);
+    if (this.#lanes === undefined) this.unsubscribe(topicOf(room));
+    else if (this.open) this.#lanes.leave(this, room);
   }
 
   override forgetRooms(): void {
-    this.#lanes?.forget(this.#laneByRoom);
+    this.#lanes?.forget(this);
   }
 
   ping(): void {
@@ -106,7 +103,8 @@ export class NativeConnection<U> extends BaseConnection<U> {
   }
 
   protected endSocket(code: number, reason: string): void {
-    if (this.#socket !== undefined) this.#lanes?.flushOf(this.#laneByRoom);
+    if (this.#socket !== undefined) this.#lanes?.flushOf(this);
+    this.#turn.write(this.#frames);
     this.#socket?.end(code, reason);
   }
 
@@ -115,7 +113,7 @@ export class NativeConnection<U> extends BaseConnection<U> {
   }
 
   protected releaseSocket(): void {
-    if (this.#socket !== undefined) this.#lanes?.ended(this.#laneByRoom);
+    if (this.#socket !== undefined) this.#lanes?.ended(this);
     this.#socket = undefined;
   }
 }

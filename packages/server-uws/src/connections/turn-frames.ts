@@ -23,7 +23,7 @@ interface FrameOwner {
 /** Frames to one connection that wait for the end of the turn. */
 export interface OwnFrames {
   readonly owner: FrameOwner;
-  frames: (string | Uint8Array)[];
+  frames: (string | Buffer)[];
   bytes: number;
 }
 
@@ -48,13 +48,10 @@ export class TurnFrames {
     this.#wrote = wrote;
   }
 
-  /**
-   * Keeps a frame until the end of the turn. Copies a frame that is given as bytes, because they are only valid
-   * during the call.
-   */
-  add(own: OwnFrames, frame: string | Uint8Array): void {
+  /** Keeps a frame until the end of the turn. Its bytes must not change until then. */
+  add(own: OwnFrames, frame: string | Buffer): void {
     if (own.frames.length === 0 && this.#waiting.push(own) === 1) process.nextTick(() => this.release());
-    own.frames.push(typeof frame === "string" ? frame : Buffer.from(frame));
+    own.frames.push(frame);
     own.bytes += frame.length;
     if (own.bytes >= FLUSH_AT_BYTES) this.write(own);
     else if (this.#waiting.length >= SOCKETS_MAX) this.release();

@@ -10,7 +10,7 @@ export interface UpgradeSurroundings<U> {
   readonly admissions: UpgradeAdmission<U>;
   readonly limit: NativeLimit;
   readonly trustedProxies: TrustedProxies;
-  readonly lanes: RoomLanes;
+  readonly lanes: RoomLanes<NativeConnection<U>>;
   /** Takes over a WebSocket after its upgrade. */
   opened(connection: NativeConnection<U>, socket: NativeSocket<U>): void;
 }

@@ -1,7 +1,14 @@
 import type { RoomFanOut } from "@cm/transport";
+import { type DirectMember, RoomMembers } from "./room-members.js";
 
 /** The rooms that a connection is in, each with the connection's lane. */
 export type LanesByRoom = Map<string, number>;
+
+/** A connection that enters and leaves rooms. */
+export interface LaneMember extends DirectMember {
+  /** The rooms that the connection is in. Modified only by {@link RoomLanes}. */
+  readonly laneByRoom: LanesByRoom;
+}
 
 /**
  * Assigns the connections to the lanes of their rooms, and counts the members of each room. Held-back messages
@@ -11,10 +18,9 @@ export type LanesByRoom = Map<string, number>;
  * each room of a socket that closes, in the same turn in which thousands may close, and takes longer than the
  * closes themselves.
  */
-export class RoomLanes {
+export class RoomLanes<M extends LaneMember> {
   readonly #fanOut: RoomFanOut;
-  /** Number of members by room; rooms without members have no entry. */
-  readonly #members = new Map<string, number>();
+  readonly #members = new RoomMembers<M>();
   #memberships = 0;
 
   constructor(fanOut: RoomFanOut) {
@@ -31,56 +37,58 @@ export class RoomLanes {
     return this.#memberships;
   }
 
-  /** Returns the lane to enter. Sends the lane's held-back messages first, which may close the connection. */
-  laneToEnter(room: string): number {
-    const lane = this.#fanOut.laneToEnter(room);
-    this.#fanOut.flush(room, lane);
-    return lane;
+  /** The members of a room that is small enough to have no native topic; otherwise `undefined`. */
+  directMembers(room: string): readonly M[] | undefined {
+    return this.#members.direct(room);
   }
 
-  /** Records that the connection has entered the lane. */
-  entered(laneByRoom: LanesByRoom, room: string, lane: number): void {
-    laneByRoom.set(room, lane);
-    this.#members.set(room, (this.#members.get(room) ?? 0) + 1);
+  /**
+   * Adds an open connection to a room. Sends the held-back messages of its lane first, which may close the
+   * connection; it then does not enter.
+   */
+  enter(member: M, room: string): void {
+    if (member.laneByRoom.has(room)) return;
+    const lane = this.#fanOut.laneToEnter(room);
+    this.#fanOut.flush(room, lane);
+    if (!member.open) return;
+    this.#members.enter(member, room, lane);
+    member.laneByRoom.set(room, lane);
     this.#memberships++;
   }
 
   /**
-   * Sends the held-back messages of a lane that the connection is about to leave, which may close the
-   * connection.
+   * Removes an open connection from a room. Sends the held-back messages of its lane first, which may close the
+   * connection; {@link ended} and {@link forget} then remove it.
    */
-  flush(room: string, lane: number): void {
+  leave(member: M, room: string): void {
+    const lane = member.laneByRoom.get(room);
+    if (lane === undefined) return;
     this.#fanOut.flush(room, lane);
-  }
-
-  /** Records that the connection has left the lane. */
-  left(laneByRoom: LanesByRoom, room: string, lane: number): void {
-    laneByRoom.delete(room);
+    if (!member.open) return;
+    member.laneByRoom.delete(room);
     this.#memberships--;
-    this.#remove(room, lane);
+    this.#remove(member, room, lane);
   }
 
   /** Stops counting the memberships of a closed connection. {@link forget} removes them from their lanes later. */
-  ended(laneByRoom: LanesByRoom): void {
-    this.#memberships -= laneByRoom.size;
+  ended(member: M): void {
+    this.#memberships -= member.laneByRoom.size;
   }
 
   /** Removes the rooms of a connection for which {@link ended} was called, possibly much earlier. */
-  forget(laneByRoom: LanesByRoom): void {
-    for (const [room, lane] of laneByRoom) this.#remove(room, lane);
-    laneByRoom.clear();
+  forget(member: M): void {
+    for (const [room, lane] of member.laneByRoom) this.#remove(member, room, lane);
+    member.laneByRoom.clear();
   }
 
   /** Sends the messages held back for a connection that is about to be closed. */
-  flushOf(laneByRoom: LanesByRoom): void {
+  flushOf(member: M): void {
     if (!this.#fanOut.holds) return;
-    for (const [room, lane] of [...laneByRoom]) this.#fanOut.flush(room, lane);
+    for (const [room, lane] of [...member.laneByRoom]) this.#fanOut.flush(room, lane);
   }
 
-  #remove(room: string, lane: number): void {
-    const left = (this.#members.get(room) ?? 1) - 1;
-    if (left === 0) this.#members.delete(room);
-    else this.#members.set(room, left);
+  #remove(member: M, room: string, lane: number): void {
+    this.#members.leave(member, room, lane);
     this.#fanOut.left(room, lane);
   }
 }
