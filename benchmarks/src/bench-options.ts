@@ -28,17 +28,17 @@ export interface BenchOptions {
   readonly statistics: boolean;
   readonly reaping: boolean;
   readonly scaleOut: boolean;
-  /** The contenders to measure; `undefined`: those of each scenario. */
+  /** The contenders to measure, or `undefined` for those of each scenario. */
   readonly contenders: readonly ContenderName[] | undefined;
   /** Length of the steady part of each run, in seconds. */
   readonly seconds: number;
   readonly warmupSeconds: number;
   readonly repeats: number;
-  /** Factor applied to each load; 1: the full load. */
+  /** Factor applied to each load; 1 is the full load. */
   readonly scale: number;
   /** Time after which no new turn begins, in minutes; all contenders run once per turn. */
   readonly maxMinutes: number;
-  /** Folder of the results, to write and to make the page from; without it, `benchmarks/results`. */
+  /** Folder that results are written to and the page is made from; without it, `benchmarks/results`. */
   readonly resultsFolder: string | undefined;
   /** Folder for the servers' CPU profiles; without it, no profiles are written. */
   readonly profileFolder: string | undefined;

@@ -42,15 +42,16 @@ export interface Contender {
   /** Number of bytes added to each payload. */
   readonly extraBytes?: number;
   /**
-   * Number of server processes if the contender cannot have as many as the scenario: 1 without a broker, where
-   * all members are on one server.
+   * Maximum number of server processes. It is 1 for a contender without a broker, whose members must all be on one
+   * server. Default: the scenario's number.
    */
   readonly maxServers?: number;
 }
 
 /**
- * Size of the fields that a frame of this project has in addition to payload and room (its type and the
- * sender), minus the two characters that the handwritten minimum adds to a payload.
+ * Number of bytes that a frame of this project has in addition to payload and room name, minus the same of the
+ * handwritten minimum. The 3 that is subtracted is the payload `0`, and the `=` and line feed of the minimum's
+ * frame.
  */
 const FRAME_EXTRA_BYTES =
   encodeServerFrame({
@@ -63,8 +64,8 @@ const FRAME_EXTRA_BYTES =
 const program = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
 /**
- * Environment of the gateway: the default configuration, except for the settings that would limit the load,
- * which are the limits on connections and on a client's requests and fan-out, and the log.
+ * Environment of the gateway: its default configuration, without the limits that the load would exceed, and with a
+ * log that has only warnings and errors.
  */
 const cmEnvironment = (index: number) => ({
   SERVER_ID: `bench-${index}`,
@@ -110,7 +111,7 @@ export const CONTENDERS: Readonly<Record<ContenderName, Contender>> = {
     environment: () => ({}),
     protocol: minimumProtocol,
   },
-  // The handwritten minimum with a window of the same length as the gateway's for all rooms and rates.
+  // The handwritten minimum with a window as long as the gateway's, but for all rooms at all rates.
   "minimum-window": {
     program: program("./minimum/minimum-server.js"),
     path: "/ws",
@@ -151,7 +152,7 @@ export const CONTENDERS: Readonly<Record<ContenderName, Contender>> = {
     environment: () => ({}),
     protocol: socketIoProtocol,
   },
-  // The adapters for sharded channels of Redis 7 and for Redis streams, on the default HTTP server.
+  // socket.io on Node's HTTP server, with the adapters for sharded channels of Redis 7 and for Redis streams.
   "socket.io-sharded": {
     program: program("./socket-io/socket-io-server.js"),
     path: "/",
@@ -166,7 +167,7 @@ export const CONTENDERS: Readonly<Record<ContenderName, Contender>> = {
   },
 };
 
-/** The contender with a name. Throws `internal` if there is none. */
+/** Returns `name` as the name of a contender. Throws `internal` if no contender has it. */
 export function contenderNamed(name: string): ContenderName {
   const found = CONTENDER_NAMES.find((each) => each === name);
   if (found === undefined) throw new CmError("internal", `There is no contender ${name}.`);

@@ -78,7 +78,7 @@ async function bench(options: BenchOptions): Promise<BenchResult> {
   }
 }
 
-/** Measures the statistics of the same number of servers, with few connections and with 100,000. */
+/** Measures the cost of the statistics of ten servers, with 1,000 connections and with 100,000. */
 async function measureAllStatistics(): Promise<StatisticsCost[]> {
   return [
     await measureStatistics({ servers: 10, connectionsPerServer: 100, roomMembers: 20 }),

@@ -13,7 +13,7 @@ export interface MeasureLoadsOptions {
   readonly seconds: number;
   readonly warmupSeconds: number;
   readonly profileFolder: string | undefined;
-  /** Time after which no turn begins, on the clock of `performance.now()`. */
+  /** Time after which no turn begins, in milliseconds on the clock of `performance.now()`. */
   readonly lastStart: number;
 }
 

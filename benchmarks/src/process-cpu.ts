@@ -15,15 +15,16 @@ export interface CpuSeconds {
 /** Returns the processor time that a process has used so far. */
 export function readProcessCpu(pid: number): CpuSeconds {
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-  // Count the fields after the name in parentheses, which may contain any character: utime is the 12th of them.
+  // The name in parentheses may contain any character, so count the fields after it: utime is the 12th, stime the
+  // 13th.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return { user: Number(fields[11]) / TICKS_PER_SECOND, system: Number(fields[12]) / TICKS_PER_SECOND };
 }
 
 /**
- * Returns the seconds of processor time used by all processes of this machine, plus those that the machine's
- * host took away (steal). Interrupts are excluded: they are not charged to any process, and on this machine
- * they are the work of the loopback interface for the measured traffic.
+ * Returns the seconds of processor time used by all processes of this machine, plus those that the machine's host
+ * took away (steal). Interrupts are excluded, because they are not charged to any process; during a run they are
+ * work of the loopback interface for the measured traffic.
  */
 export function readMachineBusySeconds(): number {
   const [line = ""] = readFileSync("/proc/stat", "latin1").split("\n", 1);

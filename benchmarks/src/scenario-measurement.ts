@@ -36,13 +36,13 @@ export interface Measurement {
    */
   readonly driverFull: boolean;
   readonly driverBusy: number;
-  /** Microseconds of processor time, user and system, of both servers per delivery. */
+  /** Microseconds of processor time, user and system, of all servers together per delivery. */
   readonly serverCpuUsPerDelivery: number;
   /** The part of `serverCpuUsPerDelivery` that was spent in user mode. */
   readonly serverUserUsPerDelivery: number;
   /** Microseconds of Redis's processor time per published message. */
   readonly redisCpuUsPerMessage: number;
-  /** Number of cores that all servers used together, and the one that used the most. */
+  /** Number of cores that all servers used together, and number of cores that the busiest one used. */
   readonly serverCores: number;
   readonly busiestServerCores: number;
   /** Memory of all servers at the end (resident set), in MiB. */
@@ -73,8 +73,9 @@ export interface MeasureOptions {
 export const DISTURBED_CORES = 0.1;
 
 /**
- * Number of cores from which on a server counts as having work all the time. It is less than 1 because driver and
- * Redis need more than one of two cores when a server is saturated, so that it has to wait for its core.
+ * A server that uses at least this many cores counts as busy all the time. The number is less than 1, because
+ * driver and Redis need more than one of a machine's two cores when a server is saturated, so that the server has
+ * to wait for its core.
  */
 const FULL_SERVER_CORES = 0.6;
 

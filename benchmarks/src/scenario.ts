@@ -18,7 +18,10 @@ export interface Scenario {
   readonly servers?: number;
   /** Number of messages that a room gets at the same moment, from different members. Default: 1. */
   readonly burst?: number;
-  /** Maximum number of messages on their way; the rate is then above what servers can do. Default: no limit. */
+  /**
+   * Maximum number of messages that are published and not yet delivered to all; the rate is then above what
+   * servers can deliver. Default: no limit.
+   */
   readonly maxInFlight?: number;
   /** Whether each message goes to one user, the other member of a room of two, instead of the room. */
   readonly direct?: boolean;
@@ -51,21 +54,21 @@ const payload = (bytes: number, rate: number): Scenario => ({
   ...{ rooms: 10, members: 20, rate, bytes, contenders: FEW },
 });
 
-/** Groups of 20 connections that are together in as many rooms. */
+/** 20 groups of 20 connections. The connections of a group are together in `count` rooms. */
 const roomsPerConnection = (count: number): Scenario => ({
   name: `rooms-a-connection-${count}`,
   group: "rooms-a-connection",
   ...{ rooms: 20, members: 20, rate: 1_500, bytes: 200, roomsPerConnection: count, contenders: FEW },
 });
 
-/** The same load for all servers together. */
+/** All servers together have the same load, however many there are. */
 const servers = (count: number): Scenario => ({
   name: `servers-${count}`,
   group: "servers",
   ...{ rooms: 100, members: 4, rate: 1_000, bytes: 200, servers: count, contenders: ["cm", "minimum"] },
 });
 
-/** The same load for each server. */
+/** Each server has the same load, however many there are. */
 const serversGrown = (count: number): Scenario => ({
   name: `servers-grown-${count}`,
   group: "servers-grown",
@@ -79,7 +82,7 @@ export const SCENARIOS: readonly Scenario[] = [
     contenders: [...USUAL, "socket.io-sharded", "socket.io-streams"],
   },
   { name: "big-rooms", rooms: 10, members: 200, rate: 500, bytes: 200, contenders: USUAL },
-  // What the transport without native code costs.
+  // Shows the cost of the transport without native code.
   {
     name: "transports",
     ...{ rooms: 50, members: 20, rate: 3_000, bytes: 200 },
@@ -103,7 +106,8 @@ export const SCENARIOS: readonly Scenario[] = [
     ...{ rooms: 8, members: 20, rate: 3_200, bytes: 200, burst: 10 },
     contenders: ["cm", "cm-no-window", "minimum", "minimum-window"],
   },
-  // One server gets as many messages as it can deliver: two for each member are always on their way.
+  // One server gets as many messages as it can deliver: for each of its 400 members, two messages are always on
+  // their way.
   {
     name: "saturation",
     ...{ rooms: 20, members: 20, rate: 100_000, bytes: 200, servers: 1, maxInFlight: 800 },
@@ -118,7 +122,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...[1, 8, 64].map(roomsPerConnection),
   ...[1, 2, 4, 8].map(servers),
   ...[1, 2, 4, 8].map(serversGrown),
-  // Large enough that the queues of the kernel are full before the measurement begins.
+  // The messages are large, so that the kernel's queues are full before the measurement begins.
   {
     name: "slow-readers",
     ...{ rooms: 2, members: 20, rate: 400, bytes: 10_000, slowReaders: 3 },
@@ -140,9 +144,9 @@ export function receiversOf({ members, direct }: Scenario): number {
 }
 
 /**
- * A reduced scenario, for a machine that is also used for other work: fewer rooms with the same messages
+ * Returns a reduced scenario, for a machine that is also used for other work: fewer rooms with the same messages
  * each, or fewer members if there is only one room. The number of messages per member stays the same. A scenario
- * that saturates its server is not reduced, because it would saturate it with less.
+ * that saturates its server is returned unchanged, because a smaller load would saturate it too.
  */
 export function scaled(scenario: Scenario, share: number): Scenario {
   const { rooms, members, rate, publishers } = scenario;

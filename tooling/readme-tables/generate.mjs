@@ -16,15 +16,14 @@ const PROTOCOL_PAGE = "docs/protocol.md";
 const read = (path) => readFileSync(join(ROOT, path), "utf8");
 
 /**
- * Generates the text between the markers of each package's README, of the main README and of the pages in
- * docs: from `<!-- generated: <kind> <arguments> -->` to `<!-- generated: end -->`. With `--check`, writes
- * nothing, and fails if a page differs from the code.
+ * Generates the text between the markers of each package's README, of the main README and of the pages in docs:
+ * from `<!-- generated: <kind> <arguments> -->` to `<!-- generated: end -->`. With `--check`, writes nothing, and
+ * fails if a page differs from the code.
  *
  * Kinds in a package's README: `options <file> <interface>`, `errors`, `errors-of-parts` (those of the packages
- * that it depends on) and `weight`. Elsewhere:
- * `code <file> [<region>]` (a file of the repository, or the lines between `// #region <region>` and
- * `// #endregion`), `variables`, `packages`, `decisions`, `keys` (of the Redis store) and `comparison`
- * (ratios of docs/performance.md).
+ * that it depends on) and `weight`. Kinds on other pages: `code <file> [<region>]` (a file of the repository, or
+ * the lines between `// #region <region>` and `// #endregion`), `variables`, `packages`, `decisions`, `keys` (of
+ * the Redis store) and `comparison` (ratios of docs/performance.md).
  */
 const checking = process.argv.includes("--check");
 const stale = [];
@@ -44,7 +43,7 @@ function write(file, make) {
 
 const packages = new Map(publishablePackages().map((each) => [each.manifest.name, each]));
 
-/** The errors that the code of a package throws, without those that the tests throw which it ships. */
+/** Returns the errors that a package's code throws, without those of the test code that the package ships. */
 function thrownBy({ dir }) {
   const sources = filesUnder(`${dir}/src`)
     .filter((path) => path.endsWith(".ts") && !/\.(test|fixture)\.ts$/.test(path))
@@ -54,8 +53,8 @@ function thrownBy({ dir }) {
 }
 
 /**
- * The packages of this workspace that one is made of, at any depth. Without `@cm/protocol`, whose errors
- * concern arguments and frames, or parts that only some packages use.
+ * Returns the packages of this workspace that a package depends on, at any depth. `@cm/protocol` is left out,
+ * because its errors concern arguments and frames, or parts that only some packages use.
  */
 function partsOf({ manifest }) {
   const names = new Set();

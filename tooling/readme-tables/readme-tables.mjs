@@ -36,7 +36,7 @@ export function errorsOf(sources, codes) {
     [...text.matchAll(/(?:new CmError|toCmError|refusal)\(\s*(?:[\w.]+,\s*)?"([a-z-]+)"/g)].map(([, code]) => code),
   );
   if (/\b(optionInvalid|requireOptions|invalid)\(/.test(text)) thrown.add("options-invalid");
-  // These are checked together with the options.
+  // Code that validates options also checks versions and the runtime, and throws these codes.
   if (thrown.has("options-invalid")) for (const code of ["version-mismatch", "runtime-unsupported"]) thrown.add(code);
   return Object.entries(codes).filter(([code]) => thrown.has(code));
 }

@@ -36,8 +36,8 @@ export class Projects {
   }
 
   /**
-   * Uses a separate cache, so that packages of this run do not get into the user's cache, nor those of an
-   * earlier run into this one.
+   * Returns npm's settings as environment variables. The cache is separate, so that packages of this run do not
+   * get into the user's cache, nor those of an earlier run into this one.
    */
   npmSettings() {
     return {
@@ -49,7 +49,7 @@ export class Projects {
   }
 
   pnpm(dir, ...args) {
-    // Before the command, because arguments after `test` are passed to the script.
+    // These options stand before the command, because arguments after `test` are passed to the script.
     const store = ["--store-dir", join(this.#folder, ".pnpm-store"), "--cache-dir", join(this.#folder, ".pnpm-cache")];
     return this.#run(`pnpm ${args.join(" ")}`, dir, ...pnpmCommand([...store, ...args]));
   }

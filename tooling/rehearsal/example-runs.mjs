@@ -1,11 +1,14 @@
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { ROOT, SetupError } from "../workspace/workspace.mjs";
-import { inTurn } from "./sequential-tasks.mjs";
+import { runJobs } from "./concurrent-jobs.mjs";
 
 const EXAMPLES = join(ROOT, "examples");
 
-/** These examples need Redis. The others use it if they find it, which a workspace test tries. */
+/**
+ * Examples that need Redis. The others run in memory here; a workspace test runs them with Redis if they can use
+ * it.
+ */
 const NEEDS_REDIS = new Set(["01-rooms-for-ws", "16-rooms-and-presence-for-ws"]);
 
 /** The silence after which a server counts as dead, in milliseconds, for the example that kills one. */
@@ -37,11 +40,11 @@ const MODES = [
  * has some: once with npm and once with pnpm. Those that need Redis get one.
  */
 export async function runExamples(projects, versions) {
-  // Loaded here, because the test kit may have been built by this program only now.
+  // Imported dynamically, because this program may have built the test kit only now.
   const { startRedis } = await import("@cm/test-kit");
   const redis = await startRedis();
   try {
-    await inTurn(exampleJobs(projects, versions, redis.url));
+    await runJobs(exampleJobs(projects, versions, redis.url));
   } finally {
     await redis.close();
   }
@@ -117,7 +120,7 @@ export async function checkTypes(projects, versions) {
   await checkOldResolution(projects, dir);
 }
 
-/** Checks that the compiler says what to set where the project's kind of module resolution finds no types. */
+/** Checks that the compiler names the setting to use if the project's kind of module resolution finds no types. */
 async function checkOldResolution(projects, dir) {
   const { source, compiler, args, hint } = OLD_RESOLUTION;
   writeFileSync(join(dir, "old-resolution.ts"), source);
@@ -139,7 +142,10 @@ function copyProject(name, dir) {
   }
 }
 
-/** The manifest of an example as its README says to write it: with version ranges instead of those of the workspace. */
+/**
+ * Returns an example's manifest as its README says to write it: with version ranges instead of those of the
+ * workspace.
+ */
 function resolvedManifest(name, versions) {
   const manifest = JSON.parse(readFileSync(join(EXAMPLES, name, "package.json"), "utf8"));
   const catalog = readFileSync(join(ROOT, "pnpm-workspace.yaml"), "utf8");

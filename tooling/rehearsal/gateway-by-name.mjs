@@ -64,7 +64,7 @@ function killGroup({ pid }) {
   try {
     process.kill(-pid, "SIGKILL");
   } catch {
-    // Every process of it has ended.
+    // All processes of the group have ended.
   }
 }
 
@@ -76,7 +76,7 @@ async function healthy(port, child, output) {
       const { ok } = await fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(2_000) });
       if (ok) return;
     } catch {
-      // Not yet.
+      // The gateway does not respond yet.
     }
     await sleep(100);
   }

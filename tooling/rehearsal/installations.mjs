@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { publishablePackages, ROOT, SetupError } from "../workspace/workspace.mjs";
+import { runJobs } from "./concurrent-jobs.mjs";
 import { installedVersions } from "./consumer-projects.mjs";
 import { installedBy, isTestFile, missingLine, programOf } from "./readme-programs.mjs";
-import { inTurn } from "./sequential-tasks.mjs";
 
-/** For each package, among others the maximum size of an installation. */
+/** The limits and contents of each package, with the maximum size of an installation. */
 const CONTENTS = JSON.parse(readFileSync(join(ROOT, "tooling", "workspace", "tarball-contents.json"), "utf8"));
 
 /**
@@ -30,7 +30,7 @@ for (const name of process.argv.slice(2)) {
 }
 `;
 
-/** Options of a server on any transport. */
+/** Source of the options of a server on any transport, and of a function that prints why a part does not start. */
 const SERVER_OPTIONS = `
 const nothing = () => undefined;
 const handler = { open: nothing, frame: nothing, binary: nothing, closed: nothing };
@@ -51,7 +51,10 @@ await tell(createUwsServer(options));
 
 const NATIVE_MISSING = /^native-load-failed .*npm install uNetworking\/uWebSockets\.js#v/m;
 
-/** What packages say in a project without their peers: those that load a peer at their start, and a suite. */
+/**
+ * Source of a program that prints what packages report in a project without their peers: two packages that load a
+ * peer when they start, and the contract suites.
+ */
 const WITHOUT_PEERS = `
 import { createRedisStore } from "@cm/redis-store";
 import { createWsServer } from "@cm/server-ws";
@@ -61,7 +64,10 @@ await tell(createWsServer(options));
 await import("@cm/contract-tests").catch(({ code, message }) => console.log(code, message));
 `;
 
-/** The lines that it prints. Node.js itself finds that vitest is missing, because it links a module's imports first. */
+/**
+ * The lines that `WITHOUT_PEERS` prints. Node.js itself reports that vitest is missing, because it resolves the
+ * imports of a module before it runs the module.
+ */
 const PEERS_MISSING = [
   /^options-invalid .*npm install ioredis\.$/m,
   /^options-invalid .*npm install ws\.$/m,
@@ -75,10 +81,10 @@ const PEERS_MISSING = [
 const NOT_HERE = new Set(["@cm/redis-store", "@cm/server-uws"]);
 
 /**
- * Installs each package alone with npm, which must not take more space than its README says, with the packages named in its README with pnpm, which hides
- * undeclared dependencies, and all except the suites together with yarn, which does not install peers. Each
- * package is imported and required, has a changelog with its version, and its README's program must print what
- * it promises.
+ * Installs each package in three ways: alone with npm, which must not take more space than its README says; with
+ * the packages named in its README with pnpm, which hides undeclared dependencies; and together with all others,
+ * except the contract suites, with yarn, which does not install peers. Each package is imported and required, has
+ * a changelog with its version, and its README's program must print what it promises.
  */
 export async function checkInstallations(projects, versions) {
   const names = Object.keys(versions);
@@ -91,7 +97,7 @@ export async function checkInstallations(projects, versions) {
   jobs.push(async () => installed(projects, "yarn", "yarn-all", [...withYarn, "ws", "ioredis"], versions));
   jobs.push(async () => withoutPeers(projects));
   jobs.push(async () => withoutNative(projects, versions));
-  await inTurn(jobs);
+  await runJobs(jobs);
 }
 
 /** Checks the size of a project in which npm has installed one package with its dependencies and peers. */
@@ -113,7 +119,7 @@ async function withoutPeers(projects) {
   const dir = projects.create("npm-without-peers", { "main.mjs": WITHOUT_PEERS });
   const names = ["redis-store", "server-ws", "contract-tests"].map((name) => `@cm/${name}`);
   await projects.npm(dir, "install", "--legacy-peer-deps", ...names);
-  // The suites depend on ws and bring it into the project.
+  // `@cm/contract-tests` depends on ws, which is therefore installed.
   rmSync(join(dir, "node_modules", "ws"), { recursive: true });
   const printed = await projects.node(dir, ["main.mjs"]);
   for (const line of PEERS_MISSING) {
@@ -161,7 +167,7 @@ async function installed(projects, manager, project, wanted, versions) {
     if (!changelog.split("\n").includes(`## ${versions[name]}`))
       throw new SetupError(`The changelog of ${name} in ${project} has no ${versions[name]}:\n${changelog}`);
   }
-  // pnpm links to its own store folder, which has one folder per version.
+  // Projects of pnpm are not checked: pnpm links to its own store folder, which has one folder per version.
   if (manager === "pnpm") return dir;
   const several = Object.entries(installedVersions(dir)).filter(([, found]) => found.length > 1);
   if (several.length > 0) throw new SetupError(`${project} has several versions: ${JSON.stringify(several)}`);
@@ -172,7 +178,8 @@ function yarnFiles({ registryUrl }) {
   return {
     ".yarnrc.yml": [
       "nodeLinker: node-modules",
-      // The registry of the environment may be one on the local network, as the one of this rehearsal is.
+      // Allow HTTP: the registry of the environment may be on the local network, and the rehearsal's own one has
+      // no TLS.
       'unsafeHttpWhitelist: ["*"]',
       `npmScopes: { cm: { npmRegistryServer: "${registryUrl}" } }`,
       // By default, yarn refuses packages that were published less than a day ago.

@@ -14,7 +14,7 @@ import { checkReleases } from "./release-checks.mjs";
 import { checkSbom } from "./sbom-check.mjs";
 import { SourceCopy } from "./source-copy.mjs";
 
-/** Maximum time of a run, in milliseconds; one that takes longer hangs. */
+/** Maximum time of a run, in milliseconds; a longer run counts as hanging. */
 const LIMIT_MS = 1_200_000;
 
 /** Time for running commands to end after a signal, in milliseconds. */
@@ -28,7 +28,8 @@ await runAsProgram(import.meta.url, async () => {
   await setup();
   const folder = mkdtempSync(join(tmpdir(), "cm-rehearsal-"));
   let registry;
-  // Not in a `finally`, because a signal that is forwarded to a running command ends the process without reaching it.
+  // Clean up on exit and not in a `finally`: if a signal is forwarded to a running command, the process ends
+  // without reaching the `finally`.
   process.once("exit", () => {
     void registry?.close();
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
@@ -70,7 +71,7 @@ await runAsProgram(import.meta.url, async () => {
   }
 });
 
-/** Runs one part, and prints how long it took. */
+/** Runs one step, and prints how long it took. */
 async function step(title, run) {
   const startedAt = performance.now();
   const result = await run();

@@ -11,7 +11,10 @@ export function importedBy(program) {
   return [...new Set(names)];
 }
 
-/** The name of the package that an argument of `npm install` installs: of a name, a version or a repository. */
+/**
+ * Returns the name of the package that an argument of `npm install` installs: a name, a name with a version, or a
+ * repository.
+ */
 export function nameOf(argument) {
   const [before] = argument.split("#");
   if (!argument.startsWith("@") && before.includes("/")) return before.split("/")[1];

@@ -27,15 +27,17 @@ describe("the README of a package", () => {
       expect(installedBy(readme)).toContain(name);
       const program = programOf(readme);
       expect(promisedLines(program).length).toBeGreaterThan(0);
-      // Within the package, so that its own name and its development dependencies are found.
+      // The file is inside the package, so that Node.js finds the package by its own name, and its development
+      // dependencies.
       const isTest = isTestFile(program);
       const file = join(ROOT, dir, isTest ? ".readme-program.test.mjs" : ".readme-program.mjs");
-      // Otherwise vitest uses the configuration of this workspace, which is in a parent folder.
+      // Without this file, vitest would use the configuration of this workspace, which is in a parent folder.
       const config = join(ROOT, dir, ".readme-vitest.mjs");
       writeFileSync(config, "export default {};");
       writeFileSync(file, program);
       try {
-        // All others run in memory: with Redis, they would share the default prefix.
+        // Only the program of @cm/redis-store gets Redis. The others run in memory, because they would share the
+        // default prefix.
         const env = {
           PATH: process.env.PATH,
           ...(name === "@cm/redis-store" ? { REDIS_URL: inject("redisUrl") } : {}),
@@ -77,10 +79,10 @@ async function needsNodeTypes({ dir, name, exports }) {
   try {
     const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
     const options = ["--ignoreConfig", "--noEmit", "--strict", "--module", "nodenext", "--target", "es2022"];
-    // Without this option, some compilers load all the types that are installed.
+    // Without `--types`, some compilers load all the types that are installed.
     const args = [tsc, ...options, "--types", "", "--listFiles", file];
     const { code, output } = await runCommand(process.execPath, args, { cwd: join(ROOT, dir), timeoutMs: 60_000 });
-    // A declaration that refers to the types of Node.js loads them where they are installed.
+    // A declaration that refers to the types of Node.js loads them if they are installed.
     return code !== 0 || output.includes("/@types/node/");
   } finally {
     rmSync(file);

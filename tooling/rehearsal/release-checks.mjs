@@ -102,7 +102,7 @@ function versionOf(versions) {
   return version;
 }
 
-/** Checks that every `@cm` package in the project has that version, and that there is one copy of each. */
+/** Checks that the project has `@cm` packages, and has each of them in this version only. */
 function has(dir, version) {
   const found = installedVersions(dir);
   const wrong = Object.entries(found).filter(([, versions]) => versions.join() !== version);

@@ -6,8 +6,8 @@ import { externalLinkFault } from "./external-links.mjs";
 import { PLACES } from "./site-paths.mjs";
 
 /**
- * Checks every link of the built pages, including its anchor, and the form of external links. Resolves to the
- * pages and the numbers of both kinds of links.
+ * Checks every link of the built pages, including its anchor, and the form of external links. Returns the pages
+ * and the numbers of both kinds of links.
  */
 export function checkBuiltLinks() {
   const pages = filesUnder(relative(ROOT, PLACES.site)).filter((path) => path.endsWith(".html"));

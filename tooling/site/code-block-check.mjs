@@ -15,8 +15,8 @@ const COMPILER_OPTIONS = {
 };
 
 /**
- * The `js` and `ts` blocks of a page as `{ code, language, line }`, without those included from a file of the
- * repository, which are compiled and run there.
+ * Returns the `js` and `ts` blocks of a page as `{ code, language, line }`. Blocks that are included from a file
+ * of the repository are left out, because that file is compiled and run itself.
  */
 export function codeBlocks(text) {
   const own = text.replace(/<!-- generated: code[\s\S]*?<!-- generated: end -->/g, (taken) =>

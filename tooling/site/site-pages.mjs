@@ -122,13 +122,13 @@ export function sourcePage(path, linkTo) {
     return `${head}A folder of the repository with:\n\n${names.map((name) => `- \`${name}\``).join("\n")}\n`;
   }
   const text = read(path);
-  // A benchmark result, whose links point outside of the site.
+  // Such a page is a benchmark result. Its links are removed, because they point outside of the site.
   if (path.endsWith(".md")) return `${head}${text.replace(/^# /m, "## ").replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")}`;
   const whole = example === undefined ? "" : ` With all others of its example: [${example}](${linkTo(example)}).`;
   return `${head}A file of the repository.${whole}\n\n${fenced(path)}`;
 }
 
-/** All files of an example that are needed to run it elsewhere. */
+/** Returns the page of an example: the commands and files that are needed to run it elsewhere. */
 function exampleFiles(path, linkTo) {
   const { dependencies, devDependencies } = JSON.parse(read(`${path}/package.json`));
   const install = [
@@ -164,7 +164,7 @@ function fenced(path) {
 function writePage(name, text) {
   const file = join(PLACES.pages, name);
   mkdirSync(dirname(file), { recursive: true });
-  // Languages that the highlighter does not support.
+  // Replace the languages that the highlighter does not support.
   writeFileSync(file, text.replace(/^```(acl|hex)$/gm, "```txt"));
 }
 

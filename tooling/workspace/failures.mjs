@@ -26,7 +26,7 @@ function readRuns(args) {
     const runs = Number(values.runs);
     if (Number.isInteger(runs) && runs >= 1 && runs <= 100) return runs;
   } catch {
-    // Told below.
+    // Report the usage below.
   }
   throw new SetupError("Usage: npm run failures -- [--runs N], 1 to 100 rounds of each fault (10)");
 }

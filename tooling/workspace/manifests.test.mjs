@@ -15,7 +15,7 @@ const objectsOf = (text) => parseAllDocuments(text).map((document) => document.t
 
 const KINDS = { Deployment, PodDisruptionBudget, Service, StatefulSet };
 
-/** Why the schema of its kind rejects an object; `undefined` if it does not. */
+/** Returns the message with which the schema of its kind rejects an object; `undefined` if the object is valid. */
 function fault(object) {
   try {
     new KINDS[object.kind](object).validate();

@@ -1,7 +1,7 @@
 /**
- * The address of the repository that a release is made from, without a slash or `.git` at its end:
- * `REPOSITORY_URL`, or what GitHub Actions says of the workflow's repository. Undefined where
- * neither is set. Throws where `REPOSITORY_URL` is no https address.
+ * Returns the address of the repository that a release is made from, without a slash or `.git` at its end:
+ * `REPOSITORY_URL`, or the repository of the GitHub Actions workflow. Returns `undefined` if neither is set.
+ * Throws if `REPOSITORY_URL` is no https address.
  */
 function repositoryUrl({ REPOSITORY_URL, GITHUB_SERVER_URL, GITHUB_REPOSITORY }) {
   if (REPOSITORY_URL !== undefined && REPOSITORY_URL !== "") {

@@ -5,7 +5,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { cleanEnvironment, runAsProgram } from "./child-commands.mjs";
 import { ROOT, SetupError } from "./workspace.mjs";
 
-/** In a fresh clone, this includes the installation and the build. */
+/**
+ * Time within which the gateway must respond, in milliseconds. In a fresh clone it includes the installation and
+ * the build.
+ */
 const START_TIMEOUT_MS = 300_000;
 const STOP_TIMEOUT_MS = 20_000;
 const POLL_MS = 200;
@@ -44,13 +47,13 @@ await runAsProgram(import.meta.url, async () => {
   }
 });
 
-/** The first response with status 200. */
+/** Resolves with the first response with status 200. Rejects after the timeout, or if npm has ended. */
 async function answer(url, ended, startedAt) {
   let last = "nothing";
   const over = ended.then(({ code, signal }) => {
     throw new SetupError(`npm start ended with ${code ?? signal} before ${url} answered.`);
   });
-  // Also rejects later, when the end was requested.
+  // Avoid an unhandled rejection: this also rejects later, when the program has asked npm to end.
   over.catch(() => undefined);
   while (performance.now() - startedAt < START_TIMEOUT_MS) {
     try {

@@ -43,8 +43,8 @@ export function failedTests(output) {
 }
 
 /**
- * Prints the failed tests of the runs in a file, and the totals in the form that vitest uses and in plain words;
- * fails where no test passed.
+ * Prints the failed tests of the runs in a file, and the totals in the form that vitest uses and in plain words.
+ * Fails if no test passed.
  */
 await runAsProgram(import.meta.url, async ([file]) => {
   if (file === undefined) throw new SetupError("Usage: test-totals.mjs <file with the output of test runs>");

@@ -1,6 +1,6 @@
 /**
- * A page to try a gateway with: it speaks the client protocol (docs/protocol.md), and
- * nothing but it. What others sent is only ever shown as text.
+ * A page for trying out a gateway. It uses nothing but the client protocol (docs/protocol.md). Data from other
+ * users is shown as text, never as markup.
  */
 
 import { $, body, element, name } from "./elements.js";
@@ -10,16 +10,19 @@ const REFRESH_MS = 2_000;
 const LOG_MAX = 200;
 const MEMBERS_SHOWN = 200;
 
-/** The room that this connection is in, as last told by the server. */
+/** The room to join, as entered at the last click on Connect. */
 let room = "";
-/** This connection's id, while there is one. */
+/** This connection's id; `undefined` while there is no connection. */
 let self;
-/** The connection that messages go to, or undefined for the room. */
+/** The id of the connection that messages are sent to; `undefined` if they are published to the room. */
 let target;
 /** Rows of the member list, by connection id. */
 const rows = new Map();
 let refreshTimer;
-/** The last fault of a refresh, told once and not every two seconds. */
+/**
+ * The error code of the last refresh of the member list; `undefined` if it succeeded. A refresh runs every two
+ * seconds, and shows an error only if its code is a new one.
+ */
 let refreshFault;
 
 const link = new Link({ onState: showState, onFrame: takeFrame });
@@ -36,7 +39,7 @@ function showState(state, detail) {
   if (state === "waiting" || state === "refused") addNote("note", ...stateText(state, detail));
   if (state === "online") {
     self = detail.connection;
-    // Servers tell their ids only where they are asked to (SHOW_SERVER_IDS).
+    // `welcome` contains the server's id only if SHOW_SERVER_IDS is set.
     $("server").textContent = detail.server ?? "–";
     $("connection").textContent = detail.connection;
     void enterRoom();
@@ -47,7 +50,7 @@ function showState(state, detail) {
   }
 }
 
-/** Texts and names, one after the other. */
+/** Returns the description of a state, as a list of strings and elements. */
 function stateText(state, detail) {
   const why = detail?.code === undefined ? "" : `${detail.code}${detail.reason ? ` ${detail.reason}` : ""}`;
   switch (state) {
@@ -123,7 +126,7 @@ function takeFrame(frame) {
     case "error":
       showError(frame);
       break;
-    // Types that this page does not know are left alone, as the protocol asks.
+    // Ignore unknown types, as the protocol requires.
   }
 }
 
@@ -143,7 +146,7 @@ function showMembers(members, total) {
     rows.delete(connection);
     if (target === connection) writeTo(undefined);
   }
-  // Only what is out of place is moved: a row that is moved loses the focus.
+  // Move only the rows that are in the wrong place, because a row that is moved loses the focus.
   members.forEach(({ connection }, index) => {
     const item = rows.get(connection)?.item;
     const there = $("members").children[index];
@@ -167,7 +170,7 @@ function memberRow({ connection, user, server }) {
   return { item: element("li", {}, button), button, user, server };
 }
 
-/** Where a member is, where the server tells. */
+/** Returns the end of a sentence that names a member's server; empty if the server is not known. */
 function place({ server }) {
   return server === undefined ? "" : ` on ${server}`;
 }
@@ -201,7 +204,10 @@ function addMessage(kind, { from, data }) {
   addEntry(kind, who, body(text));
 }
 
-/** Says which server a sender is on, as soon as the member list tells. */
+/**
+ * Shows a sender's server in a label. If the member list does not contain the sender yet, shows the connection id
+ * instead, and a later member list replaces it.
+ */
 function nameServer(label) {
   const row = rows.get(label.dataset.connection);
   label.textContent = row === undefined ? `(${label.dataset.connection})` : place(row).trim();
@@ -209,7 +215,7 @@ function nameServer(label) {
   if (row !== undefined) delete label.dataset.connection;
 }
 
-/** An entry of the page's own: texts and names, one after the other. */
+/** Adds an entry that is not a message. `parts` are strings and elements. */
 function addNote(kind, ...parts) {
   addEntry(kind, element("span", { className: "body" }, ...parts));
 }

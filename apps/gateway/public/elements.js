@@ -1,4 +1,4 @@
-/** Builds what the page shows. What others wrote becomes text, never markup. */
+/** Builds the page's elements. Text from other users is inserted as text, never as markup. */
 
 export const $ = (id) => document.getElementById(id);
 
@@ -8,12 +8,12 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-/** A name that a user chose: isolated, so that its writing direction moves nothing beside it. */
+/** Shows a name that a user chose, isolated so that its writing direction does not reorder the text beside it. */
 export function name(text) {
   return element("bdi", { className: "name", title: text, textContent: text });
 }
 
-/** A text that a user wrote; it sets its own writing direction. */
+/** Shows a text that a user wrote, in the writing direction of its own characters. */
 export function body(...children) {
   return element("span", { className: "body", dir: "auto" }, ...children);
 }

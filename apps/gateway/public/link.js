@@ -1,13 +1,16 @@
-/** A connection of the client protocol (docs/protocol.md). */
+/** Connects to a gateway with the client protocol (docs/protocol.md). */
 
 const NAME_MAX_BYTES = 255;
 const ANSWER_TIMEOUT_MS = 10_000;
 const RETRY_BASE_MS = 500;
 const RETRY_MAX_MS = 30_000;
-/** A connection that lived at least this long counts as a success. */
+/** A connection that stays online for this long resets the number of failures. */
 const STABLE_MS = 10_000;
 
-/** The wait before the n-th try: half of it fixed, half random, so that clients do not return together. */
+/**
+ * Returns the delay before retry `n`, counted from 0, in milliseconds. Half of it is random, so that clients do not
+ * all reconnect at the same time.
+ */
 function retryDelay(n) {
   const base = Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** n);
   return base / 2 + (Math.random() * base) / 2;
@@ -17,7 +20,7 @@ function mayReconnect(code) {
   return (code >= 4200 && code <= 4399) || [1001, 1006, 1011, 1012, 1013].includes(code);
 }
 
-/** What keeps a text from being a name; `undefined` where it is one. */
+/** Describes why a text is not a valid name; `undefined` if it is valid. */
 export function nameFault(name) {
   if (name === "") return "is empty";
   if (!name.isWellFormed()) return "is not well-formed text";
@@ -25,12 +28,12 @@ export function nameFault(name) {
   return undefined;
 }
 
-/** What keeps a text from being a token, as a subprotocol can carry it; `undefined` where it is one, or none. */
+/** Describes why a text can't be sent as a token in a subprotocol; `undefined` if it can, or if it is empty. */
 export function tokenFault(token) {
   return /^[\w.-]*$/.test(token) ? undefined : "has characters that no token has";
 }
 
-/** A coded answer of the server, or a code of our own where none came. */
+/** An error with the code of the server's answer, or with a code of this file if the server did not answer. */
 class RequestError extends Error {
   constructor(code, message) {
     super(message);
@@ -38,7 +41,10 @@ class RequestError extends Error {
   }
 }
 
-/** A connection that comes back by itself until it is closed or refused for good. */
+/**
+ * A connection that reconnects by itself until it is closed by the page, or by the server with a code that forbids
+ * reconnecting.
+ */
 export class Link {
   #user = "";
   #token = "";
@@ -51,16 +57,16 @@ export class Link {
   #onFrame;
 
   /**
-   * `onState(state, detail)` hears `connecting`, `online` (with the welcome), `waiting`
-   * (with code and delay), `refused` (with the close code) and `offline`.
-   * `onFrame` gets every frame that answers no request.
+   * `onState(state, detail)` is called with the states `connecting`, `online` (`detail` is the `welcome` frame),
+   * `waiting` (with code, reason and `delayMs`), `refused` (with code and reason) and `offline`. `onFrame` receives
+   * every frame that does not answer a request, and an `error` frame if `hello` fails.
    */
   constructor({ onState, onFrame }) {
     this.#onState = onState;
     this.#onFrame = onFrame;
   }
 
-  /** `token` is empty where the gateway takes users at their word. */
+  /** Connects. `token` is empty if the gateway does not verify tokens. */
   open(user, token) {
     this.close();
     this.#user = user;
@@ -74,7 +80,7 @@ export class Link {
     this.#onState("offline");
   }
 
-  /** Goes on with another token, also where the connection has to come back. */
+  /** Sends another token, which later reconnects use too. Resolves with the milliseconds until it expires. */
   async refresh(token) {
     const { expiresInMs } = await this.request({ type: "refresh", token });
     this.#token = token;
@@ -118,7 +124,7 @@ export class Link {
         });
         this.#onState("online", welcome);
       },
-      // What becomes of the connection, its close tells.
+      // Only report the error: if the connection ends too, its close event is handled by `#lost`.
       (error) => this.#onFrame({ type: "error", code: error.code, message: error.message }),
     );
   }

@@ -46,8 +46,9 @@ export interface GatewayUser {
   /** The token's id, which can be used to revoke it. */
   readonly tokenId?: string | undefined;
   /**
-   * Time at which the token was issued, in milliseconds since the Unix epoch. Revocations of the user compare it,
-   * and a connection that has it accepts no token that was issued earlier, or without it.
+   * Time at which the token was issued, in milliseconds since the Unix epoch. A revocation of the user applies to
+   * tokens that were issued up to that moment, and to those without this time. A connection whose token has this
+   * time accepts no token that was issued earlier or that lacks it.
    */
   readonly issuedAtMs?: number | undefined;
 }
@@ -72,8 +73,8 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
     | undefined;
   /**
    * Returns the user of a token that a connected client sends with `refresh`, within `hookTimeoutMs`, or throws
-   * like `authenticate`. Its permissions, times and `data` replace the previous ones. Default: clients can't send
-   * tokens while connected.
+   * like `authenticate`. The user's permissions, times and `data` replace the previous ones. Default: clients can't
+   * send tokens while connected.
    */
   readonly refresh?: ((token: string) => GatewayUser | Promise<GatewayUser>) | undefined;
   /**
@@ -89,10 +90,10 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
    */
   readonly tokenGraceMs?: number | undefined;
   /**
-   * What happens to a room member that reads too slowly: `close` its connection, `drop` messages for it and
-   * notify it, or also keep the `latest` message of each sender and key for it. Called when a connection enters
-   * the room; if it returns `undefined`, `slowReaderDropRooms` and `slowReaderLatestRooms` decide. Default:
-   * these two options decide.
+   * Decides what happens to a room member that reads too slowly: `close` its connection, `drop` messages for it and
+   * notify it, or also keep the `latest` message of each sender and key for it. Called when a connection enters the
+   * room; if it returns `undefined`, `slowReaderDropRooms` and `slowReaderLatestRooms` decide. Default: these two
+   * options decide.
    */
   readonly slowReaderPolicy?: ((room: string) => SlowReaderPolicy | undefined) | undefined;
   /**
@@ -196,7 +197,10 @@ const OWN_PATHS: readonly string[] = ["/healthz", "/readyz", "/stats"];
 
 const DAY_MS = 86_400_000;
 
-/** The limits that 0 stands for. No connection reaches them; a transport has no higher maximum of connections. */
+/**
+ * The values that are used for 0 (no limit). No connection reaches the last two; the first is the highest that a
+ * transport accepts.
+ */
 const NO_LIMIT = { maxConnections: 1_000_000, maxRooms: 1_000_000_000, maxRequestsPerSecond: 1_000_000_000 };
 
 const CLOCK: GatewayClock = { now: Date.now, monotonicMs: () => performance.now() };

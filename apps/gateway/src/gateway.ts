@@ -71,7 +71,7 @@ export interface RevocationOutcome {
 /** How long a revocation waits for the other gateways, in milliseconds. */
 const REVOKE_TIMEOUT_MS = 5_000;
 
-/** Creates a gateway. Nothing happens before `start`. Throws `options-invalid`. */
+/** Creates a gateway. Nothing happens before `start`. Throws `options-invalid` if an option is invalid. */
 export function createGateway(options: GatewayOptions): Gateway {
   const config = resolveGatewayOptions(options);
   const { logger } = config;
@@ -150,7 +150,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
   const node = createNode({
     store: config.store,
-    // The application's own store already has these settings.
+    // A store of the application already has this setting.
     ...(config.store === undefined ? { lastSeenTtlMs: config.lastSeenTtlMs } : {}),
     ...(config.redisUrl === undefined ? {} : { redisUrl: config.redisUrl, prefix: config.redisPrefix }),
     serverId: config.serverId,
@@ -182,7 +182,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     ],
     onControl: createControlHandler(connection, beginDrain),
     onQuestion: createQuestionHandler({ statistics, revoke: revokeHere }),
-    // Set this only if a room is recoverable, because the application's own store may not keep history.
+    // Omit this option if no room is recoverable, because a store of the application may not keep histories.
     ...(config.recoverableRooms.length === 0
       ? {}
       : { isRecoverable: (room: string) => config.recoverableRooms.some((prefix) => room.startsWith(prefix)) }),

@@ -24,7 +24,10 @@ const SECOND_SIGNAL_AFTER_MS = 500;
  */
 export const STOP_SIGNALS: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT", "SIGHUP"];
 
-/** Must be called before any large module is loaded: until then a signal kills the process. */
+/**
+ * Listens for signals and for the parent process. Must be called before any large module is loaded: until then a
+ * signal kills the process.
+ */
 export function listenForStop(): StopRequest {
   const stop = new AbortController();
   const hurry = new AbortController();

@@ -9,10 +9,9 @@ export const WITHOUT_NATIVE =
   `npm install uNetworking/${NATIVE}#v20.57.0`;
 
 /**
- * Returns the transport to use for `auto`: `ws` if uWebSockets.js is not installed, else `uws`. If it is
- * installed but can't be loaded, the start fails with `native-load-failed` instead of falling back to `ws`,
- * because a server that has silently become slower is harder to notice. Several processes on one port always
- * need `uws`.
+ * Returns the transport to use: for `auto`, `ws` if uWebSockets.js is not installed, else `uws`. If it is installed
+ * but can't be loaded, the start fails with `native-load-failed` instead of falling back to `ws`, because a server
+ * that has silently become slower is harder to notice. Several processes on one port always need `uws`.
  */
 export function chooseTransport(
   wanted: Transport,

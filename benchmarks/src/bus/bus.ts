@@ -15,7 +15,7 @@ const LOAD: Scenario = {
 const SINGLE = "one Redis";
 const CLUSTER = "Cluster of three masters";
 
-/** Messages a second that the bus carries on one Redis and on a Cluster. */
+/** Measures how many messages a second the bus carries on one Redis and on a Cluster. */
 export const busScenario: FigureScenario = {
   name: "bus",
   text:

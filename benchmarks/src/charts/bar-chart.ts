@@ -21,7 +21,7 @@ export interface BarChart {
   readonly groups: readonly BarGroup[];
 }
 
-// In units of the picture. Pictures of the documentation are at most 360 wide.
+// In user units of the SVG. Pictures of the documentation are at most 360 wide.
 const WIDTH = 360;
 const BARS_AT = 124;
 const BARS_WIDTH = 116;
@@ -34,14 +34,14 @@ export function drawBarChart({ title, description, groups }: BarChart): string {
   const parts: string[] = [];
   let y = TOP;
   for (const { heading, bars } of groups) {
-    // The title says what a single group shows.
+    // A single group needs no heading, because the title says what it shows.
     if (groups.length > 1) {
       parts.push(`<text class="small strong" x="8" y="${y + 12}">${escapeXml(heading)}</text>`);
       y += HEADING;
     }
     const longest = Math.max(...bars.map(({ value }) => value), Number.MIN_VALUE);
     for (const { label, value, text, isOwn } of bars) {
-      // A negative value, such as memory that shrank, has no length.
+      // A negative value, such as memory that shrank, gets the shortest bar.
       const length = Math.max(1, (Math.max(0, value) / longest) * BARS_WIDTH);
       parts.push(
         `<text class="small" x="${BARS_AT - 6}" y="${y + 9}" text-anchor="end">${escapeXml(label)}</text>`,

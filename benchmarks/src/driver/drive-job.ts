@@ -13,26 +13,26 @@ export interface DriveJob {
   readonly seconds: number;
   readonly seed: number;
   readonly serverPids: readonly number[];
-  /** Every process of the Redis that the servers use. */
+  /** Every process of Redis; a Cluster has several. */
   readonly redisPids: readonly number[];
   /** Further processes that take part in the run, whose work does not count as a disturbance. */
   readonly otherPids?: readonly number[];
 }
 
-/** The result of a driver process. */
+/** The result of a driver process. The steady part of a run is what follows the warm-up. */
 export interface DriveResult {
   readonly report: LoadReport;
   /** Processor time of each server in the steady part. */
   readonly serverCpu: readonly CpuSeconds[];
   /** Processor time of each process of Redis in the steady part. */
   readonly redisCpu: readonly CpuSeconds[];
-  /** Processor time of everything else on the machine: neither servers, Redis, driver nor probe. */
+  /** Seconds of processor time, in the steady part, of all processes that do not take part in the run. */
   readonly otherCpuSeconds: number;
-  /** Latency of a connection to the first server in the steady part. */
+  /** Ping latency, in the steady part, of an additional connection to the first server. */
   readonly ping: PingLatency;
   /** Memory of all servers at the end of the steady part (resident set), in bytes. */
   readonly serverBytes: number;
 }
 
-/** Told by a driver process when the steady part begins. */
+/** The message that a driver process sends over IPC when the steady part begins. */
 export const STEADY = "steady";

@@ -21,7 +21,7 @@ export function driveInProcess(job: DriveJob): Driving {
     });
     result.catch(reject);
   });
-  // A caller that does not wait for the steady part gets the failure from the result.
+  // Avoid an unhandled rejection: a caller that does not wait for `steady` gets the failure from `result`.
   steady.catch(() => undefined);
   child.send(job);
   return { steady, result };

@@ -1,7 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { cpuBetween, readProcessCpu, sumCpu } from "../process-cpu.js";
 
-/** The time, and the processor time of some processes, since a meter was constructed. */
+/** Measures the time, and the processor time of given processes, since it was constructed. */
 export class CpuMeter {
   readonly #pids: readonly number[];
   readonly #startedAt = performance.now();
@@ -16,7 +16,7 @@ export class CpuMeter {
     return performance.now() - this.#startedAt;
   }
 
-  /** Microseconds of processor time, user and system, of all processes together. */
+  /** Microseconds of processor time, user and system, of all given processes together. */
   get cpuUs(): number {
     const spent = cpuBetween(this.#before, sumCpu(this.#pids.map(readProcessCpu)));
     return (spent.user + spent.system) * 1e6;

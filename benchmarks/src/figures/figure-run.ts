@@ -6,10 +6,10 @@ export type Figures = Readonly<Record<string, number>>;
 /** One run of a scenario that measures other figures than those of a load. */
 export interface FigureRun {
   readonly scenario: string;
-  /** The contender or, where only this project is measured, the setup. */
+  /** The contender, or a setup such as one Redis if only this project is measured. */
   readonly subject: string;
   readonly repeat: number;
-  /** Whether everything happened that the figures are about. */
+  /** Whether everything took place that the figures are calculated from. */
   readonly valid: boolean;
   /** Whether other processes used more than a tenth of a core. */
   readonly disturbed: boolean;
@@ -40,7 +40,10 @@ export interface FigureScenario {
   readonly name: string;
   /** What is measured, in one or more sentences. */
   readonly text: string;
-  /** What is compared. Ratios divide the figures of the first one by those of the others. */
+  /**
+   * The contenders or setups that are compared. Ratios divide the figures of the first one by those of each other
+   * one.
+   */
   readonly subjects: readonly string[];
   measure(subject: string, context: FigureContext): Promise<FigureSample>;
 }

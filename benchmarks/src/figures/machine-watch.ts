@@ -1,14 +1,14 @@
 import { performance } from "node:perf_hooks";
 import { cpuBetween, readMachineBusySeconds, readProcessCpu, sumCpu } from "../process-cpu.js";
 
-/** Measures how much of the machine processes used that do not take part in a run. */
+/** Measures how many cores are used by processes that do not take part in a run. */
 export class MachineWatch {
   readonly #pids: readonly number[];
   readonly #startedAt = performance.now();
   readonly #busySeconds = readMachineBusySeconds();
   readonly #ours;
 
-  /** Begins. `pids` are the processes that take part, besides this one; they must outlive the watch. */
+  /** Starts measuring. `pids` are the processes that take part, besides this one; they must outlive the watch. */
   constructor(pids: readonly number[]) {
     this.#pids = [process.pid, ...pids];
     this.#ours = sumCpu(this.#pids.map(readProcessCpu));

@@ -8,7 +8,7 @@ export interface MeasureFiguresOptions extends Omit<FigureContext, "repeat"> {
   readonly repeats: number;
   /** The contenders to measure instead of all; subjects that are no contenders are always measured. */
   readonly chosen: readonly ContenderName[] | undefined;
-  /** Time after which no turn begins, on the clock of `performance.now()`. */
+  /** Time after which no turn begins, in milliseconds on the clock of `performance.now()`. */
   readonly lastStart: number;
 }
 

@@ -9,27 +9,27 @@ import { type ServerMemory, startMeasuredServer } from "./measured-server.js";
 const CONNECTIONS = 10_000;
 const CONCURRENCY = 200;
 
-/** Number of rooms that each connection joins, of its own and shared. */
+/** Number of rooms of its own that each connection joins, and of shared rooms that it joins afterwards. */
 const ROOMS = 5;
 
 /** Number of members of a shared room. */
 const SHARED_MEMBERS = 100;
 
 /**
- * Number of connections that open and join before anything is measured, so that code and tables are there. They
- * stay: the memory of closed connections would be used again by those that are measured.
+ * Number of connections that open and join rooms before anything is measured, so that code is compiled and tables
+ * are allocated. They stay open, because the measured connections would reuse the memory of closed ones.
  */
 const WARM_UP_CONNECTIONS = 1_000;
 
-/** Time for work that follows connects, such as writes to the store, in milliseconds. */
+/** Time for the work that follows connects and joins, such as writes to the store, in milliseconds. */
 const SETTLE_MS = 1_000;
 
-/** Figures that have goals. */
+/** Titles of the figures that have goals. */
 export const CONNECTION_BYTES = "bytes a connection";
 export const OWN_ROOM_BYTES = "live bytes a membership in a room of its own";
 export const SHARED_ROOM_BYTES = "live bytes a membership in a shared room";
 
-/** Memory and processor time of connections that do nothing. */
+/** Measures the memory and processor time of connections that do nothing. */
 export const idleScenario: FigureScenario = {
   name: "idle",
   text:

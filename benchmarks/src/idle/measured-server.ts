@@ -8,13 +8,15 @@ import { startServerProcess } from "../server-process.js";
 
 /** Memory of a server after a garbage collection. */
 export interface ServerMemory {
-  /** The resident set without files and without the free part of the JavaScript heap, in bytes: includes native memory. */
+  /**
+   * Resident set without files and without the free part of the JavaScript heap, in bytes. Includes native memory.
+   */
   readonly residentBytes: number;
   /** Live JavaScript objects and the buffers that they hold, in bytes. */
   readonly liveBytes: number;
 }
 
-/** A server process that tells its memory. */
+/** A server process that reports its memory. */
 export interface MeasuredServer {
   readonly pid: number;
   readonly url: string;
@@ -28,7 +30,7 @@ const RELEASE_MS = 1_000;
 
 const REPORTER = new URL("./memory-reporter.js", import.meta.url).href;
 
-/** The fields that the reporter writes. */
+/** The report that `memory-reporter.ts` writes. */
 interface MemoryReport {
   readonly report: number;
   readonly anonymousBytes: number;
@@ -42,7 +44,7 @@ export async function startMeasuredServer(contender: Contender, redisUrl: string
   const folder = await mkdtemp(join(tmpdir(), "cm-bench-"));
   const file = join(folder, "memory.json");
   const server = await startServerProcess(contender, 0, redisUrl, {
-    // A small young generation, so that its free space does not count as memory of connections.
+    // Keep the young generation small, so that its free space does not count as memory of connections.
     nodeArgs: ["--expose-gc", "--max-semi-space-size=1", "--import", REPORTER],
     environment: { BENCH_MEMORY_FILE: file },
   });
@@ -56,7 +58,8 @@ export async function startMeasuredServer(contender: Contender, redisUrl: string
         process.kill(server.pid, "SIGUSR2");
         return eventually(() => readReport(file, reports), { timeoutMs: 20_000 });
       };
-      // A collection returns pages to the system in the background, so that only a second one sees them gone.
+      // V8 returns pages to the system in the background after a collection, so only a second report excludes
+      // them.
       await ask();
       await sleep(RELEASE_MS);
       const report = await ask();

@@ -27,7 +27,7 @@ process.on("SIGUSR2", () => {
   renameSync(`${file}.new`, file);
 });
 
-/** The part of the resident set that is no file, such as the program's code. */
+/** Returns the part of the resident set that is not mapped from files, in bytes. It excludes the program's code. */
 function anonymousBytes(): number {
   const kib = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1];
   return Number(kib) * 1024;

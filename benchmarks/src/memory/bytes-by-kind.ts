@@ -1,6 +1,6 @@
 import type { Redis } from "ioredis";
 
-/** The kinds of keys that hold connections, by a pattern of their names behind the prefix. */
+/** The kinds of keys that hold connections, each with the pattern of its keys' names. */
 const KINDS: Readonly<Record<string, RegExp>> = {
   records: /^\w+:\{[^}]+\}:connections:/,
   "rooms of a connection": /^\w+:\{[^}]+\}:places:/,
@@ -9,7 +9,10 @@ const KINDS: Readonly<Record<string, RegExp>> = {
   users: /^\w+:\{u\.\w+\}:connections$/,
 };
 
-/** Sums up the memory of all keys by kind, in bytes, with their names and the entries of the key table. */
+/**
+ * Returns the memory of all keys in bytes, by kind, including the keys' names and their entries in Redis's table
+ * of keys.
+ */
 export async function readBytesByKind(redis: Redis): Promise<Record<string, number>> {
   const bytes: Record<string, number> = {};
   let cursor = "0";

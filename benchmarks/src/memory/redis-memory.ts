@@ -16,7 +16,7 @@ export interface MemoryMeasurement {
   readonly usedBytesAfter: number;
   readonly bytesPerConnection: number;
   readonly keys: number;
-  /** Bytes a connection by kind of key, as Redis estimates the memory of keys. */
+  /** Bytes per connection by kind of key, from Redis's `MEMORY USAGE`. */
   readonly bytesByKind: Readonly<Record<string, number>>;
 }
 

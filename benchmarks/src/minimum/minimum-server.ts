@@ -1,14 +1,14 @@
 /**
- * The reference server: what a developer would write by hand with uWebSockets.js and ioredis if only fan-out
- * over servers mattered. It uses one channel per room and passes on bytes as received. It has no identity,
- * registry, limits, order across failures, or cleanup.
+ * The reference server: what a developer would write by hand with uWebSockets.js and ioredis if only fan-out over
+ * servers mattered. It uses one channel per room and passes on bytes as received. It has no identity, registry,
+ * limits, order across failures, or cleanup.
  *
- * Frames: `+room` joins a room, and the server responds with the same frame when it has subscribed to the
- * channel. `=room` followed by a line feed and a payload publishes the payload, and the members receive the
- * frame unchanged.
+ * Frames: `+room` joins a room, and the server responds with the same frame when it has subscribed to the channel.
+ * `=room` followed by a line feed and a payload publishes the payload, and the members receive the frame
+ * unchanged.
  *
- * With `WINDOW_MS`, messages from Redis wait for the next tick of a timer, so that a member gets those of a
- * window in one write: uWebSockets.js joins what is published within one turn of the event loop.
+ * With `WINDOW_MS`, messages from Redis wait for the next tick of a timer, so that a member gets those of a window
+ * in one write: uWebSockets.js combines what is published within one turn of the event loop.
  */
 
 import uws from "uWebSockets.js";

@@ -1,9 +1,9 @@
 import { eventually, type RedisServer, RespConnection } from "@cm/test-kit";
 
-/** The address that `MONITOR` shows for commands executed by a script. */
+/** Matches a line of `MONITOR` about a command that a script executed. */
 const BY_A_SCRIPT = /^\d+\.\d+ \[\d+ lua\]/;
 
-/** Counts the commands sent to Redis while `work` runs, without those executed by scripts. */
+/** Counts the commands that clients send to Redis while `work` runs, without `PING`. */
 export async function countCommands(redis: RedisServer, work: () => Promise<unknown>): Promise<number> {
   const monitor = await RespConnection.open(redis.port);
   const asker = await RespConnection.open(redis.port);

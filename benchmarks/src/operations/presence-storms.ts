@@ -111,7 +111,10 @@ function comingAndGoing(membership: Membership): Operation {
   };
 }
 
-/** Checks the resulting state, so that operations that did not happen are not published as fast ones. */
+/**
+ * Throws `internal` if the store is not in the expected state, because operations that did nothing would look
+ * fast.
+ */
 async function requireState(store: Store, storm: StormResult["storm"]): Promise<void> {
   const expected = storm === "join-storm" ? OPERATIONS + COUNTED : 0;
   const online = await store.counts.of("users");

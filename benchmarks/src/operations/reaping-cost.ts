@@ -10,9 +10,7 @@ import { fillRedis } from "./filled-redis.js";
 export interface ReapingCost {
   readonly connections: number;
   readonly rooms: number;
-  /**
-   * Time from the surviving server's first heartbeat until no data of the dead server is left, in milliseconds.
-   */
+  /** Time from the start of the surviving server's membership until it has cleaned up, in milliseconds. */
   readonly totalMs: number;
   /** Duration of the longest single command during the cleanup, including scripts, from Redis's slow log. */
   readonly longestCommandMs: number;
@@ -94,7 +92,10 @@ async function leaveDead(store: Store): Promise<void> {
   await sleep(300);
 }
 
-/** Repeats a command as another client, to measure how long all other clients wait for a reply. */
+/**
+ * Repeats `PING` as another client, to measure how long clients wait for replies. `stop` resolves with the
+ * durations in milliseconds, in ascending order.
+ */
 function startPings(pinger: RespConnection): { stop(): Promise<number[]> } {
   const durations: number[] = [];
   let isRunning = true;
@@ -116,8 +117,8 @@ function startPings(pinger: RespConnection): { stop(): Promise<number[]> } {
 }
 
 /**
- * Returns the longest duration in a slow log. The third field of an entry is the duration of the command in
- * microseconds.
+ * Returns the longest duration in a slow log in milliseconds, or the log's threshold if the log is empty. The
+ * third field of an entry is the duration of the command in microseconds.
  */
 function longestOf(slowlog: RespReply): number {
   const entries = Array.isArray(slowlog) ? slowlog : [];

@@ -19,7 +19,7 @@ export interface StatisticsCost {
 
 const ASKINGS = 50;
 
-/** Reads every figure of the statistics from a Redis that is filled according to `options`. */
+/** Measures the cost of reading all statistics from a Redis that is filled according to `options`. */
 export async function measureStatistics(options: FillOptions): Promise<StatisticsCost> {
   const redis = await startRedis();
   const onError: OnError = (error) => console.error(error);

@@ -19,7 +19,7 @@ export interface ProbeJob {
 /** A connection to a server from a separate process, which is not delayed by the driver's work. */
 export interface Probe {
   readonly pid: number;
-  /** Starts counting pongs. */
+  /** Starts to record the latency of pongs. */
   begin(): void;
   end(): Promise<PingLatency>;
   stop(): void;
@@ -27,7 +27,7 @@ export interface Probe {
 
 const PROGRAM = fileURLToPath(new URL("./probe-main.js", import.meta.url));
 
-/** Starts a probe. Resolves when its connection is open. */
+/** Starts a probe. Resolves when its connection has joined its room. Rejects if the process ends before. */
 export async function startProbe(job: ProbeJob): Promise<Probe> {
   const child = fork(PROGRAM, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   child.send(job);

@@ -2,23 +2,23 @@ import type { Dialect, DialectSession, SessionPort } from "@cm/load";
 import type { RoomProtocol } from "./room-protocol.js";
 import { RoomSession } from "./room-session.js";
 
-/** How a connection's seat becomes rooms and publishes. */
+/** Options of {@link createRoomDialect}. A connection's placement is the room and the user that the load gives it. */
 export interface RoomDialectOptions {
   /**
-   * Number of rooms that each connection is in, 1 or more: the seat's room and further ones beside it with the
-   * same members. Publishes take turns.
+   * Number of rooms that each connection is in, at least 1: the room of its placement, and further rooms with the
+   * same members. Publishes go to these rooms in turn.
    */
   readonly roomsPerConnection: number;
   /**
-   * Whether publishes go to the one other member of the seat's pair instead of a room. Pairs are rooms of two
-   * with users `load-<n>` whose numbers, in base 36, differ in the lowest bit.
+   * Whether each publish goes to the other member of a room of two instead of the room. The users of such a room
+   * are `load-<n>` with numbers, in base 36, that differ only in the lowest bit.
    */
   readonly direct: boolean;
-  /** Called with each seat's room before it is joined. */
+  /** Called with the room of each connection's placement before it is joined. */
   readonly onRoom?: (room: string) => void;
 }
 
-/** The driver's side of a contender's protocol. */
+/** Creates the driver's side of a contender's protocol. */
 export function createRoomDialect(protocol: RoomProtocol, options: RoomDialectOptions): Dialect {
   return {
     subprotocol: protocol.subprotocol,
@@ -73,7 +73,7 @@ function createDirectSession(protocol: RoomProtocol, user: string, port: Session
   };
 }
 
-/** The other user of a pair: `load-0000` and `load-0001`, `load-0002` and `load-0003`, and so on. */
+/** Returns the other user of a pair: `load-0000` and `load-0001`, `load-0002` and `load-0003`, and so on. */
 export function partnerOf(user: string): string {
   const at = user.lastIndexOf("-") + 1;
   const number = Number.parseInt(user.slice(at), 36);

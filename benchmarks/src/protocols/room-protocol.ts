@@ -25,8 +25,8 @@ export interface RoomProtocol {
   join(room: string, join: number): string;
   publish(room: string, payload: string): string;
   /**
-   * The frame that sends a payload to a user. `undefined`: the contender has no users, and a user is reached
-   * through a room of the user's own.
+   * The frame that sends a payload to a user, or `undefined` if the contender has no users; each user is then
+   * reached through a room of its own.
    */
   readonly send: ((user: string, payload: string) => string) | undefined;
 }

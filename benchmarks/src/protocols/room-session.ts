@@ -1,6 +1,6 @@
 import type { RoomProtocol } from "./room-protocol.js";
 
-/** What a {@link RoomSession} needs from its socket, and whom it notifies. */
+/** The socket of a {@link RoomSession}, and the receiver of its notifications. */
 export interface RoomSessionPort {
   send(text: string): void;
   /** The connection may send requests now. */
@@ -8,7 +8,7 @@ export interface RoomSessionPort {
   failed(code: string): void;
 }
 
-/** The client side of one connection: the greeting, and joins that wait for their answers one after the other. */
+/** The client side of one connection. It sends the greeting, and joins rooms one after the other. */
 export class RoomSession {
   readonly #protocol: RoomProtocol;
   readonly #port: RoomSessionPort;
@@ -34,7 +34,7 @@ export class RoomSession {
     else if (heard.kind === "joined") this.#onJoined();
   }
 
-  /** Joins a room after the joins before it; `done` is called when the server has answered. */
+  /** Joins a room when all earlier joins are done; `done` is called when the server has answered. */
   join(room: string, done: () => void): void {
     this.#rooms.push(room);
     this.#joins.push(done);

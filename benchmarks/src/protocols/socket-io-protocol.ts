@@ -1,7 +1,8 @@
 import type { Heard, RoomProtocol } from "./room-protocol.js";
 
-// Engine.IO packet types 0 (open), 2 (ping), 3 (pong), 4 (message); a 4 is followed by a Socket.IO packet type:
-// 0 (connect), 2 (event) or 3 (ack). Types 2 and 3 are followed by an id and JSON.
+// Engine.IO packet types: 0 (open), 2 (ping), 3 (pong), 4 (message). A 4 is followed by a Socket.IO packet type: 0
+// (connect), 2 (event) or 3 (ack). Events and acks continue with an id, which only events without an ack lack, and
+// JSON.
 const OPEN = "0";
 const PING = "2";
 const PONG = "3";

@@ -19,7 +19,7 @@ export interface BenchResult {
   readonly seconds: number;
   readonly warmupSeconds: number;
   readonly repeats: number;
-  /** Factor applied to each scenario's load; 1: the full load. */
+  /** Factor applied to each scenario's load; 1 is the full load. */
   readonly scale: number;
   readonly scenarios: readonly Scenario[];
   readonly medians: readonly Medians[];

@@ -1,19 +1,22 @@
 import type { FigureRun } from "../figures/figure-run.js";
 import { median } from "./median.js";
 
-/** A figure of a subject over its sound runs, or over all its valid runs if no run is sound. */
+/**
+ * Median and range of a figure over a subject's sound runs, which are valid and were not disturbed, or over all
+ * its valid runs if no run is sound.
+ */
 export interface FigureMedian {
   readonly subject: string;
   readonly title: string;
   readonly median: number;
   readonly low: number;
   readonly high: number;
-  /** Number of valid runs, and of those that were not disturbed. */
+  /** Number of valid runs, and of those among them that were not disturbed. */
   readonly validRuns: number;
   readonly soundRuns: number;
 }
 
-/** A figure of the first subject divided by that of another, in the same turns. */
+/** Median and range, over the turns, of a figure of the first subject divided by that of another in the same turn. */
 export interface FigureRatio {
   readonly title: string;
   readonly subject: string;
@@ -22,7 +25,7 @@ export interface FigureRatio {
   readonly low: number;
   readonly high: number;
   readonly turns: number;
-  /** Number of turns in which one of the two runs was disturbed. */
+  /** Number of turns in which at least one of the two runs was disturbed. */
   readonly doubtfulTurns: number;
 }
 
@@ -52,7 +55,8 @@ function ratioOf(runs: readonly FigureRun[], title: string, subject: string, aga
     if (own.subject !== subject) return [];
     const other = runs.find((run) => run.subject === against && run.repeat === own.repeat);
     const [mine, theirs] = [own.figures[title], other?.figures[title]];
-    // A figure that the other subject has none of, such as memory that did not grow, cannot be divided by.
+    // Leave out figures that the other subject lacks, and divisors that are not positive, such as memory that did
+    // not grow.
     if (other === undefined || mine === undefined || theirs === undefined || theirs <= 0) return [];
     return [{ value: mine / theirs, isDoubtful: own.disturbed || other.disturbed }];
   });

@@ -3,12 +3,15 @@ import { FIGURE_SCENARIOS } from "../figures/figure-scenarios.js";
 import { type FigureRatio, takeFigureMedians, takeFigureRatios } from "./figure-ratios.js";
 import { round, table } from "./tables.js";
 
-/** The text of a figure scenario. */
+/** Returns the description of the figure scenario with this name, or an empty text if there is none. */
 export function figureText(name: string): string {
   return FIGURE_SCENARIOS.find((scenario) => scenario.name === name)?.text ?? "";
 }
 
-/** The ratios of a figure scenario's runs, if several subjects were measured, and then its figures. */
+/**
+ * Returns Markdown tables of one figure scenario's runs: its ratios, if several subjects were measured, and its
+ * figures.
+ */
 export function figureTables(runs: readonly FigureRun[]): string[] {
   const medians = takeFigureMedians(runs);
   const ratios = takeFigureRatios(runs);

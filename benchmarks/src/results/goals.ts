@@ -50,7 +50,8 @@ const RATIO_GOALS: readonly RatioGoal[] = [
   { scenarios: ALL, figure: "server CPU a delivery", against: "socket.io", limit: 0.6, limitIncluded: false },
   { scenarios: ALL, figure: "server CPU a delivery", against: "socket.io-uws", limit: 0.85, limitIncluded: false },
   { scenarios: CALM, figure: "latency p99", against: "minimum", limit: 1.1, limitIncluded: true },
-  // The huge room is left out: its few messages take less time than one tick of the kernel's clock.
+  // The huge room is left out, because its few messages cost Redis less processor time than one tick of the
+  // kernel's clock.
   { scenarios: [...CALM, ...HOT], figure: "Redis CPU a message", against: "minimum", limit: 1, limitIncluded: true },
   // Several messages of a room that are published in one turn of the event loop share a message on the bus.
   { scenarios: ["same-turn"], figure: "Redis CPU a message", against: "minimum", limit: 0.5, limitIncluded: false },
@@ -69,7 +70,7 @@ function saturated(against: ContenderName, limit: number): RatioGoal[] {
   return [{ scenarios: ["saturation"], ...goal }];
 }
 
-/** A goal for a figure of the gateway, or for its ratio to another subject. */
+/** A goal for a figure of the gateway, or for the ratio of this figure to that of another subject. */
 interface FigureGoal {
   readonly scenario: string;
   readonly title: string;
@@ -99,13 +100,13 @@ const MEMORY_LIMIT_BYTES = 250;
 const REAPING_MS = 4_000;
 const LONGEST_COMMAND_MS = 5;
 
-/** Maximum growth of a figure that is to stay flat. */
+/** Maximum ratio of a figure with many servers to the same figure with few, if it is not to grow. */
 const FLAT = 1.1;
 
 /** Maximum number of commands for all statistics of a cluster. */
 const STATISTICS_COMMANDS = 300;
 
-/** Maximum total cost of an operation, relative to the handwritten registry with plain pipelines. */
+/** Maximum duration and processor time of an operation, as multiples of those of the handwritten registry. */
 const STORM_RATIOS: Readonly<Record<StormResult["storm"], number>> = { "join-storm": 1.8, "presence-churn": 1.3 };
 
 /** The results that goals are judged by. */
@@ -180,8 +181,9 @@ function judgeStorms(storms: readonly StormResult[]): Goal[] {
 }
 
 /**
- * Judges the work of a gateway as their number grows: with the same load in all, its share of the messages falls as
- * members / gateways; with the same load for each, a delivery costs the same.
+ * Judges the work of one gateway as the number of gateways grows. If the load of all together stays the same, one
+ * gateway's share of the messages is to be at most members / gateways. If the load of each stays the same, the
+ * cost of a delivery is not to grow.
  */
 function judgeServers(medians: readonly Medians[], scaleOut: readonly ScaleOutResult[]): Goal[] {
   const shares = scaleOut.map(({ gateways, members, receivedMost, published }) => {
@@ -192,7 +194,7 @@ function judgeServers(medians: readonly Medians[], scaleOut: readonly ScaleOutRe
     medians.find(({ scenario, contender }) => scenario === name && contender === "cm"),
   );
   if (few === undefined || many === undefined) return shares;
-  // Compare numbers of servers that are at least that of a room's members, so that rooms are spread alike.
+  // Compare 4 and 8 servers: a room has 4 members, so with both numbers each member is on another server.
   const ratio = many.serverCpuUsPerDelivery / few.serverCpuUsPerDelivery;
   const cautions = [...soundnessOf(few), ...soundnessOf(many)];
   return [...shares, judge("server CPU a delivery, 8 / 4 servers", "servers-grown", ratio, FLAT, true, cautions)];

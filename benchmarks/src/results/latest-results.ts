@@ -3,7 +3,7 @@ import { groupOf, SCENARIOS, type Scenario } from "../scenario.js";
 import type { Measurement } from "../scenario-measurement.js";
 import type { BenchResult } from "./bench-result.js";
 
-/** A result and the name of its readable file. */
+/** A result and the name of its Markdown file. */
 export interface NamedResult {
   readonly name: string;
   readonly result: BenchResult;
@@ -55,7 +55,7 @@ export function chooseLatest(results: readonly NamedResult[], figureScenarios: r
 }
 
 function loadSection(result: BenchResult, group: string): LoadSection | undefined {
-  // The ratios tell the results of the present form from older ones, whose measurements lack figures.
+  // A result without ratios was written by an older build, and its measurements lack figures.
   if (filled(result.ratios) === undefined) return undefined;
   const loads = result.scenarios
     .filter((scenario) => groupOf(scenario) === group)

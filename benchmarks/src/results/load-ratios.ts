@@ -20,7 +20,7 @@ export interface Medians {
   readonly p99Ms: number;
   /** 99th percentile of the ping latency of a connection that is alone in its room. */
   readonly pingP99Ms: number;
-  /** Number of cores that the server used that used the most. */
+  /** Number of cores that the busiest server used. */
   readonly busiestServerCores: number;
   /** Memory of all servers at the end of a run, in MiB. */
   readonly serverMiB: number;
@@ -41,7 +41,7 @@ export interface Ratio {
   readonly high: number;
   /** Number of turns in which both runs were valid. */
   readonly turns: number;
-  /** Number of turns in which other processes used more than a tenth of a core, or a queue grew. */
+  /** Number of turns in which at least one of the two runs was disturbed, saturated, or limited by the driver. */
   readonly doubtfulTurns: number;
 }
 

@@ -36,7 +36,7 @@ export async function describeMachine(redis: RedisServer): Promise<Machine> {
   }
 }
 
-/** Returns the measured commit, followed by `+` if files differ from that commit. */
+/** Returns the measured commit, followed by `+` if files differ from it, or `unknown` if Git knows no commit. */
 export async function describeCommit(): Promise<string> {
   try {
     const { stdout: commit } = await run("git", ["rev-parse", "--short=9", "HEAD"]);

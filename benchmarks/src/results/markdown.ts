@@ -68,7 +68,7 @@ export function toMarkdown(result: BenchResult): string {
   return `${parts.join("\n\n")}\n`;
 }
 
-/** The section of the scenario. */
+/** Formats the section `redis-memory` as Markdown blocks; returns none without a measurement. */
 export function memoryParts(memory: BenchResult["memory"]): string[] {
   if (memory === undefined) return [];
   const { connections, servers, roomMembers, keys, bytesPerConnection } = memory;
@@ -79,7 +79,7 @@ export function memoryParts(memory: BenchResult["memory"]): string[] {
   ];
 }
 
-/** The section of the scenario. */
+/** Formats the section `storms` as Markdown blocks; returns none without a measurement. */
 export function stormParts(storms: BenchResult["storms"]): string[] {
   if (storms.length === 0) return [];
   const names = [...new Set(storms.map(({ storm }) => storm))];
@@ -106,7 +106,7 @@ export function stormParts(storms: BenchResult["storms"]): string[] {
   ];
 }
 
-/** The section of the scenario. */
+/** Formats the section `statistics` as Markdown blocks; returns none without a measurement. */
 export function statisticsParts(statistics: BenchResult["statistics"]): string[] {
   if (statistics.length === 0) return [];
   return [
@@ -124,7 +124,7 @@ export function statisticsParts(statistics: BenchResult["statistics"]): string[]
   ];
 }
 
-/** The section of the scenario. */
+/** Formats the section `reaping` as Markdown blocks; returns none without a measurement. */
 export function reapingParts(reaping: BenchResult["reaping"]): string[] {
   if (reaping === undefined) return [];
   const { connections, rooms, totalMs, longestCommandMs, pingLongestMs, pingP99Ms } = reaping;
@@ -136,7 +136,7 @@ export function reapingParts(reaping: BenchResult["reaping"]): string[] {
   ];
 }
 
-/** The section of the scenario. */
+/** Formats the section `scale-out` as Markdown blocks; returns none without a measurement. */
 export function scaleOutParts(scaleOut: BenchResult["scaleOut"]): string[] {
   const [first] = scaleOut;
   if (first === undefined) return [];
@@ -210,7 +210,7 @@ function everyRun(result: BenchResult): string {
   );
 }
 
-/** The table of figures, goals and verdicts. */
+/** Formats the goals as a Markdown table of figures, goals and verdicts. */
 export function goalTable(goals: readonly Goal[]): string {
   return table(
     ["scenario", "figure", "today", "goal", "", "why"],

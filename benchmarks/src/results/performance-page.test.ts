@@ -41,7 +41,7 @@ function result(day: string, parts: Partial<BenchResult>): NamedResult {
   };
 }
 
-/** A result of a load, whose ratios tell it from results of older builds. */
+/** A result with one load. It has ratios, because results without them count as written by an older build. */
 function loadResult(day: string, cm: number, minimum: number): NamedResult {
   const measurements = [measurement("cm", cm), measurement("minimum", minimum)];
   const ratio = {

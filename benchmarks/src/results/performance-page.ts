@@ -19,8 +19,8 @@ export interface PerformancePage {
 }
 
 /**
- * Formats the page: the goals, and then for each scenario its newest measurement, the ratios before the figures
- * that they were calculated from.
+ * Formats the page: first the goals, then the newest measurement of each scenario, with the ratios before the
+ * figures that they are calculated from.
  */
 export function toPerformancePage(latest: LatestResults): PerformancePage {
   const charts = new Map<string, BarChart>();
@@ -60,7 +60,7 @@ function goalsOf({ loads, figures, memory, reaping, storms, statistics, scaleOut
   });
 }
 
-/** Says which run the figures of a section are from. */
+/** Returns a sentence that says which run a section's figures are from, and with `turns` also its load and length. */
 function sourceOf({ name, result }: NamedResult, turns: boolean): string {
   const { machine, startedAt, commit, scale, repeats, seconds, warmupSeconds } = result;
   return (
@@ -139,7 +139,7 @@ function mediansTable(measurements: readonly Measurement[]): string {
   return table(["", ...columns], rows);
 }
 
-/** A figure that older results do not have. */
+/** Formats a figure, which is `NaN` if an older build did not measure it. */
 function known(value: number): string {
   return Number.isNaN(value) ? "-" : round(value);
 }
@@ -166,7 +166,10 @@ function cell(ratio: Ratio | undefined): string {
   return `**${round(ratio.median)}** (${round(ratio.low)} to ${round(ratio.high)}${doubt})`;
 }
 
-/** The first figure of each load: bars of its medians, with the ratio of the gateway to each. */
+/**
+ * Returns a chart of each load's first figure: one bar for the median of each contender, with the gateway's ratio
+ * to it.
+ */
 function loadChart({ name, loads }: LoadSection): BarChart {
   const [figure = "server CPU a delivery"] = figuresOf(name);
   const isSaturated = figure !== "server CPU a delivery";

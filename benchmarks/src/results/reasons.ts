@@ -25,15 +25,18 @@ type Reason = (missed: Missed, evidence: Evidence) => string | undefined;
 const REASONS: readonly Reason[] = [windowItself, timeInUserMode, pingOfTheMinimum, joinOfTheMinimum, bytesByKind];
 
 /**
- * The reasons why a goal is missed, as far as measurements tell them. The text is made from the measurements, so
- * that it changes with the figures; add a function to {@link REASONS} where a further measurement tells why.
+ * Returns the reasons why a goal is missed, as far as measurements show them, or `undefined` if they show none. To
+ * show a reason from a further measurement, add a function to {@link REASONS}.
  */
 export function reasonFor(missed: Missed, evidence: Evidence): string | undefined {
   const reasons = REASONS.flatMap((reason) => reason(missed, evidence) ?? []);
   return reasons.length === 0 ? undefined : reasons.join("; ");
 }
 
-/** A window for all rooms and rates is what the minimum would save at most. */
+/**
+ * Compares the handwritten minimum with the same server with a window, which shows how much a window can save at
+ * most.
+ */
 function windowItself({ scenario, figure }: Missed, evidence: Evidence): string | undefined {
   if (figure !== "server CPU a delivery / minimum") return undefined;
   const minimum = of(evidence, scenario, "minimum");
@@ -43,7 +46,10 @@ function windowItself({ scenario, figure }: Missed, evidence: Evidence): string 
   return `the minimum with a window of 10 ms for every message needs ${round(ratio)} of the minimum itself`;
 }
 
-/** Where the kernel's share, which is mostly that of writes, is about the same, the rest is this project's code. */
+/**
+ * Splits the processor time into user mode and kernel. The kernel's part is mostly that of writes. If it is about
+ * equal for both contenders, the rest of the difference is this project's code.
+ */
 function timeInUserMode({ scenario, figure }: Missed, evidence: Evidence): string | undefined {
   const against = /^(?:server CPU a delivery|deliveries a second of a server core) \/ (.+)$/.exec(figure)?.[1];
   const own = of(evidence, scenario, "cm");

@@ -14,7 +14,7 @@ export interface ScaleOutResult {
   readonly receivedMost: number;
   /** Number of messages that arrived over the bus at all gateways together. */
   readonly receivedAll: number;
-  /** Number of frames received by the clients of all gateways. */
+  /** Number of messages received by the clients of all gateways. */
   readonly delivered: number;
   /** Whether nothing was lost or duplicated. */
   readonly valid: boolean;

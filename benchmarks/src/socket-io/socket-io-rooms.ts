@@ -1,6 +1,6 @@
 import type { Server } from "socket.io";
 
-/** Serves the rooms with socket.io; both HTTP servers run this application. */
+/** Serves rooms with socket.io. The servers on Node's HTTP server and on uWebSockets.js both run it. */
 export function serveRooms(io: Server): void {
   io.on("connection", (socket) => {
     socket.on("join", async (room: string, answer: () => void) => {

@@ -34,7 +34,7 @@ export class BenchClient {
     );
   }
 
-  /** Resolves when the connection may send requests. Rejects with `unavailable`. */
+  /** Resolves when the connection may send requests. Rejects with `unavailable` if it fails before. */
   static open(protocol: RoomProtocol, url: string, user: string): Promise<BenchClient> {
     return new Promise((resolve, reject) => {
       const client: BenchClient = new BenchClient(protocol, new URL(url), user, () => resolve(client));

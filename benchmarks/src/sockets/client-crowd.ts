@@ -69,7 +69,7 @@ async function inParallel(
   return took;
 }
 
-/** The value that a share of the values lie at or below. */
+/** Returns the value that a share of the values, from 0 to 1, is less than or equal to; `NaN` without values. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((left, right) => left - right);
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;

@@ -10,19 +10,22 @@ const CONNECTIONS = 500;
 const JOINS = 20;
 const ROOMS = 500;
 
-/** Number of connections that are opened, and join the same number of rooms, before anything is measured. */
+/** Number of connections that open and join `JOINS` rooms each before anything is measured. */
 const WARM_UP_CONNECTIONS = 200;
 
-/** Numbers of other rooms that connections are in when they join one more. The gateway's default maximum is 100. */
+/** How many other rooms connections are in when they join one more. The gateway's default maximum is 100 rooms. */
 const OTHER_ROOMS = [0, 10, 99];
 
-/** Number of these connections. The clock of processor time ticks every 10 ms, so fewer joins could not be measured. */
+/**
+ * Number of connections that join one more room, for each entry of `OTHER_ROOMS`. The clock of processor time
+ * ticks every 10 ms, so fewer joins could not be measured.
+ */
 const CONNECTIONS_IN_OTHER_ROOMS = 1_000;
 
 /** Time for a server to finish what it began, in milliseconds. */
 const SETTLE_MS = 1_000;
 
-/** Figure that has a goal. */
+/** Title of the figure that has a goal. */
 export const SERVER_CPU_A_JOIN = "server CPU us a join";
 
 /** The cost of connections and joins through sockets, on an otherwise idle server. */
@@ -43,7 +46,7 @@ async function measure(subject: string, { redis, scale }: FigureContext): Promis
   const [warm, crowd] = crowds;
   try {
     if (warm === undefined || crowd === undefined) throw new Error("There are two crowds.");
-    // Load the code first: functions that have run some thousand times are compiled.
+    // Warm up first: V8 compiles functions that have run some thousand times.
     await warm.open(WARM_UP_CONNECTIONS, WARM_UP_CONNECTIONS);
     await warm.join(JOINS, WARM_UP_CONNECTIONS, (client, join) => `warm-${(client * JOINS + join) % ROOMS}`);
     const connections = Math.max(10, Math.round(CONNECTIONS * scale));
@@ -86,7 +89,10 @@ async function measure(subject: string, { redis, scale }: FigureContext): Promis
   }
 }
 
-/** The processor time of one more join, of connections that are in other rooms already. */
+/**
+ * Returns the server's processor time for one more join of a connection that is in `others` rooms, in
+ * microseconds.
+ */
 async function joinCpuUs(
   crowd: ClientCrowd,
   pid: number,
@@ -95,7 +101,7 @@ async function joinCpuUs(
   try {
     await crowd.open(connections, 100);
     await crowd.join(others, 100, (client, join) => `room-${(client + join) % ROOMS}`);
-    // What was begun for the connections and their other rooms must not count.
+    // The server's remaining work for the opened connections and their other rooms must not count.
     await sleep(SETTLE_MS);
     const meter = new CpuMeter([pid]);
     const took = await crowd.join(1, connections, (client) => `room-${(client + others) % ROOMS}`);

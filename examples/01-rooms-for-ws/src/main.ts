@@ -1,6 +1,6 @@
 /*
- * Rooms across two processes whose sockets are the `ws` package's: `server.ts` is one of them.
- * The router only asks for three functions that know the sockets of the process; Redis is between.
+ * Rooms across two processes with sockets of the `ws` package; each runs `server.ts`. The router needs only three
+ * functions of a process, which deliver to its sockets. Redis connects the processes.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";

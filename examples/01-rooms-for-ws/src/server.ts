@@ -1,6 +1,6 @@
 /*
- * One process: a plain server of the `ws` package. Each client is in the room that the path
- * names, and what it sends goes to all members of the room, on all processes.
+ * One of the processes: a plain server of the `ws` package. The path of a client's URL names its room, and what
+ * the client sends goes to all members of the room, on all processes.
  */
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -9,7 +9,7 @@ import { createRedisStore } from "@cm/redis-store";
 import { createRouter } from "@cm/router";
 import { type WebSocket, WebSocketServer } from "ws";
 
-const serverId = `server-${process.pid}`; // Unlike any other living server's; on several machines take the host's name too.
+const serverId = `server-${process.pid}`; // Must differ from the ids of all other live servers; on several machines, include the host's name.
 const store = createRedisStore({
   url: process.env.REDIS_URL ?? "redis://127.0.0.1:6379",
   prefix: process.env.REDIS_PREFIX ?? "cm",
@@ -22,7 +22,7 @@ const local: LocalDelivery = {
     const text = Buffer.from(frame).toString();
     for (const socket of rooms.get(room) ?? []) socket.send(text);
   },
-  // Stubs: this server knows rooms alone, and messages to a connection or a user are not found here.
+  // Not used, because this server sends messages only to rooms, not to a connection or a user.
   toConnection: () => false,
   toUser: () => 0,
 };
@@ -31,7 +31,7 @@ await router.start();
 
 const server = new WebSocketServer({ port: Number(process.env.PORT ?? 3001), host: "127.0.0.1", maxPayload: 16_384 });
 server.on("connection", (socket, request) => {
-  socket.on("error", () => undefined); // Such as a message that is too large; `ws` closes the socket.
+  socket.on("error", () => undefined); // For example, a message is too large; `ws` then closes the socket.
   const [room = "/"] = (request.url ?? "/").split("?");
   router.enter(room).then(
     () => {
@@ -49,7 +49,7 @@ server.on("connection", (socket, request) => {
   );
 });
 await once(server, "listening");
-console.log(`listening on ${(server.address() as AddressInfo).port}`); // An object, since it listens on TCP.
+console.log(`listening on ${(server.address() as AddressInfo).port}`); // An object, because the server listens on TCP.
 
 process.once("SIGTERM", async () => {
   for (const client of server.clients) client.terminate();

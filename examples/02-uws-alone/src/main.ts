@@ -1,6 +1,6 @@
 /*
- * The transport alone: a chat room on one server, with a limit on connections, bounded
- * buffers for slow readers and an authentication that takes its time.
+ * The transport alone: a chat room on one server, with a limit on connections, bounded buffers for slow readers
+ * and asynchronous authentication.
  */
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -16,7 +16,7 @@ const server = createUwsServer<{ readonly since: Date }>({
   maxConnections: 1_000,
   nextConnectionId: () => ids.next(),
   async authenticate({ query }) {
-    await sleep(5); // As a look-up somewhere would.
+    await sleep(5); // Stands for a look-up in another system.
     const name = new URLSearchParams(query).get("name");
     if (name === null) throw new CmError("unauthorized", "Who are you?");
     return { userId: name, data: { since: new Date() } };
@@ -40,7 +40,7 @@ const { port } = await server.start();
 async function join(name: string): Promise<WebSocket> {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/ws?name=${name}`, "chat.v1");
   const [welcome] = await Promise.race([once(socket, "message"), once(socket, "close").then(() => [])]);
-  // A client comes back, whatever ended its connection.
+  // The connection closed before the welcome: connect again, as any client should.
   if (welcome === undefined) return join(name);
   console.log(String(welcome));
   return socket;

@@ -1,6 +1,6 @@
 /*
- * Who is where, without any socket or message: two servers write their connections into a
- * store, each reads what both wrote, and when one goes its part goes with it.
+ * The registry alone, without sockets and messages: two servers write their connections into a store, and each
+ * reads those of both. When one server shuts down, its connections are removed.
  */
 import { createMembership, type Membership } from "@cm/membership";
 import { connectionIdsOf, createConnectionIdSource, type Store } from "@cm/protocol";
@@ -11,7 +11,7 @@ async function startServer(serverId: string): Promise<{ readonly store: Store; r
   const membership = createMembership({
     ids: createConnectionIdSource({ serverId }),
     store,
-    // A router would open the room's channel here.
+    // A router would subscribe to the room's channel here.
     interest: { enter: async () => undefined, exit: () => undefined },
     onError: (error, { stage }) => console.error(stage, error),
   });

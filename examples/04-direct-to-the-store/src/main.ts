@@ -1,6 +1,6 @@
 /*
- * The store alone, as a base for other programs: a lease that one holder has at a
- * time, and a bus whose subscription is live when the call returns.
+ * The store alone, as a base for other programs: a lease that only one process holds at a time, and a bus whose
+ * subscription receives messages as soon as `subscribe` resolves.
  */
 import { isCmError, randomBase36, type ServerRegistration } from "@cm/protocol";
 import { openStore } from "./store.js";

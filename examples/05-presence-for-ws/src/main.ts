@@ -1,7 +1,7 @@
 /*
- * Presence for a server of one's own on the `ws` package, no gateway and no router. The
- * server writes its sockets through a membership; presence reads what all servers wrote and
- * tells what changes. Clients send `{"status": ...}` and get a line for whom they watch.
+ * Presence for your own server on the `ws` package, without gateway and router. The server registers its
+ * connections through a membership; `@cm/presence` reads the connections of all servers and reports changes.
+ * Clients send `{"status": ...}`, and get a line for each change of the user whom they watch.
  */
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -30,7 +30,8 @@ async function startServer(serverId: string): Promise<PresenceServer> {
     ids: createConnectionIdSource({ serverId }),
     store,
     interest: { enter: async () => undefined, exit: () => undefined },
-    // A user who reloads the page is back long before.
+    // Time until a user without a connection goes offline, in milliseconds. Choose it longer than a page takes to
+    // reload.
     offlineGraceMs: 200,
     onError: (error, { stage }) => console.error(stage, error),
   });
@@ -45,7 +46,7 @@ async function startServer(serverId: string): Promise<PresenceServer> {
     await membership.open({ connectionId, userId: query.get("user") ?? "", metadata: "here" });
     await membership.join(connectionId, "lobby");
     const take = async (text: string): Promise<void> => {
-      const { status } = JSON.parse(text) as { status: unknown }; // Whatever it is, it is only shown.
+      const { status } = JSON.parse(text) as { status: unknown }; // Not checked, because it is only displayed.
       await membership.update(connectionId, status);
     };
     socket.on("message", (data) => void take(String(data)).catch(() => socket.close(1008)));
@@ -63,11 +64,11 @@ async function startServer(serverId: string): Promise<PresenceServer> {
 
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   server.on("connection", (socket, request) => {
-    socket.on("error", () => undefined); // Such as a message that is too large; `ws` closes the socket.
+    socket.on("error", () => undefined); // For example, a message is too large; `ws` then closes the socket.
     serve(socket, request.url ?? "/").catch(() => socket.close(1011));
   });
   await once(server, "listening");
-  const { port } = server.address() as AddressInfo; // Listening on TCP.
+  const { port } = server.address() as AddressInfo; // An object, because the server listens on TCP.
   return {
     url: `ws://127.0.0.1:${port}`,
     presence,

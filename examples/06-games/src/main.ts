@@ -1,6 +1,6 @@
 /*
- * Players, spectators and a game's life on two servers, without any socket: what handlers
- * hear, what is known everywhere, and what becomes of the players of a server that closes.
+ * Players, spectators and one game on two servers, without sockets: the events that handlers receive, the state
+ * that each server reads, and how players leave when their server closes.
  */
 import { type ConnectionManager, createConnectionManager } from "@cm/connection-manager";
 import type { GameEvent } from "@cm/protocol";
@@ -11,7 +11,7 @@ const tokyoStore = await openStore();
 const berlin = await createConnectionManager({ store: berlinStore, serverInstance: "berlin" });
 const tokyo = await createConnectionManager({ store: tokyoStore, serverInstance: "tokyo" });
 
-/** Resolves when the manager's handlers heard of something. */
+/** Resolves with the next event of this type that the manager's handlers receive. */
 function heard(manager: ConnectionManager, type: string): Promise<GameEvent> {
   return new Promise((resolve) => {
     const off = manager.onGameEvent("chess", (event) => {
@@ -23,7 +23,7 @@ function heard(manager: ConnectionManager, type: string): Promise<GameEvent> {
 }
 
 // #region game
-// A server would hand each event to its own sockets that are in the game.
+// A real server would send each event to its own sockets that are in the game.
 const announcer = tokyo.onGameEvent("chess", ({ type, userId = "nobody", serverInstance }) => {
   console.log(`tokyo hears: ${type} of ${userId}, from ${serverInstance}`);
 });

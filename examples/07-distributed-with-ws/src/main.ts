@@ -1,6 +1,6 @@
 /*
- * Sockets across two servers of the `ws` package: rooms, direct messages, and who is gone.
- * The connection manager knows them through `@cm/server-ws`, and does the rest.
+ * Rooms, direct messages and departures across two servers of the `ws` package. Each server registers its sockets
+ * with a connection manager, which does the rest.
  */
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -10,12 +10,12 @@ import { createLocalConnectionManager } from "@cm/server-ws";
 import WebSocket, { WebSocketServer } from "ws";
 import { openStore } from "./store.js";
 
-/** What this chat's clients send, and are told first. */
+/** The messages of a client, and the first message to it. */
 type FromClient = { readonly say: string };
 type Welcome = { readonly type: "welcome"; readonly connectionId: string };
 
 async function startServer(serverId: string) {
-  const store = await openStore(); // Or leave it out, and give `redisUrl` below.
+  const store = await openStore(); // Or pass `redisUrl` instead of `store` below.
   // #region server
   const manager = await createDistributedConnectionManager(createLocalConnectionManager(), {
     store,
@@ -26,14 +26,14 @@ async function startServer(serverId: string) {
 
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   server.on("connection", (socket, request) => {
-    socket.on("error", () => undefined); // Such as a message that is too large; `ws` closes the socket.
+    socket.on("error", () => undefined); // For example, a message is too large; `ws` then closes the socket.
     welcome(socket, request.url ?? "/").catch(() => socket.close(1008, "refused"));
   });
 
   async function welcome(socket: WebSocket, path: string): Promise<void> {
     const query = new URL(path, "ws://localhost").searchParams;
     const [user, token] = [query.get("user") ?? "", query.get("token") ?? ""];
-    // What the client says first may come before the answer of the store.
+    // Clients must wait for the welcome: until the store has answered, nobody listens to their messages.
     const connectionId = await manager.registerConnection(socket, user, token);
     await manager.joinRoom(connectionId, "lobby");
     const take = async (text: string): Promise<void> => {
@@ -46,12 +46,12 @@ async function startServer(serverId: string) {
   // #endregion
 
   await once(server, "listening");
-  const { port } = server.address() as AddressInfo; // Listening on TCP.
+  const { port } = server.address() as AddressInfo; // An object, because the server listens on TCP.
   return {
     manager,
     url: `ws://127.0.0.1:${port}`,
     async close() {
-      await manager.shutdown(); // Closes the sockets with 4201: come back, to another server.
+      await manager.shutdown(); // Closes the sockets with 4201, which asks clients to reconnect to another server.
       server.close();
       await store.close();
     },
@@ -80,7 +80,7 @@ console.log(`a direct message was ${outcome}:`, JSON.stringify(await heard));
 const { totalConnections, activeServers, localConnections } = await one.manager.getDistributedStats();
 console.log(`${totalConnections} connections on ${activeServers} servers, ${localConnections} of them here`);
 
-// Who is gone is told from a moment after a room's first join on: its members are read once.
+// Departures are announced once the room's members have been read, a moment after its first join.
 await sleep(1_000);
 heard = bob.next();
 ann.socket.close();

@@ -1,6 +1,6 @@
 /*
- * Sockets across two servers of uWebSockets.js, each with an App of its own: rooms are native
- * topics, and a client that does not read is closed before it can miss anything.
+ * Rooms across two servers of uWebSockets.js, each with its own App. Rooms are native topics, and a client that
+ * does not read is closed before it can miss a message.
  */
 
 import uws from "uWebSockets.js";
@@ -11,13 +11,13 @@ import { createLocalConnectionManager } from "@cm/server-uws";
 import WebSocket from "ws";
 import { openStore } from "./store.js";
 
-/** What a socket of this App carries. */
+/** The user data of this App's sockets. */
 interface Caller {
   readonly user: string;
 }
 
 async function startServer(serverId: string) {
-  const store = await openStore(); // Or leave it out, and give `redisUrl` below.
+  const store = await openStore(); // Or pass `redisUrl` instead of `store` below.
   const app = uws.App();
   const local = createLocalConnectionManager<Caller>({ app, maxConnections: 1_000 });
   const manager = await createDistributedConnectionManager(local, {
@@ -30,7 +30,7 @@ async function startServer(serverId: string) {
     "/ws",
     local.behavior({
       upgrade(res, req, context) {
-        // A request lives only as long as this call; know your users before you believe this.
+        // The request is valid only during this call. Authenticate your users instead of trusting the query.
         const caller: Caller = { user: req.getQuery("user") ?? "" };
         const [key, protocol, extensions] = [
           req.getHeader("sec-websocket-key"),
@@ -45,11 +45,11 @@ async function startServer(serverId: string) {
           await manager.joinRoom(id, "lobby");
           await manager.sendToConnection(id, { type: "welcome" });
         } catch {
-          // Where the socket has closed meanwhile, there is nothing to close.
+          // Nothing to do if the socket has closed meanwhile.
         }
       },
       message(socket, message) {
-        // The bytes live only as long as this call.
+        // The bytes are valid only during this call.
         const text = Buffer.from(message).toString();
         const { user } = socket.getUserData();
         manager.broadcastToRoom("lobby", { type: "chat", from: user, text }).catch(console.error);
@@ -91,7 +91,7 @@ console.log("bob heard:", JSON.stringify(await heard));
 
 console.log("to all devices of bob:", await one.manager.sendToUser("bob", { type: "ping" }));
 
-// Ann reads no more. What is sent to the room waits for her, up to a bound.
+// Ann stops reading. Messages to the room are buffered for her, up to a limit.
 ann.socket.pause();
 while (one.local.stats().slowConsumersClosed === 0) {
   await one.manager.broadcastToRoom("lobby", "x".repeat(60_000));

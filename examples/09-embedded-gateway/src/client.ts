@@ -1,6 +1,6 @@
 /*
- * Logs a user in, connects with the cookie, as a browser does by itself, and joins a room. A line that is typed
- * goes to the room.
+ * Logs a user in, connects with the cookie, as a browser would, and joins a room. Each line of the input is
+ * published to the room.
  */
 import { once } from "node:events";
 import { createInterface } from "node:readline";

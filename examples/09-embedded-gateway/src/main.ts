@@ -1,19 +1,20 @@
-/*
- * A process of `server.ts`, with two processes of `client.ts`: bob is refused where ann may join and publish.
- */
+/* Runs `server.ts`, and `client.ts` for two users: ann may join the room and publish, and bob is refused. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import WebSocket from "ws";
 
-/** Starts a program of this folder, and prints its lines. Resolves with the first line that has `text` in it. */
+/**
+ * Starts a program of this folder and prints its lines. `line(text)` resolves with the next line that contains
+ * `text`, and rejects if the program ends before.
+ */
 function start(file: string, ...args: string[]) {
   const child: ChildProcess = spawn(process.execPath, [fileURLToPath(new URL(file, import.meta.url)), ...args], {
     stdio: ["pipe", "pipe", "inherit"],
     env: { ...process.env, PORT: "0" },
   });
-  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream }); // Piped, as `stdio` says.
+  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream }); // Not null, because `stdio` says "pipe".
   lines.on("line", (line) => console.log(line));
   const line = (text: string): Promise<string> =>
     new Promise((resolve, reject) => {

@@ -11,9 +11,9 @@ const sessions = new Map<string, string>(); // Cookie value → user. A real sto
 // #region gateway
 const gateway = createGateway({
   port: Number(process.env.PORT ?? 3000),
-  redisUrl: process.env.REDIS_URL, // Not set: this process alone, in memory.
+  redisUrl: process.env.REDIS_URL, // If it is not set, this process works alone, in memory.
   redisPrefix: process.env.REDIS_PREFIX,
-  allowedOrigins: [process.env.ORIGIN ?? "http://localhost:3000"], // Pages that may connect: a browser sends the cookie whichever page connects.
+  allowedOrigins: [process.env.ORIGIN ?? "http://localhost:3000"], // Origins of pages that may connect; a browser sends the cookie for any page.
   routes: {
     // The body is the user's name. A real login requires more than a name.
     "POST /login": ({ body }) => {
@@ -42,6 +42,6 @@ const { port } = await gateway.start();
 console.log(`listening on ${port}`);
 
 process.once("SIGTERM", async () => {
-  await gateway.drain(); // Asks the clients to reconnect, which then reach another process.
+  await gateway.drain(); // Asks the clients to reconnect; they then reach another process.
   await gateway.close();
 });

@@ -1,6 +1,4 @@
-/*
- * A process of `server.ts`, asked over HTTP before, while and after a user is connected to it.
- */
+/* Runs `server.ts`, and asks it over HTTP for a user's presence before, during and after the user's connection. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";

@@ -1,6 +1,6 @@
 /*
- * One of any number of processes: a Fastify application with WebSockets on its port. A connected user is
- * online, and every process answers who is.
+ * One of any number of processes: a Fastify application with WebSockets on its port. Connected users are online,
+ * and every process can answer who is online.
  */
 import type { AddressInfo } from "node:net";
 import { createNode, type Node } from "@cm/node";
@@ -12,7 +12,7 @@ const app = Fastify();
 const sockets = createWsServer<undefined>({
   server: app.server,
   subprotocols: ["presence.v1"],
-  // The place for your login: what it throws refuses the client.
+  // Put your login here. If this function throws, the client is refused.
   authenticate: ({ query }) => ({ userId: new URLSearchParams(query).get("user") ?? "guest", data: undefined }),
   nextConnectionId: () => node.membership.nextConnectionId(),
   handler: {
@@ -30,10 +30,10 @@ const sockets = createWsServer<undefined>({
   onError: (error, { stage }) => console.error(stage, error),
 });
 const node: Node = createNode({
-  redisUrl: process.env.REDIS_URL, // Not set: this process alone, in memory.
+  redisUrl: process.env.REDIS_URL, // If it is not set, this process works alone, in memory.
   prefix: process.env.REDIS_PREFIX, // The same in all processes; `cm` by default.
   local: sockets,
-  offlineGraceMs: Number(process.env.OFFLINE_GRACE_MS ?? 5_000), // A reload within this time is no change.
+  offlineGraceMs: Number(process.env.OFFLINE_GRACE_MS ?? 5_000), // A user who reloads the page within this time stays online.
   parts: [sockets],
   onExpelled: () => process.exit(1), // Another process took this one's id; a process manager restarts this process.
 });
@@ -55,15 +55,15 @@ app.get<{ Params: { user: string } }>("/presence/:user", async ({ params }) => {
 });
 app.get<{ Querystring: { cursor?: string } }>("/online", async ({ query }) => {
   const { items, cursor } = await node.presence.online({ limit: 100, cursor: query.cursor });
-  return { users: items.map(({ userId }) => userId), next: cursor }; // `?cursor=` with `next` asks for more.
+  return { users: items.map(({ userId }) => userId), next: cursor }; // Pass `next` as `?cursor=` to get the next page.
 });
 
 await node.start();
 await app.listen({ port: Number(process.env.PORT ?? 3001), host: "127.0.0.1" });
-console.log(`listening on ${(app.server.address() as AddressInfo).port}`); // An object, since it listens on TCP.
+console.log(`listening on ${(app.server.address() as AddressInfo).port}`); // An object, because the server listens on TCP.
 
 process.once("SIGTERM", async () => {
-  await node.drain({ overMs: 1_000 }); // Asks the clients to reconnect, in waves over this time.
+  await node.drain({ overMs: 1_000 }); // Asks the clients to reconnect, in waves within this time.
   await node.close();
   await app.close();
 });

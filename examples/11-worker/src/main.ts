@@ -1,6 +1,6 @@
 /*
- * A worker: a process without sockets publishes to rooms and asks who is online. `server` stands
- * for a process with sockets, which would hand its frames to them.
+ * A worker: a process without sockets that publishes to rooms and asks who is online. `server` stands for a
+ * process with sockets, to which it would deliver the frames.
  */
 import { createNode } from "@cm/node";
 import { openStore } from "./store.js";
@@ -38,7 +38,7 @@ do {
   cursor = page.cursor;
 } while (cursor !== undefined);
 // #endregion
-await worker.close(); // Until then the process does not end.
+await worker.close(); // Until this call, the worker keeps the process alive.
 console.log(await heard);
 
 await server.close();

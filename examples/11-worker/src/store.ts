@@ -4,7 +4,7 @@ import { createRedisStore } from "@cm/redis-store";
 
 const hub = createMemoryHub();
 
-/** A store for one server: Redis where `REDIS_URL` is set, else memory shared within this process. */
+/** Starts a store for one server: on Redis if `REDIS_URL` is set, otherwise in memory that this process shares. */
 export async function openStore(): Promise<Store> {
   const url = process.env.REDIS_URL;
   const store =

@@ -1,6 +1,7 @@
 /*
- * What a router needs of a store, of one's own: a bus (`tcp-bus.ts`), and where a user's connections
- * are looked up. Two routers exchange messages over it, without Redis. `npm test` proves that it is a bus.
+ * The two things that a router needs of a store, written by hand: a bus (`tcp-bus.ts`), and a look-up of users'
+ * connections. Two routers exchange messages over the bus, without Redis. `npm test` runs the contract suite on
+ * the bus.
  */
 import { createRouter, type Router } from "@cm/router";
 import { startHub, TcpBus } from "./tcp-bus.js";

@@ -1,7 +1,7 @@
 /*
- * A bus of one's own: a hub on TCP, and clients that keep the promises of the contract `Bus`. Each
- * line is a JSON array. The hub sends every message to all subscribers, the publisher among
- * them, in the order in which it took them.
+ * A bus of your own: a hub on TCP, and clients that keep the promises of the contract `Bus`. Each line is a JSON
+ * array. The hub sends each message to all subscribers of its channel, including the publisher, in the order in
+ * which it received the messages.
  */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
@@ -14,11 +14,11 @@ type Line =
   | ["done"]
   | ["message", string, string];
 
-/** Calls back for each line; what is no line of this protocol ends the connection. */
+/** Calls `take` for each line. Closes the connection if a line is not JSON or `take` throws. */
 function onLine(socket: Socket, take: (line: Line) => void): void {
   createInterface({ input: socket }).on("line", (text) => {
     try {
-      take(JSON.parse(text) as Line); // Both ends are this file.
+      take(JSON.parse(text) as Line); // The cast is safe: both ends are this file.
     } catch {
       socket.destroy();
     }
@@ -43,12 +43,12 @@ export async function startHub(): Promise<{ readonly port: number; readonly serv
       if (kind === "unsubscribe") subscribers.delete(socket);
       if (subscribers.size === 0) channels.delete(channel);
       if (kind === "publish") for (const each of subscribers) write(each, ["message", channel, line[2]]);
-      // In the order of the requests: the first answer is for the oldest of them.
+      // Answers have the order of the requests, so each is for the oldest request that waits.
       write(socket, ["done"]);
     });
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
-  return { port: (server.address() as AddressInfo).port, server }; // Listening on TCP.
+  return { port: (server.address() as AddressInfo).port, server }; // An object, because the server listens on TCP.
 }
 
 // #region bus
@@ -95,7 +95,7 @@ export class TcpBus implements Bus {
     let isOpen = true;
     return {
       close: async () => {
-        // The channel may have another subscription by the second call.
+        // A second call does nothing, because the channel may have another subscription by now.
         if (!isOpen) return;
         isOpen = false;
         this.#handlers.delete(key);

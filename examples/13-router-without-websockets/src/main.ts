@@ -1,6 +1,6 @@
 /*
- * The router on another transport: clients listen over server-sent events, and publish with POST.
- * The router does not know what a WebSocket is.
+ * The router on another transport: clients listen over server-sent events, and publish with POST. The router does
+ * not need WebSockets.
  */
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
@@ -29,7 +29,7 @@ const server = createServer(async (request, response) => {
   const room = request.url ?? "/";
   if (request.method === "POST") {
     const [body] = await once(request, "data");
-    await router.toRoom(room, body as Buffer); // Of one chunk: a real one bounds and collects it.
+    await router.toRoom(room, body as Buffer); // A body of one chunk; a real server collects all chunks and limits their size.
     response.writeHead(204).end();
     return;
   }
@@ -42,7 +42,7 @@ const server = createServer(async (request, response) => {
   response.writeHead(200, { "content-type": "text/event-stream" }).write(": you are in\n\n");
 }).listen(0, "127.0.0.1");
 await once(server, "listening");
-const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/lobby`; // Listening on TCP.
+const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/lobby`; // An object, because the server listens on TCP.
 
 const abort = new AbortController();
 const events = await fetch(url, { signal: abort.signal });

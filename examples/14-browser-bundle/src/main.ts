@@ -1,6 +1,4 @@
-/*
- * Bundles the page's code as a browser gets it, and runs it where there is nothing of Node.js.
- */
+/* Bundles the page's code for browsers, and runs it in a context that has nothing of Node.js. */
 import { createContext, runInContext } from "node:vm";
 import { build } from "esbuild";
 
@@ -8,7 +6,7 @@ const { outputFiles } = await build({
   entryPoints: [new URL("./page.js", import.meta.url).pathname],
   bundle: true,
   minify: true,
-  platform: "browser", // A module of Node.js would fail the build.
+  platform: "browser", // The build fails if the code imports a module of Node.js.
   format: "iife",
   globalName: "cm",
   write: false,

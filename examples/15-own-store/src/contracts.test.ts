@@ -3,7 +3,7 @@ import { createHubStore } from "./client/hub-store.js";
 import { startHub } from "./hub/hub.js";
 
 describeStoreContracts("a store of one's own", async () => {
-  // The clock can be put forward, so that no test waits for a lease to run out.
+  // The hub's clock can be advanced, so that no test waits for a lease to expire.
   let aheadMs = 0;
   const hub = await startHub(() => Math.floor(performance.timeOrigin + performance.now()) + aheadMs);
   return createStoreHarness({

@@ -1,7 +1,6 @@
 /*
- * A store of one's own: a hub that holds everything (`hub/`), and stores that ask it over TCP
- * (`client/`). Two servers share it here as they would share Redis. `npm test` proves that it is a store:
- * it runs the suites that the stores of cm pass.
+ * A store of your own: a hub that holds everything (`hub/`), and stores that ask it over TCP (`client/`). Two
+ * servers share the hub here as they would share Redis. `npm test` runs the contract suites on the store.
  */
 import { createMembership, type Membership } from "@cm/membership";
 import { createConnectionIdSource, type Store } from "@cm/protocol";

@@ -1,7 +1,7 @@
-/** How many partitions rooms and users are cut into. */
+/** Number of partitions of rooms, and also of users. */
 export const PARTITIONS = 8;
 
-/** The partition of a room or user: the same for the hub and all stores. */
+/** Returns the partition of a room or user, which is the same in the hub and in all stores. */
 export function partitionOf(name: string): number {
   let sum = 7;
   for (const character of name) sum = (sum * 31 + (character.codePointAt(0) ?? 0)) % 1_000_003;

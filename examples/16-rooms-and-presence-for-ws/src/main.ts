@@ -1,6 +1,6 @@
 /*
- * Two processes of `server.ts` with a client each: a message from one to the other, who is in the
- * room and who is online, a line from `worker.ts`, and what is left of a process that was killed.
+ * Runs `server.ts` in two processes with a client each. The clients exchange a message and ask who is in the room
+ * and who is online, `worker.ts` sends a line, and one process is killed.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -28,9 +28,9 @@ async function startProcess(): Promise<{ readonly child: ChildProcess; readonly 
 
 async function join(url: string) {
   const socket = new WebSocket(url);
-  socket.on("error", () => undefined); // The end of a killed process.
+  socket.on("error", () => undefined); // The socket fails when its server is killed.
   const next = async (): Promise<string> => String((await once(socket, "message"))[0]);
-  await next(); // You are in.
+  await next(); // Skips the line `you are in`.
   const ask = async (line: string): Promise<string> => {
     const answer = next();
     socket.send(line);

@@ -1,6 +1,7 @@
 /*
- * One of any number of processes on one Redis, with sockets of the `ws` package. The path of a client's
- * URL names its room, `?user=` says who it is. A line that it sends goes to the room; `/who` is answered.
+ * One of any number of processes on one Redis, with sockets of the `ws` package. The path of a client's URL names
+ * its room, and `?user=` names its user. A line from the client goes to the room, except `/who`, which is
+ * answered.
  */
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -20,11 +21,11 @@ await node.start();
 
 async function welcome(socket: WebSocket, path: string): Promise<void> {
   const { pathname: room, searchParams } = new URL(path, "ws://localhost");
-  const userId = searchParams.get("user") ?? "guest"; // The place for your login.
+  const userId = searchParams.get("user") ?? "guest"; // Put your login here.
   const connectionId = node.membership.nextConnectionId();
   local.add({ connectionId, userId, socket, onClosed: () => void node.membership.close(connectionId) });
-  await node.membership.open({ connectionId, userId }); // Online from here on.
-  await node.membership.join(connectionId, room); // Nothing that is sent to the room from now on is missed.
+  await node.membership.open({ connectionId, userId }); // The user is online from now on.
+  await node.membership.join(connectionId, room); // No message that is sent to the room from now on is missed.
   local.enter(connectionId, room);
   socket.on("message", (data) => {
     const line = String(data);
@@ -36,7 +37,7 @@ async function welcome(socket: WebSocket, path: string): Promise<void> {
 }
 
 async function who(room: string): Promise<string> {
-  // Pages of 100; where there are more, `cursor` beside `items` asks for the next page.
+  // The first 100 of each. If there are more, the result has a `cursor`, with which to request the next page.
   const [members, users] = await Promise.all([
     node.presence.roster(room, { limit: 100 }),
     node.presence.online({ limit: 100 }),
@@ -47,11 +48,11 @@ async function who(room: string): Promise<string> {
 
 const server = new WebSocketServer({ port: Number(process.env.PORT ?? 3001), host: "127.0.0.1", maxPayload: 16_384 });
 server.on("connection", (socket, request) => {
-  socket.on("error", () => undefined); // Such as a message that is too large; `ws` closes the socket.
+  socket.on("error", () => undefined); // For example, a message is too large; `ws` then closes the socket.
   welcome(socket, request.url ?? "/").catch(() => socket.close(1013));
 });
 await once(server, "listening");
-console.log(`listening on ${(server.address() as AddressInfo).port}`); // An object, since it listens on TCP.
+console.log(`listening on ${(server.address() as AddressInfo).port}`); // An object, because the server listens on TCP.
 
 process.once("SIGTERM", async () => {
   for (const socket of server.clients) socket.close(1001);

@@ -1,11 +1,12 @@
 /*
- * A process without sockets on the same Redis: it asks who is where, and sends a line to a room.
+ * A process without sockets on the same Redis: it counts the members of a room, reads a user's status, and sends a
+ * line to the room.
  */
 import { createNode } from "@cm/node";
 
 const worker = createNode({
   redisUrl: process.env.REDIS_URL ?? "redis://127.0.0.1:6379",
-  prefix: process.env.REDIS_PREFIX, // As in the servers.
+  prefix: process.env.REDIS_PREFIX, // The same as in the servers.
 });
 await worker.start();
 console.log(`in the lobby: ${await worker.presence.countMembers("/lobby")}`);

@@ -3,7 +3,7 @@ import { createMemoryHub } from "@cm/memory-store";
 import { createRemoteStore, startHub } from "./remote-store.js";
 
 describeStoreContracts("a remote store", async () => {
-  let aheadMs = 0; // Puts the hub's clock forward, so that no test waits for a lease to run out.
+  let aheadMs = 0; // Advances the hub's clock, so that no test waits for a lease to expire.
   const memory = createMemoryHub({ now: () => Date.now() + aheadMs });
   const { server, port } = await startHub(memory);
   return createStoreHarness({

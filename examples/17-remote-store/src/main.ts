@@ -1,5 +1,6 @@
 /*
- * Two nodes on the remote store: a message from one to the other, who is in the room, and what is left.
+ * Two nodes on the remote store: a message from one to the other, the members of a room, and the members that
+ * remain after one node has closed.
  */
 import { createNode } from "@cm/node";
 import { createRemoteStore, startHub } from "./remote-store.js";

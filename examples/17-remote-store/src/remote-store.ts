@@ -1,6 +1,6 @@
 /*
- * A store whose data is in another process, the hub: its calls go there over TCP, and the hub carries them out on a
- * memory store. For a trusted network; the link does not come back once it is lost.
+ * A store whose data is in another process, the hub: the store sends its calls over TCP, and the hub carries them
+ * out on a memory store. For a trusted network only. A lost link is not opened again.
  */
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
@@ -26,7 +26,7 @@ type Answer = {
   readonly message?: Uint8Array;
 };
 
-/** Starts the hub on a free port. The clock of `memory` is that of the store. */
+/** Starts the hub on a free port. The store uses the clock of `memory`. */
 export async function startHub(memory: MemoryHub = createMemoryHub()): Promise<{ server: Server; port: number }> {
   const server = createServer(async (socket) => {
     const store = createMemoryStore({ hub: memory });
@@ -36,7 +36,7 @@ export async function startHub(memory: MemoryHub = createMemoryHub()): Promise<{
     const started = store.start();
     const carryOut = async ({ id, path, args }: Request): Promise<unknown> => {
       await started;
-      const [first] = args as [never]; // Of the types that the calls below take.
+      const [first] = args as [never]; // It has the type that the calls below take.
       if (path === "unsubscribe") return subscriptions.get(first)?.close();
       if (path !== "subscribe") return memberOf(store, path)(...args);
       subscriptions.set(id, await store.bus.subscribe(first, (message) => write(socket, { id, message })));
@@ -58,7 +58,7 @@ export async function startHub(memory: MemoryHub = createMemoryHub()): Promise<{
   return { server, port: typeof address === "object" && address !== null ? address.port : 0 };
 }
 
-/** Creates a store on the hub at that port of this machine. */
+/** Creates a store on the hub that listens on this port of this machine. */
 export function createRemoteStore(port: number): Store {
   let socket: Socket | undefined;
   let state: LinkState = "connecting";
@@ -81,7 +81,7 @@ export function createRemoteStore(port: number): Store {
       waiting.set(id, { resolve, reject });
       write(socket, { id, path, args });
     });
-  /** A contract whose calls all go to the hub. */
+  /** Returns a contract whose calls all go to the hub. */
   const part = (path: string): never =>
     new Proxy(
       {},
@@ -118,7 +118,7 @@ export function createRemoteStore(port: number): Store {
       restart: (...args) => call("history.restart", args),
     },
     upkeep: { servers: part("upkeep.servers"), projection: part("upkeep.projection") },
-    partitioning: createMemoryStore().partitioning, // As in the hub.
+    partitioning: createMemoryStore().partitioning, // The same as in the hub.
     bus: {
       publish: (channel, message) => call("bus.publish", [channel, message]),
       async subscribe(channel, handler) {
@@ -171,16 +171,16 @@ export function createRemoteStore(port: number): Store {
 
 const COUNTERS = { reconnects: 0, resubscriptions: 0, replacedSubscribers: 0, timedOutCommands: 0, refusedCommands: 0 };
 
-/** The member of the store that a path such as `upkeep.servers.claim` names, bound to its object. */
+/** Returns the method of the store that a path such as `upkeep.servers.claim` names, bound to its object. */
 function memberOf(store: Store, path: string): (...args: never[]) => unknown {
   let [owner, member]: [unknown, unknown] = [undefined, store];
-  // Each name of the path is one of an object, since the path is that of a contract.
+  // The cast is safe: a path names a method of a contract, so everything before its last name is an object.
   for (const name of path.split(".")) [owner, member] = [member, (member as Record<string, unknown>)[name]];
   if (typeof member !== "function") throw new CmError("internal", `The store has no ${path}.`);
   return member.bind(owner);
 }
 
-/** Writes a value behind its length. */
+/** Writes a value after its length, which takes four bytes. */
 function write(socket: Socket, value: Request | Answer | { path: string; id: number; args: unknown[] }): void {
   const bytes = serialize(value);
   const head = Buffer.alloc(4);

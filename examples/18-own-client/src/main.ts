@@ -10,12 +10,12 @@ import { RoomClient } from "./room-client.js";
 const gateway = createGateway({
   port: 0,
   recoverableRooms: ["lobby"],
-  // Anybody is who they say they are; see the gateway with a login in 09-embedded-gateway.
+  // Users are not authenticated here; 09-embedded-gateway has a gateway with a login.
   authenticate: ({ query }) => ({ userId: new URLSearchParams(query).get("user") ?? "guest" }),
 });
 const { port: gatewayPort } = await gateway.start();
 
-/** Bob's way to the gateway, which can be cut. */
+/** The sockets of Bob's connection to the gateway, which are cut later. */
 const ways = new Set<Socket>();
 const relay = createServer((near) => {
   const far = connect(gatewayPort, "127.0.0.1");
@@ -30,9 +30,9 @@ const relay = createServer((near) => {
 });
 relay.listen(0, "127.0.0.1");
 await once(relay, "listening");
-const { port: relayPort } = relay.address() as AddressInfo; // It listens on a TCP port.
+const { port: relayPort } = relay.address() as AddressInfo; // An object, because the server listens on TCP.
 
-/** Starts a client. Resolves with it once it is in the lobby: it gets its own message then. */
+/** Starts a client. Resolves once the client is in the lobby and has received its own message. */
 async function start(
   user: string,
   port: number,

@@ -1,11 +1,14 @@
 /*
- * A client of the gateway: it joins its rooms, publishes, comes back when its connection ends, and asks for what it
- * missed in recoverable rooms. docs/protocol.md is all that it follows.
+ * A client of the gateway: it joins its rooms, publishes, reconnects when its connection ends, and requests the
+ * messages that it missed in recoverable rooms. It relies only on docs/protocol.md.
  */
 import { CLIENT_PROTOCOL_VERSION, mayReconnect, SUBPROTOCOL } from "@cm/protocol";
 import WebSocket from "ws";
 
-/** Time for which a connection must last before the next wait is a first one again, in milliseconds. */
+/**
+ * After a connection has lasted this long, in milliseconds, the client waits before it reconnects as after a first
+ * failure.
+ */
 const LASTING_MS = 10_000;
 
 /** Statuses of a refused upgrade after which another attempt may succeed. */
@@ -15,9 +18,9 @@ export interface RoomClientOptions {
   readonly url: string;
   readonly rooms: readonly string[];
   readonly onMessage: (room: string, data: unknown) => void;
-  /** Called for messages of a room that are lost for good; `undefined` where their number is not known. */
+  /** Called if messages of a room are lost for good; `missed` is `undefined` if their number is not known. */
   readonly onGap?: (room: string, missed: number | undefined) => void;
-  /** Called once if the client gives up: with a close code, or with the status of a refused upgrade. */
+  /** Called once if the client gives up, with the close code or with the status of a refused upgrade. */
   readonly onEnd?: (code: number) => void;
 }
 
@@ -61,7 +64,7 @@ export class RoomClient {
     await this.#request({ type: "publish", room, data });
   }
 
-  /** Closes the connection and does not come back. Resolves when it is closed. */
+  /** Closes the connection and does not reconnect. Resolves when the connection is closed. */
   close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
@@ -106,7 +109,7 @@ export class RoomClient {
     });
   }
 
-  /** Says hello and joins the rooms, those that are recoverable from the latest known position on. */
+  /** Sends the hello and joins the rooms; in recoverable rooms it resumes from the latest known position. */
   async #begin(): Promise<void> {
     const requests = [this.#request({ type: "hello", version: CLIENT_PROTOCOL_VERSION })];
     for (const room of this.#options.rooms) {
@@ -118,11 +121,14 @@ export class RoomClient {
   }
 
   #joined(room: string, { epoch, offset, recovered }: Frame): void {
-    // Where the missed messages follow, the answer tells the position of the last of them, which has not come yet.
+    // If the missed messages follow, the answer has the position of the last of them, which has not arrived yet.
     if (recovered !== true && epoch !== undefined && offset !== undefined) this.#positions.set(room, { epoch, offset });
   }
 
-  /** `onAnswer` is called at once, before messages that came together with the answer are taken. */
+  /**
+   * Sends a request. `onAnswer` is called synchronously, before messages that came together with the answer are
+   * handled.
+   */
   #request(frame: object, onAnswer?: (answer: Frame) => void): Promise<Frame> {
     const socket = this.#socket;
     if (socket?.readyState !== WebSocket.OPEN) return Promise.reject(new Error("There is no connection."));

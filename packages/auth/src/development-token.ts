@@ -11,7 +11,7 @@ export interface DevelopmentToken {
   readonly rights?: RightsClaim | undefined;
   /** The application's own data about the user. Default: none. */
   readonly info?: unknown;
-  /** How long the token is valid, in milliseconds. 1,000 to a day; default an hour. */
+  /** How long the token is valid, in milliseconds. 1,000 to 86,400,000 (a day); default 3,600,000 (an hour). */
   readonly ttlMs?: number | undefined;
   /** The claim `jti`, by which the token can be revoked. Default: none. */
   readonly tokenId?: string | undefined;

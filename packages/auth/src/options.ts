@@ -13,8 +13,8 @@ import type { TokenSource } from "./request-token.js";
 export type TokenAlgorithm = "HS256" | "RS256" | "ES256" | "EdDSA";
 
 /**
- * Options of {@link createTokenVerifier}. Exactly one of `secret`, `publicKey` and `jwksUrl` is
- * required; the others have defaults.
+ * Options of {@link createTokenVerifier}. Exactly one of `secret`, `publicKey` and `jwksUrl` must be given; all
+ * other options have defaults.
  */
 export interface TokenVerifierOptions {
   /** A shared secret of 32 bytes or more, for HS256; a string is encoded as UTF-8. */
@@ -53,9 +53,9 @@ export interface TokenVerifierOptions {
   /** Maximum time for fetching the key set, in milliseconds. 1 to 60,000; default 3,000. */
   readonly jwksTimeoutMs?: number | undefined;
   /**
-   * How long a fetched key set is used before it is fetched again, in milliseconds. A token with an
-   * unknown key causes an earlier fetch, at most once in 10 s. While there is no usable key set, a failed
-   * fetch is repeated at most once a second. 1,000 to a day; default 600,000.
+   * How long a fetched key set is used before it is fetched again, in milliseconds. A token with an unknown key
+   * causes an earlier fetch, at most once in 10 s. While there is no usable key set, a failed fetch is repeated
+   * at most once a second. 1,000 to 86,400,000 (a day); default 600,000.
    */
   readonly jwksMaxAgeMs?: number | undefined;
 }
@@ -169,7 +169,7 @@ function publicKeyOf(pem: unknown): KeyObject {
     try {
       return createPublicKey(pem);
     } catch {
-      // Throw the error below instead, because this one may contain parts of the text.
+      // Ignore this error, because it may contain parts of the text, and throw the one below.
     }
   }
   throw optionInvalid("publicKey", "a PEM public key (it begins with -----BEGIN PUBLIC KEY-----)");
@@ -191,7 +191,7 @@ function jwksUrlOf(text: unknown): URL {
     const url = new URL(text);
     const isLoopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname);
     const isSafe = url.protocol === "https:" || (url.protocol === "http:" && isLoopback);
-    // `fetch` refuses a URL with credentials, and its error, which is logged, contains the URL.
+    // Refuse credentials in the URL: `fetch` would reject with an error that contains them, and the error is logged.
     if (isSafe && url.username === "" && url.password === "") return url;
   }
   throw optionInvalid("jwksUrl", "an https URL, or an http URL of a loopback address, without user and password");

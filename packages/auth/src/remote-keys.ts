@@ -2,7 +2,7 @@ import { CmError } from "@cm/protocol";
 import { createRemoteJWKSet, customFetch, type JWKSCacheInput, type JWTVerifyGetKey, jwksCache } from "jose";
 import type { ResolvedTokenVerifierOptions } from "./options.js";
 
-/** Maximum size of a key set, in bytes: several hundred keys. */
+/** Maximum size of a key set, in bytes; enough for several hundred keys. */
 const JWKS_MAX_BYTES = 262_144;
 
 /** Minimum time between two fetches that tokens with unknown keys cause, in milliseconds. */
@@ -14,7 +14,7 @@ const UNKNOWN_KEY_COOLDOWN_MS = 10_000;
  */
 const NO_KEYS_COOLDOWN_MS = 1_000;
 
-/** Looks up the keys of tokens in a key set that is fetched from a URL, with a bounded rate of fetches. */
+/** Returns a function that looks up a token's key in a key set. Fetches the set from a URL, at a bounded rate. */
 export function remoteKeys(
   url: URL,
   { jwksTimeoutMs, jwksMaxAgeMs }: Pick<ResolvedTokenVerifierOptions, "jwksTimeoutMs" | "jwksMaxAgeMs">,
@@ -48,7 +48,7 @@ async function boundedFetch(url: string, init: RequestInit): Promise<Response> {
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
     bytes += chunk.byteLength;
-    // Throwing leaves the loop, which cancels the body.
+    // Throwing leaves the loop, and leaving the loop cancels the body.
     if (bytes > JWKS_MAX_BYTES) throw new Error(`The key set is larger than ${JWKS_MAX_BYTES} bytes.`);
     chunks.push(chunk);
   }

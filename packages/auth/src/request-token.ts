@@ -5,8 +5,9 @@ import { CmError } from "@cm/protocol";
  *
  * - `authorization`: the header `Authorization: Bearer <token>`
  * - `subprotocol`: an offered subprotocol `cm.token.<token>`, for browsers, which can't set headers
- * - `query`: a parameter of the URL, which ends up in access logs of proxies
- * - `cookie`: a cookie, which a browser sends with requests from any page: list the allowed origins
+ * - `query`: a parameter of the URL; proxies write URLs, and so the token, to their access logs
+ * - `cookie`: a cookie; browsers also send cookies with requests from other sites' pages, so limit the origins
+ *   that the server accepts
  */
 export type TokenSource = "authorization" | "subprotocol" | "query" | "cookie";
 
@@ -30,8 +31,8 @@ export interface TokenNames {
 }
 
 /**
- * Returns the token of a request. Throws `unauthorized` if there is no token, or if there are different
- * ones: otherwise two programs that read the same request could see different users.
+ * Returns the token of a request. Throws `unauthorized` if there is no token, or if there are different tokens,
+ * because two programs that read such a request could see different users.
  */
 export function tokenOf(request: TokenRequest, sources: readonly TokenSource[], names: TokenNames): string {
   const found = new Set<string>();
@@ -43,7 +44,7 @@ export function tokenOf(request: TokenRequest, sources: readonly TokenSource[], 
 }
 
 const FINDERS: Readonly<Record<TokenSource, (request: TokenRequest, names: TokenNames) => readonly string[]>> = {
-  // Header lines with the same name arrive joined by commas, which no token contains.
+  // Header lines with the same name arrive joined by commas. No token contains a comma.
   authorization: ({ headers }) =>
     (headers.authorization ?? "").split(",").flatMap((value) => {
       const match = /^\s*bearer +(\S+)\s*$/i.exec(value);

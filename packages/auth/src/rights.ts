@@ -2,8 +2,8 @@ import { CmError, type Result } from "@cm/protocol";
 import { matchesPattern, type NamePattern, parsePattern } from "./name-pattern.js";
 
 /**
- * The user's permissions, as listed in a claim of the token. Each entry is a pattern: `*` matches any
- * characters, `{user}` matches the user's own id. What is not listed is denied.
+ * The user's permissions, as listed in a claim of the token. Each entry is a pattern: `*` matches any number of
+ * characters, `{user}` matches the user's own id. An action on a name that no pattern matches is denied.
  */
 export interface RightsClaim {
   /** Rooms that the user may join. */
@@ -34,8 +34,8 @@ export type Action = (typeof ACTIONS)[number];
 export const PATTERNS_MAX = 64;
 
 /**
- * The maximum length of a pattern, in UTF-16 code units. It leaves room for a name with wildcards
- * around it.
+ * The maximum length of a pattern, in UTF-16 code units. A pattern can contain the longest name (255 bytes) and
+ * wildcards.
  */
 export const PATTERN_MAX_LENGTH = 512;
 

@@ -21,7 +21,7 @@ function sign(payload: JWTPayload, alg: string, key: KeyObject | Uint8Array, kid
 
 const signed = (payload: JWTPayload): Promise<string> => sign(payload, "HS256", new TextEncoder().encode(SECRET));
 
-/** Signs a token with an arbitrary header, using the secret. A payload may be given as JSON text. */
+/** Signs a token with HMAC-SHA256, whatever its header says. A payload may be given as JSON text. */
 function forge(header: object, payload: object | string, secret = SECRET): string {
   const encode = (value: object | string) =>
     Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
@@ -154,7 +154,7 @@ describe("a token", () => {
 describe("a key set", () => {
   const token = (kid: string) => sign(GOOD, "RS256", RSA.privateKey, kid);
 
-  /** Serves a key set that can be rotated, and a clock that can be moved. */
+  /** Serves a key set that the test can rotate, and fakes the clock until the end of the test. */
   async function rotating() {
     vi.useFakeTimers({ toFake: ["Date", "performance"] });
     onTestFinished(() => void vi.useRealTimers());
@@ -219,7 +219,7 @@ describe("a key set", () => {
       expect(reason).toBe(second < 9 ? "key-unknown" : "unavailable");
       expect((await verifier.verify(await token("old"))).userId).toBe("ada");
     }
-    // One at the start, and one 10, 20 and 30 s later.
+    // The key set was fetched at the start, and 10, 20 and 30 s later.
     expect(state.fetches).toBe(4);
     state.answer = serve;
     state.kid = "new";

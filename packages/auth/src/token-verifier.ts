@@ -31,10 +31,11 @@ export interface TokenVerifier {
   /** Returns the token of an upgrade request. Throws `unauthorized`. */
   read(request: TokenRequest): string;
   /**
-   * Verifies a token. Rejects with `unauthorized`, with the cause in `details.reason`: `malformed`,
-   * `too-long`, `signature`, `algorithm`, `key-unknown`, `expired`, `not-yet-valid` or `claim`. Rejects
-   * with `unavailable` if the key set can't be fetched, with the reason as the error's cause, or without a
-   * cause if a fetch failed a moment ago. No error contains any part of the token.
+   * Verifies a token. Rejects with `unauthorized` if the token is not accepted, with one of these values in
+   * `details.reason`: `malformed`, `too-long`, `signature`, `algorithm`, `key-unknown`, `expired`,
+   * `not-yet-valid` or `claim`. Rejects with `unavailable` if the key set can't be fetched, with the failure as
+   * the error's `cause`; without a `cause` if no fetch was tried because one failed shortly before. No error
+   * contains any part of the token.
    */
   verify(token: string): Promise<Identity>;
 }
@@ -95,7 +96,8 @@ function identityOf(payload: JWTPayload, { rightsClaim, infoClaim }: ResolvedTok
   }
   if (jti !== undefined && typeof jti !== "string") throw refused("claim", "The token's jti must be text.");
   if (exp === undefined) throw refused("claim", "The token must say when it expires.");
-  // JSON's 1e400 is read as Infinity: such a token would never expire, or could not be revoked by its time.
+  // Refuse infinite times: JSON's 1e400 is read as Infinity. With such an `exp` a token would never expire, and
+  // with such an `iat` it could not be revoked by its time.
   for (const [claim, time] of Object.entries({ iat, nbf, exp })) {
     if (time !== undefined && !Number.isFinite(time)) throw refused("claim", `The token's ${claim} must be a time.`);
   }
@@ -136,7 +138,7 @@ const REASONS: Readonly<Record<string, readonly [reason: string, message: string
 function toRefusal(error: unknown): CmError {
   if (isCmError(error)) return error;
   if (error instanceof errors.JWTClaimValidationFailed) {
-    // With any other reason, the claim is not a number.
+    // For any other reason than `check_failed`, `nbf` is not a number, which is a fault of the claim.
     if (error.claim === "nbf" && error.reason === "check_failed")
       return refused("not-yet-valid", "The token is not valid yet.");
     return refused("claim", `The token's claim ${error.claim} is missing, or not what it must be.`);

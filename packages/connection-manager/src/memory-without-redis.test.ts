@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
 
-/** A program for a separate process, in which the peer dependency can't be resolved. */
+/** A program for a separate process, in which `ioredis` can't be loaded. */
 const PROGRAM = `
 import { register } from "node:module";
 register("data:text/javascript," + encodeURIComponent(

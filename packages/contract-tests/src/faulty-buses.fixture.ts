@@ -55,8 +55,8 @@ for (const fault of FAULTS) {
   });
 }
 
-// No store is made: all suites but one are left out. The test that is added for the missing `history` would
-// need a store.
+// All suites are left out, so no store is made. The test that is added because `history` is left out needs a store,
+// and fails.
 describeStoreContracts("left out", () => Promise.reject(new Error("There is no store.")), {
   leaveOut: {
     link: "no store",

@@ -127,7 +127,7 @@ function startClient({ url, rooms, onMessage }: ClientParts, fault: Fault): Test
 }
 
 for (const [fault, suite] of Object.entries(FAULTS) as [Fault, ClientSuite | undefined][]) {
-  // As declared above.
+  // The type in the cast is that of the entries of `FAULTS`.
   const others = SUITES.filter((each) => suite !== undefined && each !== suite);
   const leaveOut = Object.fromEntries(others.map((each) => [each, "another suite notices this fault"]));
   describeClient(fault, (parts) => startClient(parts, fault), { leaveOut });

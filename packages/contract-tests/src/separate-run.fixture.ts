@@ -10,8 +10,8 @@ export interface SeparateRun {
 }
 
 /**
- * Runs the tests of a file of this folder as a separate project would run its own, with an empty environment. `name`
- * is a pattern of the tests to run; all of them if it is not given.
+ * Runs the tests of a file of this folder as a separate project would run its own, with no environment variable but
+ * `PATH`. `name` is a pattern of the tests to run; all of them if it is not given.
  */
 export async function runSeparately(file: string, name?: string): Promise<SeparateRun> {
   const options = {

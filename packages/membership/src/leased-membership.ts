@@ -183,7 +183,7 @@ class LeasedMembership implements Membership {
       else if (state === "in-sync") this.#keeper.recovered();
     });
     this.#staleness.start();
-    // Settle the users who were still leaving when the last server shut down.
+    // Settle the users who were still in a grace period when the last server shut down.
     await this.#attempt(() => this.#settling.sweep());
   }
 

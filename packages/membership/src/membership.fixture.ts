@@ -60,7 +60,7 @@ export function useTestServers() {
   let hub: ReturnType<typeof createMemoryHub>;
   const opened: TestServer[] = [];
 
-  /** The store's contracts also give access to data that has no public reader. */
+  /** Creates a membership with its own store on the shared hub. Does not start the membership. */
   async function server(serverId: string, options: Partial<MembershipOptions> = {}): Promise<TestServer> {
     const store = createMemoryStore({ hub });
     await store.start();

@@ -64,9 +64,9 @@ export interface Membership {
   /** Whether the lease was held according to the store's latest response. */
   readonly holdsLease: boolean;
   /**
-   * Asks the store whether it holds this server's lease. A store that lost its data, or whose clock passed
-   * the lease's expiry, responds to other queries as if there were no other server. If the lease is not held,
-   * the server acquires it again at once; then resolves with `false` until the other servers have done so too,
+   * Asks the store whether it holds this server's lease. A store that lost its data, or whose clock passed the
+   * lease's expiry, responds to other queries as if there were no other server. If the lease is not held, the
+   * server acquires it again at once; then each call resolves with `false` until the other servers have done so too,
    * but at most for `deadAfterMs`. Never rejects; resolves with `false` if the store does not respond.
    */
   checkLease(): Promise<boolean>;
@@ -76,10 +76,10 @@ export interface Membership {
    */
   readonly fault: CmError | undefined;
   /**
-   * Acquires the lease and begins the heartbeats. If another server is cleaning up after a dead process with
-   * this id, waits for the cleanup, for at most `reapClaimMs` plus 5 s. Rejects with `server-id-taken` (the
-   * id belongs to a living server), `server-id-expired` (the cleanup did not end in time), `layout-mismatch`
-   * or `unavailable`.
+   * Acquires the lease and begins the heartbeats. If an earlier process with this id has died, waits until that
+   * process is found to be dead and a server has cleaned up after it, for at most `deadAfterMs` plus `reapClaimMs`
+   * plus 5 s. Rejects with `server-id-taken` (the id belongs to a living server), `server-id-expired` (the cleanup
+   * did not end in time), `layout-mismatch`, `unavailable`, or `closed` after {@link shutdown}.
    */
   start(): Promise<void>;
   /** Generates a new connection id of this server. */
@@ -127,8 +127,8 @@ export interface Membership {
   /** Returns the counters since the start, and the current numbers. */
   stats(): MembershipStats;
   /**
-   * Removes everything from the store and releases the lease. Users without another connection go offline
-   * after the grace period, so that a user who reconnects to another server stays online. Idempotent.
+   * Removes this server's entries from the store and releases the lease. Users without another connection go
+   * offline after the grace period, so that a user who reconnects to another server stays online. Idempotent.
    */
   shutdown(): Promise<void>;
   /** Same as {@link shutdown}. */

@@ -47,7 +47,7 @@ export interface MembershipOptions {
   readonly ids: ConnectionIdSource;
   /** A started store. The membership does not close it. */
   readonly store: MembershipStore;
-  /** Notified of each room that a local connection joins or leaves; a join waits for it. */
+  /** Notified of each room that a local connection joins or leaves; a join waits for its `enter`. */
   readonly interest: RoomInterest;
   /**
    * Host at which other machines reach this server. Published to other servers, not interpreted. Default
@@ -58,7 +58,10 @@ export interface MembershipOptions {
   readonly port?: number | undefined;
   /** Time between heartbeats, in milliseconds. Default 30,000; 100 to 3,600,000. */
   readonly heartbeatIntervalMs?: number | undefined;
-  /** Time to live of the lease without a heartbeat, in milliseconds. Default 90,000; more than the interval. */
+  /**
+   * Time to live of the lease without a heartbeat, in milliseconds. Default 90,000; more than
+   * `heartbeatIntervalMs`.
+   */
   readonly leaseTtlMs?: number | undefined;
   /**
    * Time without a sign of life after which a server's lease is ended, in milliseconds; a server that listens
@@ -68,7 +71,10 @@ export interface MembershipOptions {
    * to 3,600,000.
    */
   readonly deadAfterMs?: number | undefined;
-  /** Time to live of a connection record in the store, in milliseconds; renewed well before. Default 3,600,000. */
+  /**
+   * Time to live of a connection record in the store, in milliseconds. The record is renewed about three times
+   * within this time. Default 3,600,000; 1,000 or more.
+   */
   readonly connectionTtlMs?: number | undefined;
   /**
    * Time that a user stays online after the last connection was closed, in milliseconds, so that a page
@@ -78,9 +84,9 @@ export interface MembershipOptions {
   /** Maximum size of a connection's metadata as JSON, in bytes of UTF-8. Default 1,024; 0 to 65,536. */
   readonly maxMetadataBytes?: number | undefined;
   /**
-   * Maximum number of connections of one user on all servers; opening one more rejects with
-   * `connections-limit`. The connections of a dead server count until it was cleaned up after. Default 0: no
-   * limit; 0 to 1,000,000.
+   * Maximum number of connections of one user on all servers; opening one more rejects with `connections-limit`.
+   * The connections of a dead server count until another server has cleaned up after it. Default 0: no limit; 0 to
+   * 1,000,000.
    */
   readonly maxConnectionsPerUser?: number | undefined;
   /**
@@ -94,16 +100,19 @@ export interface MembershipOptions {
    */
   readonly maxRooms?: number | undefined;
   /**
-   * Time of a connection's last sign of life, in milliseconds since the Unix epoch; `undefined` if unknown.
-   * Called when a record is written and when stale connections are looked for. Default: always unknown, and
-   * no connection is ever stale.
+   * Time at which a connection was last heard from, in milliseconds since the Unix epoch; `undefined` if unknown.
+   * Called when a record is written and when stale connections are looked for. Default: always unknown, and no
+   * connection is ever stale.
    */
   readonly lastSeenOf?: (connectionId: string) => number | undefined;
-  /** Time without a sign of life after which a connection is stale, in milliseconds. Default 1,800,000. */
+  /**
+   * Time without hearing from a connection after which it is stale, in milliseconds. Default 1,800,000; 1,000 or
+   * more.
+   */
   readonly staleConnectionTimeoutMs?: number | undefined;
   /**
-   * Time between searches for stale connections, in milliseconds. Within the same time, everything that the
-   * store holds about this server is compared with the local state once. Default 300,000.
+   * Time between searches for stale connections, in milliseconds. Within the same time, everything that the store
+   * holds about this server is compared with the local state once. Default 300,000; 100 or more.
    */
   readonly cleanupIntervalMs?: number | undefined;
   /** Called for each stale connection; the owner of the socket should close it. Must not throw. */
@@ -130,10 +139,10 @@ export interface MembershipOptions {
    */
   readonly onDrift?: ((repair: DriftReport) => void) | undefined;
   /**
-   * Restores the application's own data in the store. Called each time the lease was acquired again, after
-   * everything was projected again and before any caller can write. If it rejects, the projection and this
-   * call are repeated after a later heartbeat. A permanent error is only reported, since a retry would not
-   * help.
+   * Restores the application's own data in the store. Called each time everything was projected again: after the
+   * lease was acquired again, before any caller can write, and after the store may have lost data. If it rejects,
+   * the projection and this call are repeated after a later heartbeat. A permanent error is only reported, since a
+   * retry would not help.
    */
   readonly onRestored?: ((lease: Lease) => Promise<void>) | undefined;
   /** Called with failures that no caller is waiting for. Default: they are dropped. */

@@ -157,7 +157,7 @@ describe("data that a memory store keeps after its owners left", () => {
     departed.takeBack("server-500", "aaaa");
     const { recentlyGone, knownForMs } = departed.known();
     expect(recentlyGone).toHaveLength(999);
-    // The first server was removed from the list.
+    // The list holds at most 1,000 servers, so the first one was removed from it.
     expect([knownForMs, recentlyGone[0]]).toEqual([999, { serverId: "server-1", agoMs: 999 }]);
     nowMs += 700_000;
     departed.add("last", "aaaa");

@@ -1,12 +1,15 @@
 /**
- * The version of a change made now: the time in microseconds, as in every store of the contracts, if it is
- * greater than the last version; otherwise the last version plus one.
+ * Returns the version of a change that is made now: the time in microseconds, or the last version plus one if
+ * that is greater.
  */
 export function nextVersion(last: number, nowMs: number): number {
   return Math.max(last + 1, Math.floor(nowMs * 1000));
 }
 
-/** The JSON text of a change: its fields, and its metadata, which is JSON text already. */
+/**
+ * Returns a change as JSON text. `metadata` and `replaced`, the metadata before the change, are already JSON
+ * text.
+ */
 export function changeText(fields: object, metadata: string | undefined, replaced?: string | undefined): string {
   const head = JSON.stringify(fields).slice(0, -1);
   const said = metadata === undefined ? "" : `,"metadata":${metadata}`;

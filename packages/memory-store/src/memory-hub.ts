@@ -73,8 +73,8 @@ export class MemoryWorld {
   }
 
   /**
-   * Number of entries held, excluding servers, histories, and the times at which offline users were last
-   * online.
+   * Total number of rooms, announced rooms, online users, room records, subscribed channels, and servers that
+   * have connection records. Leases, histories and the last-seen times of offline users do not count.
    */
   get size(): number {
     const { connections, rooms, users, records, channels } = this;

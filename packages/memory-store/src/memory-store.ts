@@ -93,7 +93,8 @@ class HubStore implements MemoryStore {
       expire: (server, silentForMs) =>
         this.#call("upkeep.servers.expire", ({ servers, channels }) => {
           const channel: Channel = { kind: "server", name: server.serverId };
-          // A process that starts under the id of a dead server has already subscribed to its channel.
+          // A process that starts under the id of a dead server has already subscribed to that server's channel,
+          // so this store's own subscription does not count.
           const others = channels.listeners(channel) - (this.#bus.hears(channel) ? 1 : 0);
           return others > 0 ? "alive" : servers.expire(server, silentForMs);
         }),

@@ -37,7 +37,8 @@ export interface MemoryStoreOptions {
   /** Maximum number of messages kept per recoverable room, 1 to 100,000. Default 1,000. */
   readonly historyMaxMessages?: number | undefined;
   /**
-   * How long a room's messages are kept after the latest of them, in milliseconds. Default 300,000 (5 min).
+   * How long a room's messages are kept, in milliseconds. Each new message removes older ones; without new
+   * messages, all are removed when the latest one is this old. Default 300,000 (5 min).
    */
   readonly historyTtlMs?: number | undefined;
   /**

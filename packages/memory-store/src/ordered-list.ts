@@ -16,9 +16,9 @@ export interface OrderPage<T> {
 const HOLES_MIN = 32;
 
 /**
- * Entries in the order in which they were added. A page begins after the order at which the last one ended,
- * found by binary search, so adding and removing entries does not shift the others. Removed entries are only
- * marked; the list is compacted once they outnumber the others, so that a removal takes amortized O(1).
+ * Entries in the order in which they were added. A page begins after the order at which the previous page ended,
+ * so adding and removing entries does not shift later pages; binary search finds its start. Removed entries are
+ * only marked; the list is compacted once they outnumber the others, so that a removal takes amortized O(1).
  */
 export class OrderedList<T extends Ordered> {
   #entries: T[] = [];

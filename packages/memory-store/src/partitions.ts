@@ -1,8 +1,8 @@
 import { CmError } from "@cm/protocol";
 
 /**
- * Number of partitions of users and rooms. A store in memory does not need partitions. There are several, so
- * that code that iterates over partitions does so here too, and few, so that this costs almost nothing.
+ * Number of partitions of users and rooms. A store in memory needs no partitions. It has more than one, so that
+ * tests cover code that iterates over partitions, and only a few, so that the iteration costs almost nothing.
  */
 export const PARTITIONS = 16;
 
@@ -10,11 +10,11 @@ export const PARTITIONS = 16;
 export function partitionOf(name: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
-  // The lowest bits of this hash depend on only little of the name.
+  // The lowest bits of an FNV-1a hash are poorly distributed, so combine them with higher bits.
   return ((hash >>> 16) ^ hash) & (PARTITIONS - 1);
 }
 
-/** The element of a list for a partition. Throws `options-invalid` if the partition does not exist. */
+/** Returns the element of `all` for a partition. Throws `options-invalid` if the partition does not exist. */
 export function requirePartition<T>(all: readonly T[], partition: number): T {
   const found = all[partition];
   if (found === undefined) {

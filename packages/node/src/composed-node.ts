@@ -219,8 +219,9 @@ class ClusterNode implements Node {
   }
 
   async #unwind(): Promise<void> {
-    // The parts can be used before the start, so close them even if `start` was never called. If `start`
-    // was called, the list contains only the parts that it reached; each is closed once, in reverse order.
+    // The parts may have been used before the start, for example presence on a started store, so close them even if
+    // `start` was never called. If `start` was called, the list contains only the parts that it reached; each is
+    // closed once, in reverse order.
     if (this.#starting === undefined) {
       this.#releasers.push(
         () => this.router.close(),

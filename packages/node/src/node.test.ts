@@ -258,7 +258,7 @@ describe("the parts of a node", () => {
     const part = { start: async () => undefined, close: async () => undefined };
     const node = makeNode({ parts: [{ ...part, drain: async (options) => void drains.push(options) }] });
     await node.start();
-    // As plain JavaScript may call it.
+    // Pass invalid options, as plain JavaScript may.
     for (const options of [null, { overMs: -1 }, { overMS: 5 }] as unknown as { overMs: number }[]) {
       await expect(node.drain(options)).rejects.toMatchObject({ code: "options-invalid" });
     }

@@ -41,7 +41,7 @@ describe("the options of a node", () => {
   });
 
   it("refuse values that are not objects", () => {
-    // As an untyped caller may call it.
+    // Pass a value that is not an object, as an untyped caller may.
     expect(() => createNode("redis://127.0.0.1" as NodeOptions)).toThrow(
       expect.objectContaining({ code: "options-invalid", details: { field: "options" } }),
     );

@@ -37,10 +37,10 @@ export interface NodeOptions extends NodeStoreOptions, NodeRouterOptions, NodeMe
   /** The sockets, or handlers, of this process. Default: none, as in a worker. */
   readonly local?: LocalDelivery | undefined;
   /**
-   * Whether the node takes a lease, so that it is listed among the servers, can register connections,
-   * answers questions to the cluster and cleans up dead servers. A node without a lease can still
-   * publish, send, ask and read. It detects dead servers only by their silence, and if another server's
-   * link was interrupted, that server notices missed messages of this node only by the gap at this
+   * Whether the node takes a lease, so that it is listed among the servers, can register connections, answers
+   * questions to the cluster and cleans up dead servers. A node without a lease can still publish, send, ask and
+   * read. If a server dies while such a node waits for its response, the request ends only by its timeout. If
+   * another server's link was interrupted, that server notices missed messages of this node only by the gap at this
    * node's next message. Default: `true` if `local` is given, otherwise `false`.
    */
   readonly lease?: boolean | undefined;

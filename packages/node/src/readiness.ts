@@ -26,7 +26,7 @@ export interface Readiness {
   readonly link: LinkState;
   /** When the link entered this state, as an ISO 8601 date. */
   readonly linkSince: string;
-  /** Time since messages were last seen to arrive, in milliseconds; `null` if that has not happened yet. */
+  /** Time since the link last proved that messages arrive, in milliseconds; `null` if it has not done so yet. */
   readonly lastProbeMs: number | null;
 }
 

@@ -8,7 +8,7 @@ import { createNode } from "./composed-node.js";
 const PAGE = new URL("../../../docs/redis.md", import.meta.url);
 const SCRIPTS = new URL("../../redis-store/lua/", import.meta.url);
 
-/** Reads the ACL rule of the page and adapts it to a user of this test, as arguments of a Redis command. */
+/** Reads the ACL rule of `docs/redis.md` and adapts it to a user of this test, as arguments of a Redis command. */
 async function ruleOfThePage(user: string, prefix: string): Promise<string[]> {
   const [, block = ""] = /^```acl\n(.*?)^```$/ms.exec(await readFile(PAGE, "utf8")) ?? [];
   const [acl, setUser, , ...rights] = block.trim().split(/\s+/);
@@ -18,8 +18,8 @@ async function ruleOfThePage(user: string, prefix: string): Promise<string[]> {
 }
 
 /**
- * Creates a Redis user with the page's permissions on these ports. Returns the URL for that user, and
- * the commands that Redis rejected.
+ * Creates a Redis user with the permissions of `docs/redis.md` on these ports. Returns the URL for that user, the
+ * key prefix, and a function that resolves with the commands that Redis rejected.
  */
 async function limitedUser(url: string, ports: readonly number[]) {
   const prefix = freshPrefix();

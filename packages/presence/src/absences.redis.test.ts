@@ -6,12 +6,12 @@ import { RoomRecorder, UserRecorder } from "./change-recorder.fixture.js";
 import { TestServers } from "./test-servers.fixture.js";
 
 /**
- * How long a connection that a read lacks counts as present. Its owner must write it again within this time, on a
- * busy machine too: otherwise watchers are rightly told that it is gone.
+ * How long a connection that a read lacks counts as present. Its owner must write it again within this time, even
+ * on a busy machine. If it does not, watchers are notified that the connection is gone.
  */
 const RESTORE_WITHIN_MS = 12_000;
 
-/** Watchers are told who is gone after RESTORE_WITHIN_MS, and the machine may be busy then too. */
+/** Watchers are notified of a departure after RESTORE_WITHIN_MS, or later on a busy machine. */
 const PATIENCE = { timeoutMs: 5 * RESTORE_WITHIN_MS };
 
 describe.concurrent("watchers of users and rooms", () => {

@@ -11,7 +11,7 @@ export function metadataOf(text: string | undefined): unknown {
   }
 }
 
-/** Whether two values have the same JSON text. Key order matters; both values were parsed from stored text. */
+/** Whether two values have the same JSON text. Values whose keys are in another order count as different. */
 export function sameJson(a: unknown, b: unknown): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

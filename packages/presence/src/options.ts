@@ -51,10 +51,10 @@ export interface PresenceOptions extends PresenceStore {
    */
   readonly recheckIntervalMs?: number | undefined;
   /**
-   * How long a watched user or room member who is missing from the store, without an announcement,
-   * still counts as present, in milliseconds. Servers need slightly more than a heartbeat interval to
-   * restore lost data or to acquire an expired lease again. A departure whose announcement was missed
-   * may be reported later by this time. Default 35,000; 1,000 to 86,400,000.
+   * How long a watched user or room member who is missing from the store, without an announcement, still counts as
+   * present, in milliseconds. Servers need slightly more than a heartbeat interval to restore lost data or to
+   * acquire an expired lease again. A departure whose announcement was missed may be reported up to this much
+   * later. Default 35,000; 1,000 to 86,400,000.
    */
   readonly restoreWithinMs?: number | undefined;
   /**

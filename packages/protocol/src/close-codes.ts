@@ -17,8 +17,7 @@ export const CLOSE_CODES = {
   overloaded: 4203,
   unavailable: 4204,
   internal: 4205,
-  // Outside of the range of codes that the client causes, because a stall on either side also leads to
-  // this timeout.
+  // Not in the range 4000 to 4199, because a stall of the server or the network also leads to this timeout.
   "hello-timeout": 4206,
 } as const;
 
@@ -26,9 +25,9 @@ export const CLOSE_CODES = {
 export type CloseReason = keyof typeof CLOSE_CODES;
 
 /**
- * Whether a client should reconnect after this close code. Codes outside of this project's range follow
- * RFC 6455: 1001, 1006 (also seen when the server terminated an overloaded socket), 1011, 1012 and 1013
- * are worth another attempt.
+ * Whether a client should reconnect after this close code. Of the codes outside of 4000 to 4399, only 1001,
+ * 1006 (which a client also sees when the server cuts the socket of a slow consumer), 1011, 1012 and 1013 are
+ * worth another attempt.
  */
 export function mayReconnect(code: number): boolean {
   if (code >= 4000 && code <= 4199) return false;

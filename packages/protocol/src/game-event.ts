@@ -13,7 +13,7 @@ export interface GameEvent {
   readonly data?: unknown;
   /** When the event occurred, in milliseconds since the Unix epoch. */
   readonly timestamp: number;
-  /** Id of the server that published the event; set by the manager. */
+  /** Id of the server that published the event; the game manager sets it when it publishes. */
   readonly serverInstance?: string;
 }
 

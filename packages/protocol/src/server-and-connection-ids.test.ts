@@ -65,7 +65,7 @@ describe("connection ids", () => {
     const draws = Array.from({ length: 10_000 }, () =>
       Math.floor(requireConnectionId(source.next()).counter / 2 ** 24),
     );
-    // In 10,000 draws from 2^29 values, fewer than 6 duplicates occur in all but one of 10^9 runs.
+    // In 10,000 draws from 2^29 values, more than 6 duplicates occur less than once in 10^9 runs.
     expect(new Set(draws).size).toBeGreaterThan(9_993);
     for (let bit = 0; bit < 29; bit++) {
       const set = draws.filter((draw) => Math.floor(draw / 2 ** bit) % 2 === 1).length;
@@ -169,8 +169,8 @@ describe("random base-36 text", () => {
     const counts = new Map<string, number>();
     for (const character of randomBase36(36_000)) counts.set(character, (counts.get(character) ?? 0) + 1);
     expect([...counts.keys()].sort().join("")).toBe("0123456789abcdefghijklmnopqrstuvwxyz");
-    // 1,000 of each character are expected, with a standard deviation of 31; more than ten of these are
-    // a fault.
+    // 1,000 of each character are expected, with a standard deviation of 31. A difference of more than ten
+    // standard deviations is a fault.
     for (const count of counts.values()) expect(Math.abs(count - 1000)).toBeLessThan(310);
     expect(randomBase36(0)).toBe("");
     expect(randomBase36(16)).not.toBe(randomBase36(16));

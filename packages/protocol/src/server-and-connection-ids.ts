@@ -7,8 +7,8 @@ import { CmError, type Result } from "./errors.js";
 const SERVER_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 /**
- * `<server>.`, four characters of incarnation, one of partition bits, and a counter in base 36 without leading zeros:
- * otherwise two strings would mean the same connection.
+ * `<server>.`, four characters of incarnation, one of partition bits, and a counter in base 36. With leading
+ * zeros, two strings would mean the same connection.
  */
 const CONNECTION_ID = /^([A-Za-z0-9_-]{1,64})\.([a-z0-9]{4})([a-g0-9])(0|[a-z1-9][a-z0-9]{0,10})$/;
 
@@ -22,7 +22,7 @@ export const PARTITION_BITS_MAX = 16;
 
 /**
  * The parts of a connection id. The id contains the owner, so that a message to a connection needs no
- * look-up, and the record partition, which determines the hash of the owner in which the record is stored.
+ * look-up, and the record partition, so that the connection's record is found by the id alone.
  */
 export interface ConnectionIdParts {
   /** The owner: the server that holds the connection's socket. */
@@ -109,9 +109,9 @@ export interface ConnectionIdSourceOptions {
   /** Four characters of `a-z 0-9`; see {@link randomBase36}. Default: random. */
   readonly incarnation?: string | undefined;
   /**
-   * The number of connections that the server is designed for. Determines the number of record partitions, so
-   * that a record partition holds about 64 records at that number, which keeps Redis's small-hash encoding.
-   * Default 10,000.
+   * The number of connections that the server is designed for; an integer of at least 1. There are as many
+   * record partitions as are needed for at most 64 records each at that number (more beyond 4,194,304
+   * connections), for which Redis uses its compact encoding of small hashes. Default 10,000.
    */
   readonly capacity?: number | undefined;
 }
@@ -166,8 +166,8 @@ export function randomBase36(length: number): string {
   let text = "";
   while (text.length < length) {
     for (const byte of crypto.getRandomValues(new Uint8Array(length))) {
-      // Discard bytes from 252 on: 252 is the largest multiple of 36 that fits in a byte, and values
-      // above it would make some characters more likely.
+      // Discard bytes from 252 on: 252 is the largest multiple of 36 that fits in a byte, and larger bytes
+      // would make the first characters more likely.
       if (byte < 252 && text.length < length) text += (byte % 36).toString(36);
     }
   }

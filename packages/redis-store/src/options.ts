@@ -75,8 +75,8 @@ export interface RedisStoreOptions {
   /** Maximum number of messages kept per recoverable room, 1 to 100,000. Default 1,000. */
   readonly historyMaxMessages?: number | undefined;
   /**
-   * How long a room's messages are kept after the latest of them, in milliseconds, 1,000 or more. Default
-   * 300,000 (5 min).
+   * How long a room's messages are kept, in milliseconds, 1,000 or more. Each new message removes up to two older
+   * ones; without new messages, all are removed when the latest one is this old. Default 300,000 (5 min).
    */
   readonly historyTtlMs?: number | undefined;
   /** Maximum time that one operation waits for Redis, in milliseconds, 50 to 60,000. Default 2,000. */

@@ -33,7 +33,7 @@ export async function bringUp(store: RedisStore, serverId: string, ttlMs = 60_00
   return { ids, registration, lease: await store.servers.acquire(registration, ttlMs) };
 }
 
-/** Adds a connection of the server in rooms, written to all three directories. */
+/** Adds a connection of the server to the connection records, to the user's connections and to the rooms. */
 export async function connect(store: RedisStore, server: TestServer, userId: string, rooms: readonly string[]) {
   const connection = { connectionId: server.ids.next(), userId };
   await Promise.all([

@@ -32,7 +32,7 @@ const NOBODY: readonly string[] = Object.freeze([]);
 
 /** Receives the messages of the bus: validates and counts them, drops duplicates, and passes each message on once. */
 export class BusReceiver {
-  /** Tracks the messages that arrived on this server's own channel. */
+  /** Tracks the messages that arrived on this server's own channel, without requests and responses. */
   readonly direct = new ChannelTracker();
   /** Tracks the requests and responses that arrived on this server's own channel. */
   readonly #control = new ChannelTracker();
@@ -104,13 +104,13 @@ export class BusReceiver {
     payload: Uint8Array,
     except: readonly string[],
   ): void {
-    // Local members received the message when it was published.
+    // In publisher order, this server's members received the message when it was published.
     if (!room.hearsItself && inbound.origin === this.#options.serverId) return;
     // Drop payloads that are not valid UTF-8: browsers close the connection when a text frame contains invalid UTF-8.
     if (!isUtf8(payload)) this.counts.damaged++;
     else if (room.stream !== undefined && inbound.isStamped)
       this.#take(room.stream, inbound, position, payload, except);
-    // Drop a notice of a new epoch if this server does not treat the room as recoverable.
+    // Offset 0 marks a notice of a new epoch. Drop it, because this server does not treat the room as recoverable.
     else if (inbound.isStamped && readHistoryStamp(payload)?.offset === 0) return;
     else if (this.#isFresh(inbound, position, room.name)) this.#options.local.toRoom(room.name, payload, except);
   }
@@ -169,7 +169,10 @@ export class BusReceiver {
     };
   }
 
-  /** Decodes a message of the given room. */
+  /**
+   * Decodes a message of the given room. Returns `undefined` and counts the message if it cannot be decoded or
+   * belongs elsewhere.
+   */
   #decodeOf(room: string, bytes: Uint8Array): CrossServerMessage | undefined {
     const message = this.#decode(bytes);
     if (message === undefined || (message.kind === "room" && message.target === room)) return message;

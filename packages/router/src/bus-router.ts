@@ -60,7 +60,7 @@ class BusRouter implements Router {
   readonly #questions: ScatterGather | undefined;
   readonly #reconciliation: GapDetection | undefined;
   readonly #gaps: GapReporter;
-  /** Set if the store has a history. */
+  /** Set if the options contain a history. */
   readonly #recoverable: RecoverableRooms | undefined;
   readonly #absentUsers: AbsentUsers;
   #directSubscription: Promise<Subscription> | undefined;
@@ -89,7 +89,7 @@ class BusRouter implements Router {
       answer: (asker, to, outcome) => this.#channels.answer(asker, to, outcome),
       max: maxPending,
       onFault: (cause, stage) => {
-        // After `close`, a response cannot be sent because the bus is closed, which is not a failure.
+        // After `close` the bus may be closed too, so a response that cannot be sent is no failure.
         if (this.#closing === undefined || stage === "handler") {
           onError(toCmError(cause, "internal", "A request could not be answered."), { stage });
         }
@@ -186,7 +186,7 @@ class BusRouter implements Router {
     frame: Uint8Array | string,
     except: readonly string[] = NOBODY,
   ): Promise<Published | LocalReach> {
-    // Not an async function, because it is called for every message.
+    // Not an async function, which would create one more promise for each message.
     try {
       this.#requireOpen("toRoom");
       requireFrame(frame);
@@ -371,8 +371,8 @@ class BusRouter implements Router {
   }
 
   /**
-   * Starts gap detection after an interrupted subscription: otherwise, messages published during the
-   * interruption would be noticed only when the next message arrives.
+   * Starts gap detection after an interrupted subscription; in a recoverable room, reads the history instead.
+   * Without this, messages published during the interruption would be noticed only when the next message arrives.
    */
   #onResumed(channel: ResumedChannel & Partial<Pick<SubscribedRoom, "stream">>, sinceMs: number): void {
     this.#gaps.interrupted();

@@ -30,11 +30,11 @@ export interface Gap {
   /** The room; `undefined` if direct messages to this server are missing. */
   readonly room: string | undefined;
   /**
-   * The publisher that numbered the missing messages, and how many numbers are missing. These may include the
-   * numbers of messages whose publish failed with an error. `origin` is `undefined` if the messages belong to
-   * a recoverable room and its history no longer has them. `known` is `undefined` if the subscription was
-   * interrupted and not every server could report what it sent during the interruption: messages of any
-   * publisher may be missing. Gaps that show in the numbers are also reported.
+   * The publisher of the missing messages, and how many of its numbers are missing. A message whose publish failed
+   * with an error may have taken one of these numbers. `origin` is `undefined` if the messages belong to a
+   * recoverable room whose history no longer has them. `known` is `undefined` if it cannot be determined which
+   * messages are missing, for example because after an interruption not every server could report what it had sent.
+   * Gaps that the numbers of later messages reveal are reported in addition.
    */
   readonly known: { readonly origin: string | undefined; readonly missed: number } | undefined;
 }
@@ -69,13 +69,14 @@ export interface RouterOptions {
   readonly local: LocalDelivery;
   /**
    * Registry of the living servers. Needed to send questions to the whole cluster, and to find out after an
-   * interruption which messages were missed. Without it, members are only told that messages may be missing.
+   * interruption which messages were missed. Without it, `onGap` then only reports that messages may be missing.
    */
   readonly servers?: Pick<ServerRegistry, "snapshot"> | undefined;
   /**
-   * Whether this server holds its lease; omit it for a server without a lease. If given, a user is reported
-   * as `not-found` only while it returns `true`, and `servers` knows this server and has not lost its data.
-   * Otherwise the error is `unavailable`, because the store may have lost the user's connections.
+   * Whether this server holds its lease; omit it for a server without a lease. If given, a message to a user who
+   * has no connection results in `not-found` only while this function returns `true` and the registry can be
+   * trusted. At other times the call rejects with `unavailable`, because the store may have lost the user's
+   * connections.
    */
   readonly holdsLease?: (() => boolean) | undefined;
   /**
@@ -84,8 +85,8 @@ export interface RouterOptions {
    */
   readonly releaseDelayMs?: number | undefined;
   /**
-   * Maximum number of channels without local members that stay subscribed; beyond it, the one idle for
-   * longest is unsubscribed at once. Default 1,000.
+   * Maximum number of channels without local members that stay subscribed. Beyond it, the channel that has been
+   * idle for longest is unsubscribed at once. Default 1,000; 0 to 1,000,000.
    */
   readonly maxIdleSubscriptions?: number | undefined;
   /**
@@ -117,11 +118,11 @@ export interface RouterOptions {
    */
   readonly whileDown?: ((room: string) => WhileDown) | undefined;
   /**
-   * Whether a room is recoverable: its messages are kept for a while in `history`, so that a server or a
-   * client that missed messages can get them. Must always return the same value for a room, on all servers.
-   * Not allowed for rooms with publisher order or `deliver-locally`. A frame for a recoverable room is the
-   * text of a JSON object with at least one field, otherwise `frame-invalid`; members receive it with the
-   * fields `epoch` and `offset` in front. Default: no room is.
+   * Whether a room is recoverable: its messages are kept for a while in `history`, so that a server or a client
+   * that missed messages can get them. Must always return the same value for a room, on all servers. Not allowed
+   * for rooms with publisher order or `deliver-locally`. A frame for a recoverable room must be the text of a JSON
+   * object with at least one field; `toRoom` rejects any other frame with `frame-invalid`. Members receive the
+   * frame with the fields `epoch` and `offset` in front. Default: no room is recoverable.
    */
   readonly isRecoverable?: ((room: string) => boolean) | undefined;
   /** A store's `history`; required for recoverable rooms. */
@@ -210,7 +211,7 @@ export function requireConfirmation(confirmation: Confirmation | undefined): voi
   requireDurationMs("confirmMs", confirmation.confirmMs, 1, 600_000);
 }
 
-/** Validates the time to wait for a response, in milliseconds. Throws `options-invalid`. */
+/** Returns the time to wait for a response, in milliseconds. Throws `options-invalid` if it is not valid. */
 export function requireAnswerTime(time: AnswerTime): number {
   requireFields("time", time, { timeoutMs: true }, "{ timeoutMs: 2_000 }");
   return requireDurationMs("timeoutMs", time.timeoutMs, 1, 600_000);

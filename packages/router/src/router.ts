@@ -43,15 +43,16 @@ export interface AnswerTime {
  * {@link Router.start} is done, calls that can fail reject with `closed`; `details.call` names the call.
  */
 export interface Router extends RoomInterest {
-  /** Subscribes to this server's own channel. Rejects with `unavailable`. */
+  /** Subscribes to this server's own channel. Rejects with `unavailable`, or with `closed` after {@link close}. */
   start(): Promise<void>;
   /**
-   * Publishes a frame to a room. Every copy, including those for local members, comes back from the bus,
-   * which gives the room one order on all servers; see `orderOf` for another order. Resolves when the bus has
-   * accepted the frame, with the number of subscribed servers as `subscribers` if the bus knows it; or with a
-   * {@link LocalReach}, which has the field `local`, if the room's `whileDown` allows it. Rejects with
-   * `unavailable`, `timeout`, `name-invalid`, `name-too-long` or `id-invalid`; `details.local` is `true` if
-   * local members have already received the frame.
+   * Publishes a frame to a room. Every copy, including those for local members, comes back from the bus, which
+   * gives the room one order on all servers; see `orderOf` for another order. The connections in `except` do not
+   * get the frame. Resolves when the bus has accepted the frame, with the number of subscribed servers as
+   * `subscribers` if the bus knows it; or with a {@link LocalReach}, which has the field `local`, if the room's
+   * `whileDown` allows it. Rejects with `unavailable`, `timeout`, `options-invalid`, `name-invalid`,
+   * `name-too-long` or `id-invalid`, and in rooms with other settings than the default with `frame-not-text` or
+   * `frame-invalid`. `details.local` is `true` if local members have already received the frame.
    */
   toRoom(room: string, frame: Uint8Array | string, except?: readonly string[]): Promise<Published | LocalReach>;
   /** Sends a frame to one connection; a local connection does not need the bus. Rejects like {@link toRoom}. */
@@ -75,10 +76,10 @@ export interface Router extends RoomInterest {
    */
   control(target: string, request: ControlRequest, time: AnswerTime): Promise<ControlOutcome>;
   /**
-   * Sends a question to every living server, including this one, and collects the results of their
-   * `onQuestion`. Servers that did not respond are named in the result. Rejects if the registry cannot be
-   * read, with `options-invalid` without a registry, with `payload-too-large` for more than 65,536 bytes, and
-   * with `pending-limit` for more than 32 concurrent questions.
+   * Sends a question to every living server, including this one, and collects the results of their `onQuestion`.
+   * Servers that did not respond are named in the result. Rejects with the store's error if the registry cannot be
+   * read, with `options-invalid` if the router has no registry, with `payload-too-large` if the question has more
+   * than 65,536 bytes, and with `pending-limit` if 32 questions are in progress.
    */
   ask(question: Uint8Array, time: AnswerTime): Promise<GatheredAnswers>;
   /** Notifies the router that a server has left the cluster: requests to it settle with `not-found` at once. */
@@ -89,12 +90,12 @@ export interface Router extends RoomInterest {
    */
   positionOf(room: string): HistoryPosition | undefined;
   /**
-   * Recovers missed messages for a client that returns to a recoverable room that was entered on this server.
-   * Calls `take` once, with the messages after the position `from` if all of them are available and within
-   * the limit. A client that begins to receive the room's messages within that call misses none and receives
-   * none twice. At most 16 recoveries read at a time; if `isWanted` is given and returns `false` when the turn
-   * has come, nothing is read, and nothing is recovered. Rejects with `options-invalid` (the limit, or a room
-   * that was not entered or is not recoverable). A history that cannot be read is treated like one that is gone.
+   * Recovers missed messages for a client that returns to a recoverable room that was entered on this server. Calls
+   * `take` once, with the messages after the position `from` if all of them are available and within the limit. A
+   * client that begins to receive the room's messages within that call misses none and receives none twice. At most
+   * 16 recoveries read at a time. If `isWanted` is given and returns `false` when this recovery's turn has come,
+   * nothing is read, and nothing is recovered. Rejects with `options-invalid` (the limit, or a room that was not
+   * entered or is not recoverable). A history that cannot be read is treated like one that is gone.
    */
   recover(
     room: string,

@@ -66,7 +66,7 @@ describe("the native library", () => {
 
   it.each([
     ["linux", { header: { glibcVersionRuntime: "2.36" } }, "glibc 2.36"],
-    // Alpine: the report of a Node.js on musl has no version of glibc.
+    // On Alpine, Node.js uses musl, and its report has no version of glibc.
     ["linux", { header: { osName: "Linux" } }, "musl or another libc"],
     ["linux", "no report", "musl or another libc"],
     ["darwin", {}, "no glibc"],

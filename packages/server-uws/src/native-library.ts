@@ -11,8 +11,8 @@ export const LISTEN_MODE = { shared: 0, exclusive: 1 } as const;
 const PACKAGE = "uWebSockets.js";
 
 /**
- * The environment variable from which the native layer, when it is loaded, reads the limit for request heads
- * that arrive in several pieces.
+ * The environment variable with the limit for request heads that arrive in several pieces, in bytes. The native
+ * layer reads it when it is loaded.
  */
 const HEAD_LIMIT_VARIABLE = "UWS_HTTP_MAX_HEADERS_SIZE";
 
@@ -21,7 +21,7 @@ const HEAD_LIMIT_VARIABLE = "UWS_HTTP_MAX_HEADERS_SIZE";
  * gets an error with a code and can report what to do. `maxHeadBytes` is the native limit for a request's head;
  * the first load in a process sets it.
  *
- * @throws CmError `native-load-failed`; `details` has node, abi, platform, arch and libc.
+ * @throws CmError `native-load-failed`; `details` has `node`, `abi`, `platform`, `arch`, `libc` and `absent`.
  */
 export function loadNative(
   maxHeadBytes: number,

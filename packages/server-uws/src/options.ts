@@ -10,9 +10,9 @@ import {
  * Options of {@link createUwsServer}. The first server that starts in a process loads the native layer, which
  * then reads `maxHeadBytes`; later servers can use a lower limit, not a higher one. Queued bytes are checked
  * after every direct send that could not be written at once, and after every `maxBackpressureBytes` of room
- * messages (256 KiB if that is more), so a connection has at most twice `maxBackpressureBytes`, plus 1 MiB and
- * one frame. Each queued byte counts as two towards `maxTotalBackpressureBytes`, because native buffers double
- * as they grow.
+ * messages (256 KiB if that is more). The bytes queued for a connection are therefore at most twice
+ * `maxBackpressureBytes`, plus 1 MiB and one frame. Each queued byte counts as two towards
+ * `maxTotalBackpressureBytes`, because native buffers double as they grow.
  */
 export interface UwsServerOptions<U> extends TransportOptions<U> {
   /**

@@ -42,21 +42,22 @@ export function createUwsServer<U>(options: UwsServerOptions<U>): UwsServer<U> {
 }
 
 /**
- * A frame of more than this many times the maximum size makes the native layer cut the client off without an
- * error frame.
+ * The native layer cuts a client off, without an error frame, for a frame of more than this many times
+ * `maxFrameBytes`.
  */
 const NATIVE_FRAME_FACTOR = 2;
 
 /**
- * Added to the native limit for heads. The native layer accepts heads of any size that arrive in one read, and
- * refuses other heads that exceed its limit. With this margin for unusual spaces it refuses no head that this
- * package would accept.
+ * Added to the native limit for heads, in bytes. The native layer accepts heads of any size that arrive in one
+ * read, and refuses other heads that exceed its limit. Its limit also counts optional spaces, which this package
+ * does not count. With this margin the native layer refuses no head that this package accepts, unless the head
+ * has very many such spaces.
  */
 const NATIVE_HEAD_MARGIN_BYTES = 1024;
 
 /**
- * The native idle timeout is this much longer than that of {@link Liveness}, so that `Liveness` acts first even
- * if the native layer cuts 4 s early, which it may do. The native timeout only ends sockets whose client never
+ * The native idle timeout is this much longer than `idleTimeoutMs`, so that the transport cuts idle connections
+ * first, even though the native layer may act 4 s early. The native timeout only ends sockets whose client never
  * responds to a close frame; such sockets no longer count as connections.
  */
 const NATIVE_IDLE_MARGIN_SECONDS = 12;
@@ -133,7 +134,7 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
         close: (socket, code, message) => {
           if (this.#upgrades.depart(socket)) return;
           const reason = Buffer.from(message).toString();
-          // Reading the user data is the only call that is still allowed.
+          // From the close event on, `getUserData` is the only method of the socket that may be called.
           connections.closed(of(socket), code, reason, FAULTS[reason]);
         },
       })

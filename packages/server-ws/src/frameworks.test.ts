@@ -16,7 +16,7 @@ interface Application {
   listen(): Promise<unknown>;
 }
 
-/** An application of each framework with one route, as the README says to attach to it. */
+/** Creates an application of each framework with one route, in the way that the README describes for attaching. */
 const FRAMEWORKS: Record<string, () => Application> = {
   express() {
     const app = express();
@@ -32,7 +32,7 @@ const FRAMEWORKS: Record<string, () => Application> = {
   hono() {
     const app = new Hono();
     app.get("/hello", (context) => context.text("hello"));
-    // Without `createServer`, it is a server of HTTP/1; its type includes those of HTTP/2.
+    // Without the option `createServer`, `serve` returns an HTTP/1 server. Its return type includes HTTP/2 servers.
     const server = serve({ fetch: app.fetch, port: 0, hostname: "127.0.0.1" }) as Server;
     return { server, listen: async () => server.listening || once(server, "listening") };
   },

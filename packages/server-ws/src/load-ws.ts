@@ -4,7 +4,7 @@ import { CmError } from "@cm/protocol";
 export type WsModule = typeof import("ws");
 
 /**
- * Loads `ws`. Called by `start()`, not on import, so that a program without it gets an error with a code.
+ * Loads `ws`. Called by `start()`, not on import, so that a program without `ws` gets an error with a code.
  * Rejects with `options-invalid` if `ws` is not installed.
  */
 export async function loadWs(load: () => Promise<WsModule> = () => import("ws")): Promise<WsModule> {
@@ -15,7 +15,7 @@ export async function loadWs(load: () => Promise<WsModule> = () => import("ws"))
   }
 }
 
-/** Node names a missing package in its message only. */
+/** Whether `ws` is not installed. Node.js names the missing package only in the error's message. */
 function isMissing(error: unknown): boolean {
   if (!(error instanceof Error) || !("code" in error)) return false;
   return error.code === "ERR_MODULE_NOT_FOUND" && error.message.includes("package 'ws'");

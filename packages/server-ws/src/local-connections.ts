@@ -188,8 +188,8 @@ class SocketConnections implements WsLocalConnectionManager {
     const waiting = socket.bufferedAmount;
     if (waiting <= this.#slow.maxBytes) return true;
     this.#slow.exceeded(waiting);
-    // Cut the socket, because ending the stream is better than leaving a gap in it. A close frame would be
-    // queued behind the rest.
+    // Cut the socket, because a connection must not miss a frame. A close frame would wait in the queue after the
+    // bytes that the client does not read.
     socket.terminate();
     return false;
   }

@@ -56,8 +56,8 @@ export function httpExchange(response: ServerResponse): HttpExchange {
 }
 
 /**
- * Checks the requirements of RFC 6455 (4.1) for a handshake that Node.js does not check in an upgrade:
- * HTTP/1.1, and a `Host` header.
+ * Returns the refusal of an upgrade that is not HTTP/1.1 or has no `Host` header, as RFC 6455 (4.1) requires;
+ * `undefined` if the upgrade fulfils both. Node.js does not check these in an upgrade.
  */
 export function handshakeFault({ httpVersion, headers }: IncomingMessage): HttpReply | undefined {
   if (httpVersion !== "1.1") return jsonRefusal(505, "operation-unknown", "Upgrades need HTTP/1.1.");

@@ -6,17 +6,17 @@ import { invalid, type ResolvedTransportOptions, resolveTransportOptions, type T
 export type NodeServer = HttpServer | HttpsServer;
 
 /**
- * Options of {@link createWsServer}. The bytes queued for a connection are checked with every write, so there
- * are at most `maxBackpressureBytes` plus one frame, or plus the messages that a room's window has held back.
+ * Options of {@link createWsServer}. The bytes queued for a connection are checked with every write, so they are
+ * at most `maxBackpressureBytes` plus one write: one frame, or all messages that a room's window has held back.
  */
 export interface WsServerOptions<U> extends Omit<TransportOptions<U>, "port"> {
   /** Port to listen on, 0 to 65,535; 0 picks a free port. Omit it if `server` is given. */
   readonly port?: number | undefined;
   /**
-   * An existing HTTP server whose upgrades at `path` are handled, in addition to what it serves otherwise: the
-   * result of `http.createServer`, `http.createServer(app)` for Express, `app.server` for Fastify. The
-   * application starts and closes that server and handles its plain requests; `host`, `port` and `routes` must
-   * be omitted. PROXY headers are read only without this option. Default: this transport creates its own server.
+   * An existing HTTP server of the application whose upgrades at `path` this transport handles: the result of
+   * `http.createServer`, `http.createServer(app)` for Express, `app.server` for Fastify. The application starts
+   * and closes that server and handles its plain requests; `host`, `port` and `routes` must be omitted. With this
+   * option, PROXY headers are not read. Default: this transport creates its own server.
    */
   readonly server?: NodeServer | undefined;
 }

@@ -5,25 +5,31 @@ import { peerAddress, type TrustedProxies } from "@cm/transport";
 /** The first bytes of a PROXY header of version 2. */
 const SIGNATURE = Buffer.from("\r\n\r\n\0\r\nQUIT\n", "latin1");
 
-/** Size of the fixed part: the signature, the version with the command, the family, and the size of the rest. */
+/** Size in bytes of the fixed part: signature, version with command, family, and size of the rest of the header. */
 const FIXED_BYTES = 16;
 
-/** Maximum size of the addresses and the extensions. The specification expects a header in one TCP segment. */
+/**
+ * Maximum size in bytes of the addresses and the extensions. The specification expects that a header fits into one
+ * TCP segment.
+ */
 const REST_MAX_BYTES = 1_520;
 
 const VERSION_2 = 2;
 const COMMANDS = { local: 0, proxy: 1 } as const;
 
-/** The families whose addresses are read, TCP over IPv4 and IPv6: the size of the source and of all addresses. */
+/**
+ * The families whose addresses are read, TCP over IPv4 (17) and over IPv6 (33). `size` is the size of the source
+ * address, `all` that of all addresses with their ports, in bytes.
+ */
 const FAMILIES: { readonly [family in number]?: { readonly size: number; readonly all: number } } = {
   17: { size: 4, all: 12 },
   33: { size: 16, all: 36 },
 };
 
-/** What the first bytes of a connection are. */
+/** The result of parsing the first bytes of a connection. */
 export type ProxyHeader =
   | { readonly kind: "absent" | "incomplete" | "invalid" }
-  /** `address` is empty if the proxy connects for itself, or if the client does not use TCP. */
+  /** `address` is the client's; empty if the proxy connects for itself, or if the client does not use TCP over IP. */
   | { readonly kind: "complete"; readonly byteLength: number; readonly address: string };
 
 /** Parses the header of the PROXY protocol, version 2, at the beginning of a connection. */
@@ -70,7 +76,7 @@ export class ProxyHeaders {
     return this.#addresses.get(socket) ?? "";
   }
 
-  /** Reads the header of each connection of a trusted proxy, before the server gets the connection. */
+  /** Reads the header of each new connection of a trusted proxy, before `server` gets the connection. */
   readFor(server: Server): void {
     const listeners = server.listeners("connection");
     server.removeAllListeners("connection");
@@ -83,7 +89,7 @@ export class ProxyHeaders {
     });
   }
 
-  /** Cuts the connections whose header has not arrived. */
+  /** Cuts the connections whose header has not arrived completely. */
   end(): void {
     for (const socket of this.#waiting) socket.destroy();
   }

@@ -25,8 +25,8 @@ export class RoomLanes<C extends object> {
   }
 
   /**
-   * Adds a connection to a room, unless `isOpen` returns `false` after the lane's held-back messages have been
-   * sent.
+   * Sends the held-back messages of a lane, which may close the connection, and then adds the connection to the
+   * lane, unless `isOpen` returns `false`.
    */
   enter(room: string, connection: C, isOpen: () => boolean): void {
     if (this.#laneOf(room, connection) !== undefined) return;

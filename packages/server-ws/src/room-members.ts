@@ -1,4 +1,4 @@
-/** The local members of each room. A room without members takes no memory. */
+/** The local members of each room. Rooms without members have no entry. */
 export class RoomMembers<C extends object> {
   readonly #members = new Map<string, Set<C>>();
   readonly #roomsOf = new Map<C, Set<string>>();
@@ -52,7 +52,7 @@ export class RoomMembers<C extends object> {
   }
 }
 
-/** Adds a value to a group. Returns whether it was not there before. */
+/** Adds a value to a group. Returns `false` if the group had the value already. */
 function add<K, V>(groups: Map<K, Set<V>>, key: K, value: V): boolean {
   const group = groups.get(key);
   if (group === undefined) groups.set(key, new Set([value]));
@@ -61,7 +61,7 @@ function add<K, V>(groups: Map<K, Set<V>>, key: K, value: V): boolean {
   return true;
 }
 
-/** Removes a value from a group. Returns whether it was there. */
+/** Removes a value from a group. Returns `false` if the group did not have the value. */
 function remove<K, V>(groups: Map<K, Set<V>>, key: K, value: V): boolean {
   const group = groups.get(key);
   if (group === undefined || !group.delete(value)) return false;

@@ -34,8 +34,9 @@ import { UnreadResponses } from "./unread-responses.js";
 import { type ConnectionSurroundings, WsConnection } from "./ws-connection.js";
 
 /**
- * A WebSocket server on `ws`. With the option `server`, `start` attaches to that server and resolves at once,
- * with port 0 if the server does not listen yet; `close` does not close it.
+ * A WebSocket server on `ws`. With the option `server`, `start` attaches the transport to that HTTP server and
+ * resolves without waiting for it to listen, with port 0 if it does not listen yet; `close` does not close that
+ * HTTP server.
  */
 export type WsServer<U = unknown> = TransportServer<U>;
 
@@ -44,17 +45,21 @@ export function createWsServer<U>(options: WsServerOptions<U>): WsServer<U> {
   return new NodeTransport(resolveWsServerOptions(options));
 }
 
-/** A client that sends a frame of more than this many times the maximum size is cut off without an error frame. */
+/**
+ * `ws` ends the connection of a client, without an error frame, for a frame of more than this many times
+ * `maxFrameBytes`.
+ */
 const FRAME_FACTOR = 2;
 
 /**
- * Added to the limit for heads that is passed to Node.js, which counts the bytes of a head differently. With
- * this margin Node.js refuses no head that this package would accept.
+ * Added to the limit for heads that is passed to Node.js, in bytes. Node.js counts the bytes of a head
+ * differently. With this margin Node.js refuses no head that this package accepts.
  */
 const HEAD_MARGIN_BYTES = 1024;
 
-/** Maximum time for a PROXY header, and then for the head of a request, to arrive, and interval at which that is checked, in milliseconds. */
+/** Maximum time for a PROXY header to arrive, and after it for the head of a request, in milliseconds. */
 const HEAD_TIMEOUT_MS = 10_000;
+/** Interval at which Node.js checks the time for the head of a request, in milliseconds. */
 const HEAD_CHECK_MS = 1_000;
 
 /**
@@ -71,7 +76,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
   readonly #slow: SlowConsumers;
   readonly #surroundings: ConnectionSurroundings<U>;
   readonly #rooms: RoomLanes<WsConnection<U>>;
-  /** Performs the handshakes, from the start on. */
+  /** Performs the handshakes. Created by `listen`. */
   #upgrader: WebSocketServer | undefined;
   /** All sockets until they have ended, including those that have been sent a close frame. */
   readonly #sockets = new Set<WebSocket>();
@@ -107,8 +112,8 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
       maxPayload: maxFrameBytes * FRAME_FACTOR,
       closeTimeout: CLOSE_TIMEOUT_MS,
       handleProtocols: () => this.#chosen,
-      // The connection table limits pings and, by their bytes, the pongs that wait. `ws` would end the connection
-      // of a client that reads but has sent more than 60 pings at once.
+      // Turn off the limit of `ws`, which would end the connection of a client that reads but has sent more than
+      // 60 pings at once. The connection table limits pings, and the bytes of pongs that wait.
       maxPendingAutoPongs: 0,
     } as ConstructorParameters<typeof WebSocketServer>[0]);
     return server === undefined ? this.#listenAlone() : this.#attach(server);
@@ -138,8 +143,8 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
       else exchange.write(this.admissions.plainRefusal(head), { closeConnection: true });
     });
     server.on("clientError", (error: NodeJS.ErrnoException, stream) => {
-      // Node.js reports errors that it finds before there is a request object. The client may also have
-      // disconnected.
+      // Node.js emits this event for errors that it finds before there is a request object, and when the client
+      // has disconnected.
       if (!stream.writable) stream.destroy();
       else if (error.code === "HPE_HEADER_OVERFLOW") refuseOn(stream, headTooLarge(maxHeadBytes));
       else refuseOn(stream, jsonRefusal(400, "operation-unknown", "The request can't be read."));
@@ -190,7 +195,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
       stream.destroy();
       pending?.abandon();
     };
-    // The listener for `readable` does nothing, but without any reader the end of the stream would not be
+    // The listener for `readable` does nothing. It is added because the end of a stream without a reader is not
     // detected.
     const look = (): void => undefined;
     stream.on("readable", look).once("end", leave).once("close", leave).once("error", leave);
@@ -205,8 +210,8 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
       accept: (connectionId, authentication, { subprotocol, remoteAddress }) => {
         take();
         this.#chosen = subprotocol;
-        // The callback is called within the call, unless `ws` itself refuses a request that passed the checks
-        // here.
+        // `ws` calls the callback before `handleUpgrade` returns. It calls it never if it refuses a request that
+        // passed the checks here.
         this.#upgrader?.handleUpgrade(request, stream, rest, (socket) => {
           const sockets = { socket, stream };
           this.#opened(
@@ -302,7 +307,7 @@ const FAULTS: { readonly [code in string]?: FrameFault } = {
   WS_ERR_INVALID_UTF8: "frame-invalid",
 };
 
-/** Starts listening. Rejects with the error from `listenFailure`. */
+/** Starts listening. Rejects with the error that `listenFailure` returns. */
 function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException): void => reject(listenFailure({ host, port }, error.code));

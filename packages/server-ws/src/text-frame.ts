@@ -8,8 +8,8 @@ const SHORT_MAX_BYTES = 125;
 const MEDIUM_MAX_BYTES = 0xffff;
 
 /**
- * Encodes a text frame as it is sent over the wire, once for all receivers. Copies the payload, which may be
- * changed afterwards; it must be UTF-8.
+ * Encodes a text frame as it is sent over the wire, once for all receivers. The payload must be UTF-8. It is
+ * copied, so the caller may change it afterwards.
  */
 export function textFrame(payload: string | Uint8Array): Buffer {
   const length = typeof payload === "string" ? Buffer.byteLength(payload) : payload.byteLength;

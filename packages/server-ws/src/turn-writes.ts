@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 
 /**
- * Collects the writes to a socket within one turn of the event loop, so that they take one system call. A chunk
+ * Collects the writes to a socket within one turn of the event loop, so that they take one system call. One read
  * from Redis often contains several messages for the same members.
  */
 export class TurnWrites {

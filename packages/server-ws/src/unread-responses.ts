@@ -13,7 +13,10 @@ const UNREAD_MAX = 100;
 export class UnreadResponses {
   readonly #counts = new WeakMap<object, number>();
 
-  /** Counts a request until its response was written. Returns `false` if it is one too many: cuts the connection. */
+  /**
+   * Counts a request until its response was written. Cuts the connection and returns `false` if the connection
+   * has more than `UNREAD_MAX` such requests.
+   */
   admit({ socket }: IncomingMessage, response: ServerResponse): boolean {
     const count = (this.#counts.get(socket) ?? 0) + 1;
     if (count > UNREAD_MAX) {

@@ -11,15 +11,15 @@ export interface ConnectionSurroundings<U> {
   readonly writes: TurnWrites;
   readonly limit: WaitingLimit;
   /**
-   * Called when this side has ended the connection; the connection's socket may take a moment longer to close.
+   * Called when this side has ended the connection. The connection's socket may close only later.
    */
   ended(connection: WsConnection<U>): void;
 }
 
 /**
- * A connection on a socket of `ws`. Text frames are written directly to the TCP socket, bypassing `ws`. A frame
- * is thus encoded only once for a whole room. Bypassing `ws` is safe because compression is off: `ws` then also
- * writes each of its frames at once, so frames can't mix.
+ * A connection on a socket of `ws`. Text frames are written directly to the TCP socket, bypassing `ws`, so that a
+ * frame is encoded only once for a whole room. This is safe because compression is off: `ws` then writes each of
+ * its own frames, such as pings, at once and whole, so the frames can't mix.
  */
 export class WsConnection<U> extends BaseConnection<U> {
   readonly #surroundings: ConnectionSurroundings<U>;

@@ -179,8 +179,7 @@ export abstract class BaseTransport<U, C extends BaseConnection<U>> implements T
   async #close(): Promise<void> {
     this.stopAccepting();
     this.connections.endDrain();
-    // Ignore the error of a failed start: `start` has already undone what it had begun and rejected with the
-    // error.
+    // Ignore the error of a failed start: `start` has undone what it had begun, and has rejected with the error.
     await Promise.allSettled([this.#starting]);
     this.admissions.refusePending();
     await this.connections.goodbye();

@@ -29,9 +29,9 @@ export interface TransportStats {
    */
   readonly membersBehind: number;
   /**
-   * Messages that members did not get because they did not read, counting each copy, by the policy of the room.
-   * For a `latest` room, these are the messages that a later one has replaced; messages that are kept for a
-   * member until it has read do not count. Only grows.
+   * Messages that members missed because they did not read, by the policy of the room; a message counts once for
+   * each such member. Messages that a `latest` room keeps for a member until it has read do not count, unless
+   * the member leaves or its connection closes before. Only grows.
    */
   readonly messagesLeftOut: Readonly<Record<"drop" | "latest", number>>;
   /** Bytes queued for all connections. */
@@ -87,7 +87,8 @@ export interface TransportStats {
  *   room. A member that leaves the room before that gets the `gap` as it leaves.
  * - The handler's `closed` is called exactly once for each connection that was opened: within the call if this
  *   side closed it, or in a later turn of the event loop if very many connections close at once.
- * - Every refused upgrade gets an HTTP status and a JSON body with a code, and is counted.
+ * - Every refused upgrade gets an HTTP status and a JSON body with a code, and is counted. Requests that the HTTP
+ *   layer rejects, such as one without a `Host` header, are not counted.
  */
 export interface TransportServer<U = unknown> extends LocalDelivery, AsyncDisposable {
   /**

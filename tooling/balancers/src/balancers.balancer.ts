@@ -60,7 +60,7 @@ it.each<BalancerName>(["haproxy", "nginx"])("%s carries clients past a deploy an
     try {
       await (await CmSocket.open(url, "newcomer")).close();
     } catch (error) {
-      // The connection was accepted before the drain began, and closed before its hello was read.
+      // Allowed: the connection was accepted before the drain began, and closed before its hello was read.
       if (!String(error).includes(`closed with ${CLOSE_CODES["going-away"]}`)) refused.push(error);
     }
   }
@@ -79,7 +79,7 @@ it.each<BalancerName>(["haproxy", "nginx"])("%s carries clients past a deploy an
     everybody.map((socket) => socket.until((frame) => frame.type === "message" && frame.data === "during")),
   );
 
-  // The next version is running, and the other gateway is killed.
+  // Start the next version, and kill the other gateway.
   const next = await startGateway(prefix, left);
   await second.kill();
   const survivor = await eventually(() => CmSocket.open(url, "survivor"), { timeoutMs: 5_000 });
@@ -103,7 +103,8 @@ it.each<BalancerName>(["haproxy", "nginx"])("%s carries a new token over a live 
   const bob = await CmSocket.openWithToken(url, await tokenOf("bob", 3_000, []));
   for (const room of ["a", "b"]) await ada.do({ type: "join", room });
 
-  // Each is told before its token ends. One hands in a token with fewer rights; the other does nothing.
+  // Each client is notified before its token expires. Ada refreshes hers with a token with fewer rights; Bob does
+  // nothing.
   await Promise.all([ada, bob].map((client) => client.until((frame) => frame.type === "token-expiring")));
   const answer = await ada.do({ type: "refresh", token: await tokenOf("ada", 3_600_000, ["a"]) });
   expect(answer).toMatchObject({ type: "ack", expiresInMs: expect.any(Number) });

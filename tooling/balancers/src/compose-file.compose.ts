@@ -7,7 +7,7 @@ import { expect, it } from "vitest";
 
 const run = promisify(execFile);
 const GATEWAYS = ["gateway-1", "gateway-2", "gateway-3"];
-/** A container takes seconds to start on a busy machine. */
+/** Time within which a container must start and serve; starting takes seconds on a busy machine. */
 const START = { timeoutMs: 60_000 };
 /** The stop grace period of the compose file, after which the engine kills a gateway. */
 const STOP_GRACE_MS = 30_000;

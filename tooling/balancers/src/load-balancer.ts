@@ -53,7 +53,7 @@ function replacePort(config: string, from: number, to: number): string {
   return config.replace(pattern, String(to));
 }
 
-/** Completes the configuration, which is written for the http block, so that nginx runs without a service. */
+/** Completes the configuration, which is only the content of an http block, so that nginx runs in the foreground. */
 function asWholeNginx(config: string, folder: string): string {
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
     .map((kind) => `${kind}_temp_path ${join(folder, kind)};`)

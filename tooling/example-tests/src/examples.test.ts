@@ -11,7 +11,7 @@ const HERE = fileURLToPath(new URL("..", import.meta.url));
 const EXAMPLES = fileURLToPath(new URL("../../../examples", import.meta.url));
 const DOCS = fileURLToPath(new URL("../../../docs", import.meta.url));
 
-/** Runs a program of this folder and resolves with its output; `warning` must match its warnings, by default none. */
+/** Runs a program and resolves with its output. What it writes to stderr must match `warning`, by default nothing. */
 async function output(file: string, env: Record<string, string> = {}, warning = /^$/): Promise<string> {
   const { stdout, stderr } = await run(process.execPath, [file], {
     cwd: HERE,
@@ -105,10 +105,13 @@ const OUTPUTS = {
   "18-own-client": ["ann got: said while bob was away", "bob got: said while bob was away"],
 };
 
-/** Examples that are tested by the contract suites, with the minimum number of tests; the rehearsal tests 17 as well. */
+/** Examples that the contract suites test, with the minimum number of tests. The rehearsal also tests example 17. */
 const PROVEN = { "12-own-bus": 12, "15-own-store": 190, "18-own-client": 31 };
 
-/** Examples that need Redis, or do not use it, or start several processes, which the rehearsal runs in memory. */
+/**
+ * Examples that run in only one environment here: some do not use Redis, and the others need it or start several
+ * processes.
+ */
 const ONCE = new Map([
   ["01-rooms-for-ws", "redis"],
   ["09-embedded-gateway", "redis"],
@@ -191,7 +194,7 @@ describe("the programs of the documentation", () => {
     const blocks = [...text.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code = ""]) => code);
     expect(blocks).toHaveLength(expected.length);
     const gateway: GatewayProcess = await startGatewayProcess({ env });
-    // Inside this folder, so that the packages are found.
+    // The programs are inside this package, so that Node.js finds the packages that they import.
     const folder = await mkdtemp(`${HERE}/.readme-`);
     try {
       for (const [index, code] of blocks.entries()) {

@@ -1,7 +1,5 @@
-// Running a load
 export type { DeliveryFindings } from "./check/delivery-checker.js";
 export type { CmDialectOptions } from "./clients/cm-dialect.js";
-// Speaking to other servers
 export { createCmDialect } from "./clients/cm-dialect.js";
 export type { Dialect, DialectSession, Placement, SessionPort } from "./clients/dialect.js";
 export type { LatencySummary } from "./report/latency-histogram.js";

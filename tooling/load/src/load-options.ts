@@ -22,14 +22,14 @@ export interface LoadOptions {
   /** Messages per second over all rooms, 1 to 100,000. Default 500. */
   readonly rate?: number;
   /**
-   * Number of messages that a room gets at the same moment, from different publishers as far as it has that
-   * many, 1 to 1,000: players whose clocks tick together. The rate stays the same. Default 1.
+   * Number of messages that a room gets at the same moment, 1 to 1,000, as from players whose clocks tick
+   * together. They are from different publishers if the room has enough. The rate stays the same. Default 1.
    */
   readonly burst?: number;
   /**
    * Maximum number of messages whose publishers have not received their own copy yet, 1 to 1,000,000. A message
-   * beyond it is not sent and counts as blocked. With a rate above what the servers can do, it keeps them
-   * saturated without a growing queue. Requires `echo`. Default: no limit.
+   * beyond the limit is not sent and counts as blocked. With a rate above what the servers can deliver, the limit
+   * keeps them saturated without a growing queue. Requires `echo`. Default: no limit.
    */
   readonly maxInFlight?: number;
   /** Time for which messages are published after the warm-up, in seconds, 0.1 to 3,600. Default 10. */

@@ -77,7 +77,7 @@ test("The calls of a burst are due at the same time, and the rate stays the same
     now: () => clockMs++,
   });
   expect(report.sent).toBe(100);
-  // The clock advances by 1 ms in each tick, and begins at 0 with the call that takes the start.
+  // The clock is 0 when the pacer reads its start, and advances by 1 ms with each tick.
   const perMoment = [...new Set(sentAt)].map((at) => sentAt.filter((each) => each === at).length);
   expect(perMoment).toEqual([20, 20, 20, 20, 20]);
 });

@@ -31,8 +31,8 @@ const TICK_MS = 1;
 
 /**
  * Sends evenly: each tick performs the sends that have become due since the last tick. The times at which sends
- * are due are measured from the start, so that a late tick does not delay all later sends. Resolves when the
- * time is over.
+ * are due are measured from the start, so that a late tick does not delay all later sends. Resolves when the time
+ * is over or `signal` was aborted.
  */
 export function runPaced({ rate, burst = 1, seconds, send, signal, now }: PaceOptions): Promise<PaceReport> {
   const startedAt = now();

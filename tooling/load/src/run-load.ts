@@ -70,8 +70,8 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
 type Sender = () => boolean;
 
 /**
- * Returns a function that publishes one message per call: rooms take turns, each with a burst of messages. The
- * first publisher of a burst is random, and the others follow it.
+ * Returns a function that publishes one message per call, and returns whether it could. Rooms take turns, each
+ * with a burst of messages. The first publisher of a burst is random, and the others follow it.
  */
 function createSender(
   { rooms, members, publishers, burst, maxInFlight }: ResolvedLoadOptions,

@@ -9,7 +9,7 @@ export interface PayloadStamp {
   run: number;
   publisher: number;
   sequence: number;
-  /** Microseconds since the driver's origin, modulo 2^32. */
+  /** Microseconds since the driver's origin; they must be less than 2^32 to fit. */
   sentAtUs: number;
 }
 

@@ -63,7 +63,10 @@ function isWhole(value: number, min: number, max: number): boolean {
   return Number.isInteger(value) && value >= min && value <= max;
 }
 
-/** The result of a package's tests: the name of the first failed test, or that the time limit was reached. */
+/**
+ * The result of a test run: the name of the first failed test, or that the time limit was reached; `undefined` if
+ * all passed.
+ */
 interface Outcome {
   readonly noticedBy: string | undefined;
   /** The file of the first failed test. */
@@ -71,12 +74,12 @@ interface Outcome {
   readonly seconds: number;
 }
 
-/** How often a change is tried whose failure did not repeat, or the tests without a change. */
+/** Maximum number of test runs with a change whose failures do not repeat, and of test runs without a change. */
 const TRIES_MAX = 3;
 
 /**
- * Runs the package's tests with the change. A test that failed once runs again alone: if it passes then, it
- * failed because the machine was busy, and the change is tried again.
+ * Runs the package's tests with the change. If a test fails, its file runs again alone. If that passes, the
+ * failure is attributed to a busy machine, and the change is tried again.
  */
 async function tryMutant(packageName: string, mutant: Mutant): Promise<Outcome> {
   for (let tries = 1; ; tries++) {
@@ -88,7 +91,10 @@ async function tryMutant(packageName: string, mutant: Mutant): Promise<Outcome> 
   }
 }
 
-/** Runs the package's tests without a change, again where one failed: a busy machine may be the cause. */
+/**
+ * Runs the package's tests without a change. If one fails, they run again, because a busy machine may be the
+ * cause.
+ */
 async function tryUnchanged(packageName: string): Promise<Outcome> {
   for (let tries = 1; ; tries++) {
     const outcome = await runTests(packageName, undefined);
@@ -97,7 +103,10 @@ async function tryUnchanged(packageName: string): Promise<Outcome> {
   }
 }
 
-/** Runs one test file, or the package's tests that load the changed file; without a mutation, all of them. */
+/**
+ * Runs `testFile` if it is given. Otherwise runs the package's tests that load the changed file, or all without a
+ * change.
+ */
 async function runTests(packageName: string, mutant: Mutant | undefined, testFile?: string): Promise<Outcome> {
   const folder = await mkdtemp(join(tmpdir(), "cm-mutant-"));
   const report = join(folder, "report.json");

@@ -114,8 +114,8 @@ function isText({ type }: Span, source: string): boolean {
 }
 
 /**
- * Whether the statement is a directive or a `super()` call. The latter cannot be removed: no code after it
- * would run, so any test would detect that.
+ * Whether the statement is a directive or a `super()` call. Removing `super()` is no useful mutation: no code
+ * after it would run, so any test would detect that.
  */
 function isDirective(node: { readonly expression: Span; readonly directive?: string | null }): boolean {
   const { expression } = node;

@@ -15,7 +15,7 @@ export interface Scale {
 /** Latencies of uninvolved clients, and the longest delay of the gateway's event loop meanwhile. */
 export interface SceneFigures extends BystanderFigures {
   readonly gatewayDelayMs: number;
-  /** How the gateway's main thread was scheduled meanwhile; `undefined` where the kernel does not say. */
+  /** How the gateway's main thread was scheduled meanwhile; `undefined` if the kernel does not report it. */
   readonly gatewayCore: CoreFigures | undefined;
 }
 
@@ -26,7 +26,7 @@ export const OBSERVED = { ADMIN_PORT: "0", PUBLIC_STATS: "true" } as const;
 export interface BystanderOptions {
   /** Runs after the uninvolved clients have connected, and before they are measured. */
   readonly beforehand?: () => Promise<void>;
-  /** Whether they join and leave rooms. Default: yes. */
+  /** Whether the uninvolved clients join and leave rooms. Default: yes. */
   readonly areVisiting?: boolean;
 }
 
@@ -114,7 +114,7 @@ export function bystanderFindings(figures: SceneFigures): Finding[] {
   ];
 }
 
-/** The requirement that no request of uninvolved clients waits for long. */
+/** Returns the finding about the longest wait of uninvolved clients, which must be below {@link PATIENCE_MS}. */
 export function longestWaitFinding({ longestWaitMs, longestWaitOf }: SceneFigures): Finding {
   return {
     what: "any request of others, longest wait",
@@ -124,7 +124,10 @@ export function longestWaitFinding({ longestWaitMs, longestWaitOf }: SceneFigure
   };
 }
 
-/** The longest wait comes last: where it is near the longest delay, the machine was busy, not the gateway. */
+/**
+ * Formats the time on a core, the time spent waiting for one, and the longest wait. If the longest wait is near
+ * the longest delay of the event loop, the machine was busy, not the gateway.
+ */
 export function coreText(core: CoreFigures | undefined): string {
   if (core === undefined) return "unknown";
   const { ranMs, waitedMs, longestWaitMs } = core;
@@ -140,14 +143,17 @@ async function metricOf(gateway: GatewayProcess, name: string): Promise<number> 
   return Number(value);
 }
 
-/** The longest delay of the gateway's event loop since the last call, in milliseconds; `NaN` if it has ended. */
+/**
+ * The longest delay of the gateway's event loop since the last call, in milliseconds; `NaN` if the gateway has
+ * ended.
+ */
 async function longestDelayMs(gateway: GatewayProcess): Promise<number> {
   return gateway.running ? (await metricOf(gateway, "nodejs_eventloop_lag_max_seconds")) * 1000 : Number.NaN;
 }
 
 /**
- * Runs an attack on a gateway that was started with {@link OBSERVED}, and ends its crowds. `query` is the one of
- * uninvolved clients.
+ * Runs an attack on a gateway that was started with {@link OBSERVED}, and ends its crowds. Uninvolved clients add
+ * `query` to their URL.
  */
 export async function runAttack(
   attack: Attack,
@@ -156,7 +162,7 @@ export async function runAttack(
   query = "",
 ): Promise<readonly Finding[]> {
   const crowds: Crowd[] = [];
-  // `CmSocket` appends the user's parameter.
+  // `CmSocket` appends `?user=<name>`, which the `&` keeps out of the last parameter's value.
   const clientUrl = query === "" ? gateway.wsUrl : `${gateway.wsUrl}?${query}&`;
   try {
     return await attack.run({

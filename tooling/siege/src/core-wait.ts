@@ -9,7 +9,7 @@ export interface CoreFigures {
   readonly ranMs: number;
   /** Time for which the thread was ready to run but had no core. */
   readonly waitedMs: number;
-  /** The longest such time within about 20 ms, or one wait that was longer. */
+  /** The longest such time between two readings, which are about 20 ms apart. A longer wait counts as a whole. */
   readonly longestWaitMs: number;
 }
 
@@ -35,7 +35,7 @@ export class CoreWait {
     this.#timer = setInterval(() => this.#look(), EVERY_MS);
   }
 
-  /** Returns the figures since the start, or `undefined` where the kernel does not provide them. */
+  /** Returns the figures since the start, or `undefined` if the kernel does not provide them. */
   stop(): CoreFigures | undefined {
     clearInterval(this.#timer);
     const now = this.#look();
@@ -52,7 +52,7 @@ export class CoreWait {
     return now;
   }
 
-  /** The kernel counts both times in nanoseconds, the wait when it ends. */
+  /** Returns both times in milliseconds. The kernel counts them in nanoseconds, and adds a wait when it ends. */
   #read(): readonly [ran: number, waited: number] | undefined {
     try {
       const [ran = "", waited = ""] = readFileSync(this.#path, "latin1").split(" ");

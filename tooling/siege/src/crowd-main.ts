@@ -94,5 +94,5 @@ async function carryOut(order: CrowdOrder): Promise<void> {
 process.on("message", (order: CrowdOrder) => {
   void carryOut(order).then(() => process.send?.(report()));
 });
-// The process that gives the orders is gone.
+// Ends when the process that gives the orders is gone.
 process.on("disconnect", () => process.exit(0));

@@ -8,7 +8,7 @@ const MAIN = fileURLToPath(new URL("./crowd-main.js", import.meta.url));
 /** Many connections in their own process, so that their traffic does not delay the measuring process. */
 export class Crowd {
   readonly #process: ChildProcess;
-  /** Rejects when the process has ended. One listener for all orders. */
+  /** Rejects when the process has ended. All orders share this promise and its listener. */
   readonly #gone: Promise<never>;
 
   constructor() {
@@ -19,7 +19,7 @@ export class Crowd {
     this.#gone.catch(() => undefined);
   }
 
-  /** Opens connections. Resolves once each connection has joined its rooms or was rejected by the server. */
+  /** Opens connections. Resolves once each connection has joined its rooms or has ended. */
   open(order: Partial<Omit<OpenOrder, "type">> & Pick<OpenOrder, "wsUrl" | "count" | "user">): Promise<CrowdReport> {
     return this.#order({ type: "open", isOneUser: false, rooms: [], atOnce: 100, stalls: false, ...order });
   }

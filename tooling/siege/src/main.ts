@@ -109,7 +109,10 @@ async function fuzz(args: readonly string[]): Promise<number> {
   return (await runFuzz({ inputs, seed, isTimed: !isShort })) ? 0 : 1;
 }
 
-/** Exit codes: 0 every promise is kept with the limits on, 1 at least one is broken, 2 invalid arguments. */
+/**
+ * Resolves with the exit code: 0 if every promise is kept with the limits on, 1 if one is broken, 2 if arguments
+ * are invalid.
+ */
 async function main(): Promise<number> {
   const command = readCommand(process.argv.slice(2));
   if (command === undefined) {
@@ -155,7 +158,7 @@ async function main(): Promise<number> {
 }
 
 function tableOf(columns: readonly (readonly Finding[])[], limits: readonly string[]): string {
-  // A gateway that has ended has fewer figures.
+  // Take the rows of the longest column, because a gateway that has ended has fewer figures.
   const first = columns.reduce((longest, column) => (column.length > longest.length ? column : longest), []);
   const rows = first.map(({ what }, row) => [
     what,

@@ -1,7 +1,10 @@
 /** Maximum number of attempts to open a connection. */
 const ATTEMPTS_MAX = 20;
 
-/** Retries if a socket was closed during its upgrade, as code 1006 asks every client to. */
+/**
+ * Calls `open` until it succeeds, and rejects if the last attempt fails. A gateway may lose a socket during its
+ * upgrade; the client sees 1006 and is to try again.
+ */
 export async function patiently<T>(open: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {

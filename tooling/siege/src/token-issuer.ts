@@ -11,7 +11,7 @@ interface KeyPair {
   readonly privateKey: KeyObject;
 }
 
-/** A header or the claims of a token as they are written into it. */
+/** Encodes a header or the claims of a token as base64url. */
 export function tokenPart(value: unknown): string {
   return Buffer.from(JSON.stringify(value)).toString("base64url");
 }
@@ -30,8 +30,8 @@ export function claimsOf(userId: string) {
 }
 
 /**
- * An issuer of tokens with a key of each asymmetric algorithm. It serves its key set on the loopback address, until it
- * is told to answer no more.
+ * An issuer of tokens with a key of each asymmetric algorithm. It serves its key set on the loopback address until
+ * {@link TokenIssuer.hang} is called.
  */
 export class TokenIssuer {
   readonly #keys: Readonly<Record<Algorithm, KeyPair>> = {
@@ -59,7 +59,7 @@ export class TokenIssuer {
   }
 
   get jwksUrl(): string {
-    const { port } = this.#server.address() as AddressInfo; // It listens on a TCP port.
+    const { port } = this.#server.address() as AddressInfo; // An object, because the server listens on TCP.
     return `http://127.0.0.1:${port}/keys`;
   }
 

@@ -99,7 +99,7 @@ export default defineConfig({
   cacheDir: PLACES.cache,
   head: [["link", { rel: "icon", href: "/favicon.svg" }]],
   metaChunk: true,
-  // Pages load nothing in advance.
+  // Do not load linked pages in advance.
   router: { prefetchLinks: false },
   markdown: {
     anchor: { slugify: slugOf },

@@ -63,7 +63,10 @@ function readImage(args) {
   }
 }
 
-/** The command of Docker's own Compose, otherwise of the older program, which is the one in Debian 12. */
+/**
+ * Returns the command of Docker's own Compose or, without it, of the older program `docker-compose`, which Debian
+ * 12 has.
+ */
 async function findCompose() {
   if ((await runCommand("docker", ["compose", "version"])).code === 0) return ["docker", "compose"];
   await ensureProgram("docker-compose", "docker-compose");

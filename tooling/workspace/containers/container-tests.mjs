@@ -8,7 +8,7 @@ import { importRedis, REDIS_FROM_HERE } from "./host-image.mjs";
 /** The default image of the tests; see `docker-launcher.ts` of the test kit. */
 const IMAGE = "redis:7-alpine";
 
-/** A single Redis, a Cluster and Sentinels that are restarted, killed and failed over; and every script. */
+/** Tests that restart, kill and fail over a single Redis, a Cluster and Sentinels, and a test of every script. */
 const TESTS = [
   "tooling/test-kit/src/redis/redis-fixture.redis.test.ts",
   "packages/redis-store/src/scripts/scripts.redis.test.ts",

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { runCommand } from "../child-commands.mjs";
 import { SetupError } from "../workspace.mjs";
 
-/** Maximum time of a pull; one that takes longer cannot reach a registry. */
+/** Maximum time of a pull, in milliseconds. A pull that takes longer counts as one that cannot reach a registry. */
 const PULL_TIMEOUT_MS = 120_000;
 
 /** Time for a running command to end after a signal before this process ends, in milliseconds. */

@@ -19,7 +19,7 @@ const USAGE = `Usage: npm run image -- [options]
   --try             runs the image once it is built: health, user, drain and size`;
 
 /**
- * Maximum size in MB that the gateway and its dependencies add to the base: 19 measured, half of them
+ * Maximum size, in MiB, that the gateway and its dependencies add to the base: 19 were measured, half of them of
  * uWebSockets.js.
  */
 const MAX_ADDED_MEGABYTES = 30;
@@ -116,7 +116,10 @@ async function nodeOf(image) {
   return JSON.parse(await mustRun("node in the image", "docker", args));
 }
 
-/** Removes the native libraries of uWebSockets.js that this image does not load: it comes with 30 and uses one. */
+/**
+ * Removes the native libraries that this image does not load: uWebSockets.js comes with 30, and the image uses
+ * one.
+ */
 async function keepOneBinary(app, name) {
   const files = (await readdir(app, { recursive: true })).filter((file) => /(^|\/)uws_[a-z0-9_]+\.node$/.test(file));
   if (!files.some((file) => file.endsWith(`/${name}`)))

@@ -26,7 +26,10 @@ await runAsProgram(import.meta.url, () => {
   );
 });
 
-/** Whether the package in the folder has a version in a compiled file that is not the given one. */
+/**
+ * Whether the folder's package was built for another version than the given one, by the version in
+ * `dist/version.js`.
+ */
 export function isOfAnotherVersion(folder, version) {
   const file = join(folder, "dist", "version.js");
   return existsSync(file) && !readFileSync(file, "utf8").includes(JSON.stringify(version));

@@ -28,8 +28,8 @@ export async function writeSbom() {
 }
 
 /**
- * Completes pnpm's bill of materials. pnpm only includes a workspace package if another one needs it, and
- * without its dependencies: adds the other packages, and the dependencies of each.
+ * Completes pnpm's bill of materials. pnpm includes a workspace package only if another one needs it, and then
+ * without its dependencies. This adds the other workspace packages, and the dependencies of each.
  */
 export function completedSbom(sbom, packages) {
   const root = sbom.metadata.component["bom-ref"];

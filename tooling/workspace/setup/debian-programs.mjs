@@ -1,7 +1,10 @@
 import { findOnPath, mustRun } from "../child-commands.mjs";
 import { SetupError } from "../workspace.mjs";
 
-/** Installs a program from Debian if possible; otherwise fails, because what needs the program is never skipped. */
+/**
+ * Ensures that a program is on the PATH: installs it from Debian if it is missing and that is possible. Fails
+ * otherwise, because the checks that need the program are never skipped.
+ */
 export async function ensureProgram(program, debianPackage) {
   if (findOnPath([program]) !== undefined) return;
   if (process.getuid?.() !== 0 || findOnPath(["apt-get"]) === undefined) {

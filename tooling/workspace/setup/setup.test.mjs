@@ -8,7 +8,7 @@ import { withAdvice } from "./setup.mjs";
 
 const SETUP = join("tooling", "workspace", "setup", "setup.mjs");
 
-/** Loaded before a program, lets it see an older Node.js. */
+/** A module that is loaded before a program and makes the program see an older Node.js. */
 const OLD_NODE = `data:text/javascript,
   Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.18.3" } });`;
 

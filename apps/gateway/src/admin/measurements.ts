@@ -1,4 +1,4 @@
-/** Upper bounds of the numbers of receivers, and of the times of hooks in seconds. */
+/** Upper bounds of the buckets for numbers of receivers, and for durations of hooks in seconds. */
 const RECEIVERS = [1, 10, 100, 1_000, 10_000];
 const HOOK_SECONDS = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5];
 
@@ -23,10 +23,12 @@ const TOKEN_REASONS = [
   "other",
 ] as const;
 
-/** How many values were at most as large as each of a few bounds. Recording a value takes a few comparisons. */
+/** A histogram: counts values in buckets with fixed upper bounds. Recording a value takes a few comparisons. */
 export class Distribution {
   readonly #bounds: readonly number[];
-  /** Number of values above each bound and at most the next; the first element is for values up to the first bound. */
+  /**
+   * Number of values in each bucket: those up to its bound and above the bound before. The last has no upper bound.
+   */
   readonly #counts: number[];
   #sum = 0;
 
@@ -47,7 +49,7 @@ export class Distribution {
     this.#sum += value;
   }
 
-  /** The number of values up to each bound, as in the Prometheus text format; the last bound is `+Inf`. */
+  /** The number of all values up to each bound, as in the Prometheus text format; the last bound is `+Inf`. */
   buckets(): { readonly le: string; readonly count: number }[] {
     let count = 0;
     return this.#counts.map((values, index) => {
@@ -57,11 +59,14 @@ export class Distribution {
   }
 }
 
-/** What the gateway measures for its metrics while it works, whether they are read or not. */
+/** Values that the gateway records for its metrics while it works, even if no metrics are read. */
 export class Measurements {
-  /** Receivers on this server of messages to rooms and to users. */
+  /** Number of receivers on this server of each message to a room, and of each message to a user. */
   readonly receivers = { room: new Distribution(RECEIVERS), user: new Distribution(RECEIVERS) } as const;
-  /** Seconds that hooks took to decide, by hook; a hook that misses its deadline counts with the deadline. */
+  /**
+   * Durations of hooks in seconds, by hook, with `authenticate` and `refresh`. A hook that misses `hookTimeoutMs`
+   * is recorded with that time.
+   */
   readonly hooks = new Map<string, Distribution>();
 
   /** Number of refused tokens, by reason. */
@@ -73,7 +78,7 @@ export class Measurements {
     this.tokensRefused.set(known, (this.tokensRefused.get(known) ?? 0) + 1);
   }
 
-  /** Records how long a hook took. `name` is one of the few names of the gateway's hooks. */
+  /** Records how long a hook took. `name` is the name of a hook, of which there are few. */
   hookTook(name: string, ms: number): void {
     let times = this.hooks.get(name);
     if (times === undefined) {

@@ -306,7 +306,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   };
 }
 
-/** Registers a histogram whose values were recorded before the first scrape, too. */
+/** Registers a histogram of values that are also recorded before the first scrape. */
 function registerDistributions(
   registry: Registry,
   name: string,
@@ -328,7 +328,8 @@ function registerDistributions(
       ];
     });
   const metric = { name, get: async () => ({ name, help, type: "histogram", values: values() }) };
-  // The registry only reads the name and calls `get`; the library's own histogram takes single observations.
+  // The registry only reads the name and calls `get`. The library's own histogram does not fit, because it takes
+  // single values and not the counts of buckets.
   registry.registerMetric(metric as unknown as Metric);
 }
 
@@ -336,7 +337,7 @@ function secondsOf(ms: number | undefined): number | undefined {
   return ms === undefined ? undefined : ms / 1000;
 }
 
-/** The numbers of repaired entries by kind, over all ways in which they differed. */
+/** Returns the number of repaired entries by kind: missing, stray and wrong ones together. */
 function repairsOf({ missing, stray, wrong }: MembershipStats["drift"]): ByLabel {
   const kinds = Object.keys(missing) as (keyof typeof missing)[]; // The object has no other keys.
   return Object.fromEntries(kinds.map((kind) => [kind, missing[kind] + stray[kind] + wrong[kind]]));

@@ -37,8 +37,8 @@ beforeAll(async () => {
   });
   const { port } = await gateway.start();
   const wsUrl = `ws://127.0.0.1:${port}/ws`;
-  // Provoke what has no series before it happens first: a hook, a refused request, a faulty frame, a refused upgrade
-  // and a closed connection.
+  // Cause each event whose series exists only after the first one: a hook, a refused request, a faulty frame, a
+  // refused upgrade and a closed connection.
   const ann = await CmSocket.open(wsUrl, "ann");
   await ann.do({ type: "join", room: "lobby" });
   await ann.ask({ type: "nothing" });
@@ -90,7 +90,7 @@ async function alertQueries(): Promise<Query[]> {
   }));
 }
 
-/** What an expression and its texts name that the gateway does not export. */
+/** Returns the series, labels and values in a query that the gateway does not export. */
 function unknownsIn({ expression, named }: Query): string[] {
   const unknown: string[] = [];
   const labels = new Set(TARGET_LABELS);
@@ -104,7 +104,7 @@ function unknownsIn({ expression, named }: Query): string[] {
     for (const [, label = "", values = ""] of matchers.matchAll(/(\w+)=~?"([^"]*)"/g)) {
       if (TARGET_LABELS.includes(label)) continue;
       if (!known.has(label)) unknown.push(`${name}{${label}}`);
-      // A code has a series once it was counted, so its values are those of the protocol.
+      // A code has a series only after it was counted, so accept every code of the protocol.
       const isKnown = (value: string) =>
         label === "code" ? isClientErrorCode(value) : known.get(label)?.has(value) === true;
       unknown.push(...values.split("|").filter((value) => !isKnown(value)));

@@ -4,7 +4,8 @@ import type { GatewayUser } from "../gateway-options.js";
 export type Revocation = { readonly userId: string } | { readonly tokenId: string };
 
 /**
- * Maximum number of users whose revocation is remembered, and of tokens; beyond it the oldest one is forgotten.
+ * Maximum number of revoked users, and of revoked tokens, that are remembered; beyond it the oldest revocation is
+ * forgotten.
  */
 const REVOCATIONS_MAX = 100_000;
 

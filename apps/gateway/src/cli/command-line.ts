@@ -52,7 +52,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number | 
 
 function version(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version; // The version of this package.
+  return (JSON.parse(text) as { version: string }).version; // The file is this package's, which has a version.
 }
 
 function wrapped(names: readonly string[]): string {

@@ -70,7 +70,7 @@ export async function runTokenCommand(args: TokenArguments, env: Environment): P
   return EXIT.ok;
 }
 
-/** Creates the verifier that a gateway with these settings would use. Throws `config-invalid`. */
+/** Creates the verifier that a gateway would use. Throws `config-invalid` if the settings can't be used. */
 function verifierOf(tokens: TokenVerifierOptions): TokenVerifier {
   try {
     return createTokenVerifier(tokens);

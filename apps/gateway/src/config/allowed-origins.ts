@@ -40,8 +40,8 @@ function isOrigin(text: string): boolean {
 }
 
 /**
- * Whether the allowed origins are missing although they are required: any page that a user opens could connect with
- * the user's cookie.
+ * Whether `allowedOrigins` is required and missing. It is required if a cookie may carry the token, because any
+ * page that a user opens could connect with the user's cookie; on a loopback address it is not.
  */
 export function lacksOrigins(config: Pick<GatewayConfig, "tokens" | "allowedOrigins" | "listenHost">): boolean {
   const { tokens, allowedOrigins, listenHost } = config;

@@ -167,7 +167,10 @@ function readAuthentication(reader: EnvReader, listenHost: string): TokenVerifie
   return undefined;
 }
 
-/** The default of `maxBytesPerSecond`: a quarter of what the limits of requests and of their size allow together. */
+/**
+ * The default of `maxBytesPerSecond`: a quarter of `maxRequestsPerSecond` frames of `maxFrameBytes`, at most
+ * 1,000,000,000; 0 (no limit) if the number of requests is not limited.
+ */
 export function bytesPerSecondOf({
   maxRequestsPerSecond,
   maxFrameBytes,

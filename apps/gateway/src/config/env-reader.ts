@@ -18,13 +18,13 @@ export class EnvReader {
     return this.#get(name) !== undefined;
   }
 
-  /** The trimmed value; `undefined` if it is empty. */
+  /** The trimmed value; `undefined` if it is empty or not set. */
   text(name: string): string | undefined {
     const value = this.#get(name)?.trim();
     return value === "" ? undefined : value;
   }
 
-  /** The value with leading and trailing blanks; `undefined` if it is empty. */
+  /** The value with leading and trailing blanks; `undefined` if it is empty or not set. */
   raw(name: string): string | undefined {
     const value = this.#get(name);
     return value === "" ? undefined : value;

@@ -295,8 +295,8 @@ export interface GatewayConfig {
    */
   readonly workers: number;
   /**
-   * `CM_WORKER`: the worker that this process is: `n`, or `n-k` at the worker's k-th start; set by the process
-   * that starts the workers, not meant to be set by people.
+   * `CM_WORKER`: this worker's number `n`, or `n-k` from its second start on, where k counts the starts; set by the
+   * process that starts the workers, not meant to be set by people.
    */
   readonly worker: string | undefined;
   /** `LOG_LEVEL`: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`. Default `info`. */

@@ -3,13 +3,16 @@ import type { EnvReader } from "./env-reader.js";
 /** Upper bound for `WORKERS`: more processes than are useful on any machine. */
 export const WORKERS_MAX = 64;
 
-/** Number of starts of one worker that get different numbers; after that, the numbers begin at 2 again. */
+/** Highest number of a worker's start. The start after it has the number 2 again. */
 export const WORKER_STARTS_MAX = 999_999;
 
 /** Maximum length, in characters, of the suffix that a worker's number and start add to the server id. */
 export const WORKER_SUFFIX_MAX = `-${WORKERS_MAX}-${WORKER_STARTS_MAX}`.length;
 
-/** Reads the worker that this process is from `CM_WORKER`: `n`, or `n-k` at the worker's k-th start. */
+/**
+ * Reads `CM_WORKER`: this worker's number `n`, or `n-k` from its second start on, where k counts the starts.
+ * Returns `undefined` if this process is not a worker.
+ */
 export function readWorker(reader: EnvReader, workers: number): string | undefined {
   const worker = reader.text("CM_WORKER");
   if (worker === undefined) return undefined;

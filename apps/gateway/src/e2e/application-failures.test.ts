@@ -12,7 +12,7 @@ describe("a failure of the application's", () => {
         return { userId: query };
       },
       onJoin: (_, { room }) => {
-        // Errors of HTTP clients contain the request.
+        // Like an error of an HTTP client, this one contains the request with its token.
         throw Object.assign(new Error(`down: ${room}${"!".repeat(9_000)}`), { config: { headers: { token } } });
       },
       routes: {
@@ -51,7 +51,7 @@ describe("a failure of the application's", () => {
     await ann.hello();
     const { meaning: message } = CLIENT_ERROR_CODES.unavailable;
     expect(await ann.ask({ type: "refresh", token: "a" })).toMatchObject({ code: "unavailable", message });
-    // A second report of the error would be summarised at the end.
+    // If the error were reported twice, the close would log a summary of it.
     await gateway.close();
     expect(logged).toEqual(["a request failed: unavailable"]);
     expect(errors).toMatchObject([{ causes: expect.stringContaining("larger than 1 bytes") }]);

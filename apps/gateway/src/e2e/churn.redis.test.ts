@@ -35,7 +35,7 @@ async function memory(cluster: GatewayCluster): Promise<Memory[]> {
   );
 }
 
-/** Describes the resources of which a gateway uses more than this number of closed connections may leave. */
+/** Describes the resources of a gateway that have grown by more than `connections` closed connections may leave. */
 function grownFrom(before: Memory | undefined, { heap, usage }: Memory, connections: number): string[] {
   if (before === undefined) throw new Error("Each gateway is measured before as well.");
   const grown = {

@@ -44,7 +44,7 @@ it("says how it is used and which version it is, and refuses arguments that it d
 });
 
 it("ends with 78 and one line on a Node.js that is too old", async () => {
-  // Loaded before the program, lets it see an older Node.js.
+  // This module is loaded before the program and makes it see an older Node.js.
   const oldNode = `data:text/javascript,
     Object.defineProperty(process, "versions", { value: { ...process.versions, node: "18.20.4" } });`;
   expect(await runNode(["--import", oldNode, MAIN])).toEqual({

@@ -21,7 +21,7 @@ it("closes a user's oldest connection on another server for a newer one, also wh
     expect(pair.map(({ isOpen }) => isOpen)).toEqual([true, true]);
     before = pair;
   }
-  // Each further connection gets a place or is told to retry; at no time are there too many or too few.
+  // Each of these connections gets a place or is told to retry; afterwards exactly two connections are open.
   const storm = await Promise.allSettled(Array.from({ length: 8 }, (_, index) => cluster.connect(index % 2, "ann")));
   const connected = storm.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
   for (const outcome of storm) {
@@ -46,7 +46,7 @@ it("lets a user at the limit reconnect after its server has ended, and never clo
   });
   onTestFinished(() => cluster.close());
   for (const user of ["ann", "bob", "ann", "bob"]) await cluster.connect(0, user);
-  // While its server lives, the limit is final with `refuse`.
+  // With `refuse`, the limit is final while the server of the user's connections lives.
   await expect(cluster.connect(2, "bob")).rejects.toThrow(/"code":"connections-limit"/);
   const [dead] = cluster.gateways;
   await dead?.kill();

@@ -80,7 +80,7 @@ async function documented<T extends Documented>(
   args: (store: Store) => readonly unknown[],
   call: (thing: T) => Promise<unknown>,
 ): Promise<Ending> {
-  // The gateway does not depend on that package, so its types are not available here.
+  // The gateway does not depend on `@cm/connection-manager`, so its types are not available here.
   const make = (await exportsOf("connection-manager"))[name] as (...given: readonly unknown[]) => Promise<T>;
   const thing = await make(...args(await startedStore()));
   return { end: () => thing.shutdown(), disposable: thing, call: () => call(thing) };

@@ -17,7 +17,7 @@ async function twoGateways() {
   return { cluster, sender: await cluster.connect(0, "sender") };
 }
 
-/** Makes a request to each target in turn, 10 ms apart. Returns how many were refused with `rate-limited`. */
+/** Makes `MESSAGES` requests to each target, 10 ms apart. Returns how many were refused with `rate-limited`. */
 async function refusalsOf(sender: CmSocket, requestTo: (target: number) => Parameters<CmSocket["ask"]>[0]) {
   const answers = await Promise.all(
     Array.from({ length: MESSAGES * SPREAD }, async (_, index) => {

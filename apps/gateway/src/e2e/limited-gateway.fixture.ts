@@ -3,7 +3,7 @@ import { onTestFinished } from "vitest";
 import type { GatewayOptions } from "../gateway-options.js";
 import { createGateway } from "../index.js";
 
-/** A clock that stands still, so that no rate recovers. */
+/** A clock that stands still, so that no used-up rate limit recovers. */
 export const AT_REST = { now: Date.now, monotonicMs: () => 0 };
 
 /** Starts a gateway with the port for operators that takes the user from the query. */
@@ -37,7 +37,10 @@ export async function serve(options: Partial<GatewayOptions>) {
     },
     wsUrl,
     url: `http://127.0.0.1:${port}`,
-    /** Returns how often a limit was reached, according to `/metrics`; `NaN` if the metric does not name it. */
+    /**
+     * Returns how often a limit was reached, according to `/metrics`; `NaN` if the metric does not contain the
+     * limit.
+     */
     reached: (limit: string) => sampleOf(`cm_limits_reached_total\\{limit="${limit}"\\}`),
     /** Returns how many requests were refused with a code, according to `/metrics`. */
     refused: (code: string) => sampleOf(`cm_requests_refused_total\\{code="${code}"\\}`),

@@ -50,13 +50,13 @@ const ROUTES = { "GET /never": NEVER };
 const PROXIED = { trustedProxies: ["127.0.0.1"] };
 const LARGE = { maxFrameBytes: MIB, maxBytesPerSecond: 0, maxBackpressureBytes: 4 * MIB };
 
-/** How to reach each limit once that no other test reaches. */
+/** For each limit that no other test reaches: the gateway's options, and a function that reaches the limit once. */
 const LIMITS: Readonly<Record<string, readonly [Partial<GatewayOptions>, (served: Served) => Promise<unknown>]>> = {
   requests: [
     { maxRequestsPerSecond: 1, clock: AT_REST },
     async ({ open }) => {
       const ann = await open("ann");
-      // A burst of twice the rate, which began with the hello.
+      // The burst is twice the rate, and the hello was its first request.
       for (let sent = 0; sent < 2; sent++) await ann.ask({ type: "ping" });
     },
   ],

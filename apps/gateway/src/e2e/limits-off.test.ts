@@ -34,7 +34,7 @@ async function upgrade({ wsUrl }: Gateway, headers: Record<string, string> = {},
   });
 }
 
-/** Upgrades from one address of the internet, as a trusted proxy reports it. */
+/** Requests five upgrades from one public address, as a trusted proxy reports it. */
 async function upgradesFromOneAddress(gateway: Gateway): Promise<Outcome> {
   const outcomes: Outcome[] = [];
   for (let count = 0; count < 5; count += 1) {
@@ -70,7 +70,7 @@ async function sendsToCrowd({ open }: Gateway, { crowd, sends }: { crowd: number
   );
 }
 
-/** Sends a client that does not read more than the buffers of the system hold. */
+/** Sends messages to a client that does not read, more than the buffers of the system hold. */
 async function unreadMessages({ wsUrl, open, stats }: Gateway): Promise<Outcome> {
   const reader = new WebSocket(`${wsUrl}?user=idle`, SUBPROTOCOL);
   onTestFinished(() => reader.terminate());

@@ -100,7 +100,7 @@ it("is as wide as its window and readable in dark and light, at the width of a p
     ] as const) {
       await page.setViewportSize({ width, height });
       expect(await page.evaluate("document.documentElement.scrollWidth"), colorScheme).toBe(width);
-      // Uses the computed colours, after all rules and media queries.
+      // The script uses the computed colours, after all rules and media queries.
       const contrasts = (await page.evaluate(CONTRASTS)) as Contrast[]; // The script returns this shape.
       console.log(
         colorScheme,

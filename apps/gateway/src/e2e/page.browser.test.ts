@@ -74,7 +74,7 @@ describe("the page in a browser", () => {
     profile = await mkdtemp(join(tmpdir(), "cm-page-"));
     // Use a fixed port, because the gateway is restarted on the same port.
     secondEnv = { ...env, SERVER_ID: "page-b", PORT: String(await freePort()) };
-    // Start them one after the other: if one fails, the previous ones are known and stopped below.
+    // Start the gateways one after the other: if one fails, the previous ones are known, and `afterAll` stops them.
     first = await startGatewayProcess({ env: { ...env, SERVER_ID: "page-a" } });
     second = await startGatewayProcess({ env: secondEnv });
     browser = await chromium.launchPersistentContext(profile, {

@@ -1,7 +1,7 @@
 import { Balancer, ReconnectingClient } from "@cm/gateway-kit/clients/reconnecting-client";
 import { ReconnectingLoad } from "@cm/gateway-kit/clients/reconnecting-load";
 import { faultsOfRecovery } from "@cm/gateway-kit/clients/recovery-account";
-import { watchUsers } from "@cm/gateway-kit/invariants/presence-watch";
+import { watchUsers } from "@cm/gateway-kit/invariants/watched-users";
 import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
 import { eventually } from "@cm/test-kit";

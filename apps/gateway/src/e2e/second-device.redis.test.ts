@@ -1,4 +1,4 @@
-import { watchUsers } from "@cm/gateway-kit/invariants/presence-watch";
+import { watchUsers } from "@cm/gateway-kit/invariants/watched-users";
 import { startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { eventually } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";

@@ -29,7 +29,7 @@ export async function serve(options: Partial<GatewayOptions> = {}): Promise<{ ga
   return { gateway, port: (await gateway.start()).port };
 }
 
-/** Starts a gateway. Also returns its log as lines of text, and its counters of refused tokens that are not 0. */
+/** Starts a gateway. Also returns its log lines, and a function that counts its refused tokens by reason. */
 export async function serveCounting(options: Partial<GatewayOptions> = {}) {
   const lines: string[] = [];
   let adminPort: unknown;
@@ -56,7 +56,7 @@ export function forge(header: object, claims: object | string, secret = SECRET):
   return `${input}.${createHmac("sha256", secret).update(input).digest("base64url")}`;
 }
 
-/** Signs a token of ada's, issued at a time relative to now in seconds, or without an issue time. */
+/** Signs a token of the user `ada`, issued `inSeconds` from now (negative: before), or without an issue time. */
 export function tokenIssued(inSeconds: number | undefined, claims: object = {}): string {
   const now = Math.floor(Date.now() / 1000);
   const iat = inSeconds === undefined ? {} : { iat: now + inSeconds };
@@ -69,7 +69,7 @@ function dial(port: number, token: string): WebSocket {
   return socket;
 }
 
-/** Returns the HTTP response to an upgrade that is refused. */
+/** Returns status, code, and whether the body contains the token, of the HTTP response to a refused upgrade. */
 export async function refusal(port: number, token: string): Promise<unknown> {
   const socket = dial(port, token);
   socket.on("error", () => undefined);

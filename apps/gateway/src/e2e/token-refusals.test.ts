@@ -45,7 +45,9 @@ const BAD: readonly (readonly [name: string, reason: string, token: string])[] =
   ["text for a list of rooms", "claim", claims({ cm: { join: "*" } })],
 ];
 
-/** The parts of a token that must not appear in a log: long enough that they are in it by no other way. */
+/**
+ * Returns the parts of a token that must not appear in a log; those of up to ten characters may be in it by chance.
+ */
 const partsOf = (token: string): string[] => token.split(".").filter((part) => part.length > 10);
 
 /** Starts a server for a key set on a loopback address. Returns the URL. */
@@ -114,7 +116,7 @@ describe("a bad token", () => {
       for (const part of partsOf(token)) expect(lines.join("\n")).not.toContain(part);
     }
     expect(await refusal(port, revoked)).toEqual([401, "unauthorized", false]);
-    // Every body contains the empty text.
+    // The third value is true, because every body contains the empty text.
     expect(await refusal(port, "")).toEqual([401, "unauthorized", true]);
     expect(await ada.outcome({ type: "refresh", token: await tokenFor("bob") })).toBe("forbidden");
     expect(await tokensRefused()).toEqual({ revoked: 2, replayed: 1, "another-user": 1, other: 1 });

@@ -253,7 +253,7 @@ describe("a revocation", () => {
     await eventually(() => expect(ada.map((each) => each.closed())).toEqual([4001, 4001]));
     expect(await refusal(there.port, old)).toEqual([401, "unauthorized", false]);
     expect(await bob.outcome({ type: "ping" })).toBe("pong");
-    // Times in tokens have a resolution of one second.
+    // A new token is accepted once it is issued in a later second than the revocation.
     await eventually(async () => {
       const again = await connect(there.port, "ada");
       expect(await again.outcome({ type: "ping" })).toBe("pong");
@@ -352,7 +352,7 @@ describe("hooks", () => {
         { type: "send", connection: "gw.abcd80", data: 1 },
       ].map((request) => ada.outcome(request)),
     );
-    // The second message waits for its turn.
+    // The second direct message waits for the first, so its hook is not called yet.
     await eventually(() => expect(decided).toHaveLength(4));
     const refreshed = ada.outcome({ type: "refresh", token: "x" });
     await eventually(() => expect(isReplaced).toBe(true));

@@ -10,7 +10,7 @@ import { AT_REST, serve as serveLimited } from "./limited-gateway.fixture.js";
 const MIB = 1024 * 1024;
 const MESSAGE = "x".repeat(900_000);
 
-/** No limit but those of what a client does not read. */
+/** Options without limits, except those of data that a client does not read. */
 const UNLIMITED: Partial<GatewayOptions> = {
   maxFrameBytes: MIB,
   maxBackpressureBytes: 4 * MIB,
@@ -39,7 +39,9 @@ async function serve(options: Partial<GatewayOptions> = {}) {
   const gateway = await serveLimited({ ...UNLIMITED, recoverableRooms: ["chat:"], store, ...options });
   return {
     ...gateway,
-    /** Reads of messages; those without a position only look for the end of the history. */
+    /**
+     * Number of reads of messages. Reads without a position only look for the end of the history and do not count.
+     */
     reads: () => since.mock.calls.filter(([, from]) => from !== undefined).length,
     pageReads: () => members.mock.calls.length,
     pagesAtOnce: () => pages.highest,
@@ -87,7 +89,7 @@ it("a client that does not read what it missed is refused more of it, and Redis 
   for (let joins = 0; joins < 5; joins += 1) comeBack();
   await eventually(async () => expect(await reached("unread-answers")).toBe(6));
   expect(reads()).toBe(before);
-  // Once it has read, it is served again.
+  // Once the client has read, it is served again.
   socket.resume();
   await eventually(() => expect(texts.filter((text) => text.includes('"code":"rate-limited"'))).toHaveLength(6));
   texts.length = 0;
@@ -104,10 +106,12 @@ it("a client that comes back to many rooms at once and does not read costs few r
   socket.pause();
   for (const [index, room] of rooms.entries()) send({ type: "join", room, since: positions[index], ref: index });
   const other = await open("bob");
-  // Recoveries are begun in the order of the requests, so all of them have ended once a later one has.
+  // Recoveries begin in the order of the requests, so when this later one has ended, all of the client's have
+  // begun.
   const last = (await other.do({ type: "join", room: "chat:59", since: positions[59] })) as { recovered?: boolean };
   expect(last.recovered).toBe(true);
-  // The buffers of the system hold some of them, 16 are read at once, and the last read is the other client's.
+  // The messages of some rooms fit into the buffers of the system, 16 recoveries run at once, and the last read is
+  // the other client's.
   expect(reads()).toBeGreaterThan(1);
   expect(reads()).toBeLessThan(40);
 });
@@ -118,7 +122,7 @@ it("a client that asks for many roster pages at once gets no more of them than i
   await ann.do({ type: "join", room: "hall" });
   const asked = Array.from({ length: 50 }, () => ann.ask({ type: "members", room: "hall" }));
   const pages = (await Promise.all(asked)).filter(({ type }) => type === "members");
-  // What a page costs is known once it has been read; four of them are read at a time.
+  // The cost of a page is known only after it has been read, and four pages are read at a time.
   expect(pages.length).toBeGreaterThan(0);
   expect(pages.length).toBeLessThanOrEqual(4);
   expect(pageReads()).toBe(pages.length);

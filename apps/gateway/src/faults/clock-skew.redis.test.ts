@@ -1,7 +1,7 @@
 import { Crowd } from "@cm/gateway-kit/clients/crowd";
 import { expectCleanEnd } from "@cm/gateway-kit/invariants/clean-end";
 import { expectProjected } from "@cm/gateway-kit/invariants/invariants";
-import { watchUsers } from "@cm/gateway-kit/invariants/presence-watch";
+import { watchUsers } from "@cm/gateway-kit/invariants/watched-users";
 import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { eventually } from "@cm/test-kit";
 import { expect, inject, it } from "vitest";

@@ -14,8 +14,8 @@ const DEAD_AFTER_MS = 1_000;
 const STEADY_MS = 2 * DEAD_AFTER_MS + 500;
 
 /**
- * Default heartbeats and leases, so that a dead server can only be detected this early by missing signs of
- * life.
+ * Default heartbeats and leases, so that before the next heartbeat a dead server can only be detected by missing
+ * signs of life.
  */
 const LONG_LEASES = {
   heartbeatIntervalMs: 30_000,
@@ -24,9 +24,9 @@ const LONG_LEASES = {
 };
 
 /**
- * Half a heartbeat interval: nothing that happens within this time is due to a heartbeat, or to the end of a
- * lease, which is later still. How much earlier it happens depends on the machine:
- * `killed-by-default.redis.test.ts` and the page of failures measure that.
+ * Half a heartbeat interval: what happens within this time is caused neither by a heartbeat nor by the end of a
+ * lease. The exact times depend on the machine: `killed-by-default.redis.test.ts` and docs/failure-modes.md measure
+ * them.
  */
 const BEFORE_HEARTBEAT_MS = LONG_LEASES.heartbeatIntervalMs / 2;
 
@@ -119,7 +119,7 @@ it("a roster that is asked for finds out that Redis was emptied, and is never sh
 it("a roster is not shown without the members of a gateway that has not written them again after Redis was emptied", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
-  // Signs of life come every 2 s, and others are waited for at most 10 s.
+  // Signs of life are sent every 2 s, and a roster waits at most 10 s for those of other servers.
   const cluster = await startFaultCluster({ redis, size: 2, ...LONG_LEASES, env: { DEAD_AFTER_MS: "10000" } });
   const [member, outsider] = [await cluster.connect(0, "ada"), await cluster.connect(1, "eve")];
   await member.do({ type: "join", room: "lobby" });
@@ -127,7 +127,7 @@ it("a roster is not shown without the members of a gateway that has not written 
     const answer = await outsider.ask({ type: "members", room: "lobby" });
     return answer.type === "members" ? answer.total : answer.type === "error" && answer.code;
   };
-  // Both gateways have sent a sign of life since both were registered: each knows of the other one.
+  // Wait until both gateways have sent a second sign of life, so that each knows of the other.
   const signs = async (): Promise<readonly unknown[]> => {
     const rows = await redis.ask("ZRANGE", `${cluster.prefix}:{servers}.signs`, 0, -1, "WITHSCORES");
     return Array.isArray(rows) ? rows.filter((_, index) => index % 2 === 1) : [];

@@ -5,7 +5,10 @@ import { expect, it, onTestFinished } from "vitest";
 
 const MESSAGES = 1_000;
 
-/** Maximum reads of a history per second and server: after four new epochs within 1 s, reads pause for 1 s. */
+/**
+ * Upper bound, with a tolerance, for the reads of a history per second and server: after four new epochs within 1
+ * s, the history is read again only at the end of that second.
+ */
 const READS_PER_SECOND = 20;
 
 it("delivers every message of a recoverable room from a full Redis that evicts its history, with few reads and a gap a second at most", async () => {
@@ -73,7 +76,7 @@ async function fillUp(redis: RedisServer): Promise<{ readonly stop: () => Promis
   const writing = (async () => {
     while (!isStopped) await connection.command("SET", `filler:${count++}`, value, "EX", 1_200);
   })();
-  // If the test fails first, the connection closes under the writer.
+  // Ignore the rejection: if the test fails, the connection closes while this loop still writes.
   writing.catch(() => undefined);
   const evicted = async () => Number(/evicted_keys:(\d+)/.exec(String(await redis.ask("INFO", "stats")))?.[1]);
   await eventually(async () => expect(await evicted()).toBeGreaterThan(0));

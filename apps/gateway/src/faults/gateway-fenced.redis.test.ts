@@ -23,8 +23,8 @@ it("has the late writes of a gateway refused that was cleaned up after while it 
   await eventually(async () => expect(await cluster.stats(1)).toMatchObject({ reapedServers: 1 }));
   expect((await cluster.keys()).filter((key) => key.includes("gw1"))).toEqual([]);
 
-  // The gateway does not learn that its lease is gone, even if it reconnects after a silence: it acquires no
-  // new lease, and makes all its writes under the old one.
+  // Drop Redis's replies, so that the gateway does not learn that its lease is gone, even if it reconnects: it
+  // acquires no new lease, and makes all its writes under the old one.
   await cluster.proxies[0]?.set({ kind: "hang", drop: "to-client" });
   const scripts = await recordScripts(redis);
   paused?.resume();

@@ -1,4 +1,4 @@
-import { watchUsers } from "@cm/gateway-kit/invariants/presence-watch";
+import { watchUsers } from "@cm/gateway-kit/invariants/watched-users";
 import { type FaultCluster, startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { createRedisStore, type RedisStore } from "@cm/redis-store";
 import { eventually, keysUnder, type RedisServer, startRedis } from "@cm/test-kit";

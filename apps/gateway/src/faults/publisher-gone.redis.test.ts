@@ -4,7 +4,7 @@ import { expect, it, onTestFinished } from "vitest";
 
 const PUBLISHED = 20;
 
-/** The server that is cut off keeps its lease, so it stays in all lists. */
+/** Lease of the server that is cut off, in seconds: it does not expire during the test. */
 const PATIENT = "60";
 
 it.each<[string, (cluster: FaultCluster) => Promise<unknown>]>([

@@ -78,7 +78,7 @@ it("is ready again after Redis has lost everything, with all rooms but the one w
     await eventually(async () => expect(await socket.ask({ type: "members", room })).toMatchObject({ total: 4 }));
   }
   expect(await redis.ask("GET", spoilt)).toBe("foreign");
-  // The dead server is cleaned up as far as possible, except for the corrupt key.
+  // The survivor cleans up after the dead server, except for the corrupt key.
   await cluster.gateways[0]?.kill();
   await eventually(async () => expect((await cluster.stats(1)).reapedServers).toBe(1));
   for (const { socket, room } of askers.filter((member) => member.room !== "room-3")) {

@@ -11,14 +11,14 @@ import { expect, it, onTestFinished } from "vitest";
  */
 const FOUND_WITHIN_MS = 6_000;
 
-/** Half of the time that an acknowledgement may take. */
+/** Time after which a subscription without an acknowledgement degrades the link: half of the time limit for one. */
 const LATE_AFTER_MS = 1_500;
 
 it("detects a subscriber's connection that delivers nothing, replaces it and notifies the rooms", async () => {
   const { redis, cluster, crowd, witness } = await gather();
   const hungAt = performance.now();
   await hangSubscriber(redis, cluster.proxies[0], "to-client");
-  // Check that the fault has an effect: only messages are affected until then.
+  // Check that the fault has an effect: until the gateway detects it, only messages are affected.
   await expect(crowd.hearsItself(300)).rejects.toThrow("on gateway 0 in room-");
   await eventually(async () => expect(await cluster.readiness(0)).toBe(503), { timeoutMs: FOUND_WITHIN_MS });
   await cluster.untilReady();

@@ -45,7 +45,10 @@ export function gatewayRoutes({ node, statistics, hasPage, hasStats, more, runne
   };
 }
 
-/** Limits the duration of an application's route. Invalid routes are returned unchanged; the transport rejects them. */
+/**
+ * Limits the duration and the concurrency of an application's route. Invalid routes are returned unchanged; the
+ * transport rejects them.
+ */
 function withinBounds(key: string, route: RouteHandler | Route, runner: RouteSources["runner"]): RouteHandler | Route {
   const name = key.includes(" ") ? key : `GET ${key}`;
   const bounded =

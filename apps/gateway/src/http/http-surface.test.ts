@@ -13,7 +13,7 @@ beforeAll(async () => {
 
 afterAll(() => gateway.stop());
 
-/** The response to an upgrade with a query that the gateway refuses. */
+/** Returns the response to an upgrade that the gateway refuses because of its query. */
 async function refusal(query: string): Promise<{ readonly status: number | undefined; readonly body: string }> {
   const upgrade = request(`${gateway.url}/ws${query}`, {
     headers: {

@@ -42,7 +42,8 @@ describe("the sizes of audiences", () => {
     await read();
     expect(() => sizes.charge(sender, "room-9", 1)).toThrowError(expect.objectContaining({ code: "rate-limited" }));
     expect(reads).toEqual(["room-1", "room-2", "room-3", "room-4"]);
-    // It owes 4 times 499 and has paid 5; it had 1,000, so it waits for 1.001 s.
+    // Of its 1,000 deliveries the sender has paid 5, and it owes 4 times 499: it is 1,001 in debt, which takes
+    // 1.001 s.
     now = 1_000;
     expect(() => sizes.charge(sender, "room-9", 1)).toThrow();
     now = 1_010;

@@ -7,7 +7,10 @@ const OUTDATED_MS = 2 * KEPT_MS;
 /** Maximum number of audiences that are tracked; beyond it, the least recently read one is forgotten. */
 const AUDIENCES_MAX = 10_000;
 
-/** Messages of one connection that were charged before the size of their audience was known. */
+/**
+ * The messages that one connection has sent to an audience while its size is being read, and the number of
+ * receivers that were charged for them.
+ */
 interface Unsettled {
   messages: number;
   charged: number;
@@ -15,18 +18,17 @@ interface Unsettled {
 
 interface Audience {
   size: number;
-  /** When the size was read last, also in vain; `-Infinity` before the first time. */
+  /** Time of the last read of the size, even if it failed; `-Infinity` before the first one. */
   readAt: number;
   /** The messages to charge for once the size is read; `undefined` while no read is in progress. */
   unsettled: Map<FanOutAccount, Unsettled> | undefined;
 }
 
 /**
- * Charges messages to rooms or to users by the number of their receivers on all servers. A message never waits
- * for that number: it is charged for the receivers that are known, and the connection owes the others once they
- * have been counted. The store is asked at most once in five seconds for each name, and only for a connection
- * that has sent another message to a name of unknown size within a second: clients that send rarely cause no
- * reads.
+ * Charges messages to rooms or to users by the number of their receivers on all servers. A message never waits for
+ * that number: it is charged for the receivers that are known, and the connection owes the others once they have
+ * been counted. The store is asked at most once in five seconds for each name, and only for a connection that has
+ * sent another message to a name of unknown size within a second, so that clients that send rarely cause no reads.
  */
 export class AudienceSizes {
   readonly #read: (name: string) => Promise<number>;
@@ -58,7 +60,7 @@ export class AudienceSizes {
     audience.unsettled.set(account, unsettled);
   }
 
-  /** Starts to read a size. Returns the messages to charge for afterwards, still empty. */
+  /** Starts to read a size. Returns an empty map for the messages that are to be charged after the read. */
   #count(name: string, audience: Audience): Map<FanOutAccount, Unsettled> {
     const unsettled = new Map<FanOutAccount, Unsettled>();
     const settle = (): void => {
@@ -77,7 +79,7 @@ export class AudienceSizes {
     return unsettled;
   }
 
-  /** Returns the audience, as the one that was used last. */
+  /** Returns the audience, created if necessary, and marks it as the one used last. */
   #use(name: string, known: Audience | undefined): Audience {
     if (known !== undefined) this.#audiences.delete(name);
     else if (this.#audiences.size >= AUDIENCES_MAX) {

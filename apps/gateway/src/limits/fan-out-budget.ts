@@ -19,8 +19,8 @@ const LARGE_MIN = 100;
 const DEBT_SECONDS_MAX = 10;
 
 /**
- * Time that large fan-outs may take in a burst after a quiet period, in milliseconds. One more fan-out may
- * begin before it is used up.
+ * Time that large fan-outs may take in a burst after a quiet period, in milliseconds. A fan-out may begin while any
+ * of it is left.
  */
 const SERVER_BURST_MS = 25;
 
@@ -30,13 +30,18 @@ const SERVER_BURST_MS = 25;
  */
 const LONG_TURN_MS = 30;
 
-/** Time within which only one message of a connection may have an unknown number of receivers, in milliseconds. */
+/**
+ * Time within which only the first message of a connection with an unknown number of receivers needs no count of
+ * them, in milliseconds.
+ */
 const UNKNOWN_PAUSE_MS = 1_000;
 
-/** Assumed time of a delivery before one has been measured: one system call, in milliseconds. */
+/** Assumed time of a delivery before the first measurement, in milliseconds: that of one system call. */
 const FIRST_COST_MS = 0.004;
 
-/** Weight of a new measurement in the average time of a delivery, and the lower bound of a measurement. */
+/**
+ * Weight of a new measurement in the average time of a delivery, and lower bound of a measurement in milliseconds.
+ */
 const LEARNING_RATE = 0.2;
 const LEAST_COST_MS = 0.0002;
 

@@ -16,7 +16,7 @@ export function limitsReached(
   const { backlog = 0 } = limits;
   return {
     ...own,
-    // The transport names a limit once it was reached.
+    // The transport lists these limits only after they were reached.
     "connections-per-address": 0,
     "upgrades-per-address": 0,
     "pending-upgrades": 0,

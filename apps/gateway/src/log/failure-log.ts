@@ -66,8 +66,8 @@ export function createFailureLog(log: ErrorLog, intervalMs = SUMMARY_INTERVAL_MS
   };
 
   /**
-   * Returns the kind of a failure, and creates it if necessary. If there are too many kinds, returns one kind
-   * that all further failures share.
+   * Returns the kind of a failure, and creates it if necessary. If there are too many kinds, new ones share one
+   * kind. Failures of the application's hooks and routes have their own limit and shared kind.
    */
   const kindOf = (error: unknown, stage: FailurePlace, code: string, failing: Failing | undefined): Kind => {
     const key = JSON.stringify([stage, code, ...(failing === undefined ? [] : [failing, causesOf(error)])]);

@@ -6,7 +6,10 @@ const QUEUE_MAX_BYTES = 1_048_576;
 /** Delay before writing to a full pipe is retried, in milliseconds. */
 const FULL_RETRY_MS = 50;
 
-/** Delay before a failed write is retried if no further line is logged, in milliseconds. */
+/**
+ * Delay after a failed write before the dropped lines are reported, in milliseconds. A line that is written
+ * successfully before that reports them earlier.
+ */
 const FAILED_RETRY_MS = 1_000;
 
 /**
@@ -31,10 +34,10 @@ export interface LogOutput {
 }
 
 /**
- * Creates a queue of at most 1 MiB in front of `writeBytes`. Lines wait only while `writeBytes` fails with
- * `EAGAIN` (a pipe that is not read); if the queue is full, and on any other error (`ENOSPC`, `EPIPE`, `EIO`),
- * lines are dropped. Once a write succeeds again, `onRecovered` is called with the number of dropped lines; it
- * may log a line about them.
+ * Creates a queue of at most 1 MiB in front of `writeBytes`. Lines wait only while `writeBytes` fails with `EAGAIN`
+ * (a pipe that is not read), `EINTR` or `EBUSY`; if the queue is full, and on any other error (such as `ENOSPC`,
+ * `EPIPE` or `EIO`), lines are dropped. Once a write succeeds again, `onRecovered` is called with the number of
+ * dropped lines; it may log a line about them.
  */
 export function createLogOutput(writeBytes: WriteBytes, onRecovered: (dropped: number) => void): LogOutput {
   return new QueuedOutput(writeBytes, onRecovered);

@@ -1,6 +1,6 @@
 /**
  * Limits the bytes per second of one connection's frames, with bursts of twice as many. A frame of any size is
- * allowed while any of the budget is left, and further ones are refused until its debt is paid off, so that the
+ * allowed while any of the budget is left, and then frames are refused until the debt is paid off, so that the
  * limit may be less than the largest frame.
  */
 export class ByteRate {

@@ -191,8 +191,8 @@ export class ClientSession {
   }
 
   /**
-   * Sends the client a direct message. Messages that arrive while the connection is being registered are sent
-   * after the welcome. Returns `false` if the connection can't be reached.
+   * Sends the client a direct message. Up to 32 messages that arrive while the connection is being registered are
+   * kept and sent after the welcome. Returns `false` if the message is neither sent nor kept.
    */
   deliver(frame: Uint8Array): boolean {
     if (this.#state === "ready") return this.#socket.send(frame);
@@ -207,7 +207,7 @@ export class ClientSession {
     if (this.#state !== "closed") this.#onFault(error, undefined);
   }
 
-  /** Must be called once the socket is closed. */
+  /** Must be called when the socket has closed. */
   onClosed(code: number, reason: string): void {
     clearTimeout(this.#helloTimer);
     this.#credential?.watch(undefined);

@@ -1,7 +1,7 @@
 import { CmError } from "@cm/protocol";
 import type { HookRunner } from "./hooks.js";
 
-/** Maximum number of calls that wait for their turn; beyond it, the hook is not called, and that is reported. */
+/** Maximum number of calls that wait; beyond it, the hook is not called, and a fault is reported. */
 const WAITING_MAX = 100_000;
 
 interface Waiting {
@@ -18,12 +18,15 @@ export class ClosingHooks {
   readonly #maxRunning: number;
   readonly #onFault: (error: unknown) => void;
   #running = 0;
-  /** The waiting calls are a linked list: after a mass ending, an array would be too slow to shift. */
+  /**
+   * The waiting calls are a linked list, because many connections may close at once: removing the first element of
+   * a long array is slow.
+   */
   #first: Waiting | undefined;
   #last: Waiting | undefined;
   #waiting = 0;
 
-  /** `runner` must admit at least `maxRunning` tasks and have no other. */
+  /** `runner` must admit at least `maxRunning` tasks, and must not be used for anything else. */
   constructor(runner: HookRunner, maxRunning: number, onFault: (error: unknown) => void) {
     this.#runner = runner;
     this.#maxRunning = maxRunning;

@@ -1,9 +1,10 @@
 import { CmError } from "@cm/protocol";
 
 /**
- * Serializes `data` for forwarding. The result may be longer than the JSON that was received, because numbers
- * such as `1e20` are written out; the limit on the received frame therefore does not limit the result. Throws
- * `payload-unserializable` if `data` is nested too deeply, and `payload-too-large`.
+ * Serializes `data` for forwarding. The result may be longer than the JSON that was received, because numbers such
+ * as `1e20` are written out; the limit on the received frame therefore does not limit the result. Throws
+ * `payload-unserializable` if `data` is nested too deeply, and `payload-too-large` if the result is larger than
+ * `maxBytes`.
  */
 export function writeData(data: unknown, maxBytes: number): string {
   let text: string;

@@ -31,8 +31,9 @@ export interface DirectRequest {
 const CONFIRMATION = { confirmMs: 5_000 };
 
 /**
- * Minimum number of receivers that a message to a user costs a sender that must not learn whether the user is
- * online: more connections than most users have. Otherwise `rate-limited` would come sooner for a user who is online.
+ * Minimum number of receivers that a message to a user is charged for if the sender must not learn whether the user
+ * is online: more than most users have connections. If fewer were charged for a user who is offline, `rate-limited`
+ * would come sooner for a user who is online.
  */
 const HIDDEN_AUDIENCE_MIN = 10;
 
@@ -55,7 +56,8 @@ export class DirectMessages {
       if ("user" in to) chargeUser(account, to.user, mayKnow ? 0 : HIDDEN_AUDIENCE_MIN);
       else account.pay(1);
       const text = `{"type":"direct","from":${JSON.stringify(from)},"data":${writeData(data, maxDataBytes)}}`;
-      // A confirmation would take longer for a user who is online, and its result would not be sent.
+      // Request no confirmation for a sender that must not learn whether the user is online: it would not get the
+      // result, and a confirmation takes longer for a user who is online.
       const outcome = await this.#route(to, Buffer.from(text), confirm && mayKnow);
       if (!mayKnow) answers.ack(ref, { outcome: "sent" });
       else if (outcome === "not-found") throw new CmError("not-found", absenceOf(to));

@@ -28,17 +28,17 @@ type Answer = HookOutcome | Promise<HookOutcome>;
 export type DirectTarget = { readonly connection: string } | { readonly user: string };
 
 /**
- * The application's decisions about clients' requests. Each hook may be async, and allows a request by
- * returning nothing. A hook refuses the request by returning a {@link Refusal} or throwing a `CmError`. A thrown
- * `unavailable`, `timeout` or `closed` may come from the store: the client is sent the code with its meaning instead
- * of the message. If the hook throws any other error, the error is logged and the request is refused with `internal`.
- * If it takes longer than `hookTimeoutMs`, that is logged and the request is refused with `timeout`. A connection's requests about
- * one room, and its direct messages, keep their order while hooks decide.
+ * The application's decisions about clients' requests. Each hook may be async, and allows a request by returning
+ * nothing. A hook refuses the request by returning a {@link Refusal} or throwing a `CmError`. A thrown
+ * `unavailable`, `timeout` or `closed` may come from the store: the client is sent the code with its meaning
+ * instead of the message. If the hook throws any other error, the error is logged and the request is refused with
+ * `internal`. If the hook takes longer than `hookTimeoutMs`, that is logged and the request is refused with
+ * `timeout`. A connection's requests about one room, and its direct messages, keep their order while hooks decide.
  */
 export interface GatewayHooks {
   /**
    * Called when a connection has sent `hello`, before the connection is registered. If the hook refuses, the
-   * connection is closed with 4001, or with 4204 if the error is retryable.
+   * connection is closed with 4001, or with 4204 if the error is retryable; if the hook fails, with 4205.
    */
   readonly onConnect?: ((connection: HookConnection) => Answer) | undefined;
   /**
@@ -56,8 +56,9 @@ export interface GatewayHooks {
   /** Called before a client is sent the list of a room's members. The client need not be in the room. */
   readonly onMembers?: ((connection: HookConnection, request: { readonly room: string }) => Answer) | undefined;
   /**
-   * Called after the close of a connection for which `onConnect` was called. At most `maxPendingHooks` calls are
-   * pending, and up to 100,000 wait for them. Errors and calls that take longer than `hookTimeoutMs` are logged.
+   * Called after the close of a connection that has sent a valid `hello`, even if `onConnect` refused it. At most
+   * `maxPendingHooks` calls are pending, and up to 100,000 wait for them; beyond that, the hook is not called, and
+   * that is logged. Errors and calls that take longer than `hookTimeoutMs` are logged too.
    */
   readonly onClose?:
     | ((connection: HookConnection, end: { readonly code: number; readonly reason: string }) => void | Promise<void>)
@@ -88,7 +89,10 @@ export class HookRunner {
   readonly #took: (name: string, ms: number) => void;
   #pending = 0;
 
-  /** `onFault` receives the timeouts of hooks, and `took` how long each call took. */
+  /**
+   * `onFault` receives missed deadlines and the errors of `notify`; `took` receives the duration of each call in
+   * milliseconds.
+   */
   constructor(
     asked: Asked,
     limits: HookLimits,
@@ -108,8 +112,9 @@ export class HookRunner {
   }
 
   /**
-   * Runs a hook or route and waits for its result. A thrown `CmError` is passed on to the client. Any other error
-   * becomes `internal`, with the name of the hook or route in its details, for the log.
+   * Runs a hook or route and resolves with its result. Rejects with a `CmError` that it throws; any other error
+   * becomes `internal`, with the name of the hook or route in its details, for the log. Also rejects with
+   * `unavailable` if too many calls are pending, and with `timeout` after the deadline.
    */
   async run<T>(name: string, task: () => T | Promise<T>): Promise<T> {
     const { timeoutMs, maxPending, reached } = this.#limits;
@@ -155,7 +160,8 @@ export class HookRunner {
         this.#onFault(this.#fault("internal", name, "failed", cause));
       }
     };
-    // Only the timeout, which has been reported, can make this reject.
+    // `reported` never rejects, and the caller keeps below the limit of pending calls. `run` can therefore only
+    // reject with the timeout, which it has reported.
     await this.run(name, reported).catch(() => undefined);
   }
 

@@ -27,7 +27,7 @@ export class PacedRemovals {
   #next = 0;
   #placesUnderWay = 0;
 
-  /** Number of closes that wait for their turn. */
+  /** Number of closes that have not started. */
   get waiting(): number {
     return this.#waiting.length - this.#next;
   }

@@ -16,9 +16,9 @@ export interface PermissionContext {
 export type Decision = Promise<void> | undefined;
 
 /**
- * Decides about all requests of a connection: checks the connection's permissions (`rights`) first, then asks
- * the application's hook. Each method throws `forbidden` if the permissions do not allow the request; for a
- * connection without `rights`, only the hooks decide.
+ * Decides about all requests of a connection: checks the connection's permissions (`rights`) first, then asks the
+ * application's hook. `join`, `send` and `members` throw `forbidden` if the permissions do not allow the request;
+ * for a connection without `rights`, only the hooks decide.
  */
 export class Permissions {
   readonly #context: PermissionContext;

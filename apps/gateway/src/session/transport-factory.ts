@@ -97,7 +97,8 @@ export function createClientTransport(
       limits: shared.reached,
     }),
     closes: new PacedRemovals(),
-    // A separate runner, so that a mass ending does not use up the places of requests.
+    // Use a separate runner, so that many connections that close at once do not use up the limit of the requests'
+    // hooks.
     closingHooks: new ClosingHooks(createRunner(), maxPendingHooks, onFault),
     cursors: new PageCursors(),
     pageReads: new PageReads(PAGES_AT_ONCE.server),

@@ -8,8 +8,8 @@ export interface Recipient {
 const SLICE = 250;
 
 /**
- * Maximum number of deliveries that wait for a later turn. Beyond it, frames are delivered at once, so that what
- * waits is bounded.
+ * Maximum number of deliveries that wait for a later turn. Beyond it, frames are delivered at once, so that memory
+ * is bounded.
  */
 const WAITING_MAX = 100_000;
 
@@ -20,9 +20,9 @@ interface Delivery {
 }
 
 /**
- * Delivers messages to users. If a user has very many connections, they are written to in several turns of the event
- * loop, with other work in between. No order is promised between messages to a user, nor between them and others, so
- * a message to few connections does not wait for one to many.
+ * Delivers messages to users. If a user has very many connections, they are written to in several turns of the
+ * event loop, with other work in between. No order is promised between messages to a user, nor between them and
+ * other messages, so a message to few connections does not wait for one to many.
  */
 export class UserDeliveries {
   readonly #delivering: (count: number) => void;
@@ -47,7 +47,7 @@ export class UserDeliveries {
     return recipients.length;
   }
 
-  /** Drops what waits. Called when all connections are closed. */
+  /** Drops the waiting deliveries. Called when all connections are closed. */
   close(): void {
     clearImmediate(this.#turn);
     this.#turn = undefined;

@@ -1,10 +1,10 @@
 import { type Bus, type BusHandler, type Channel, CmError, type Published, type Subscription } from "@cm/protocol";
 import type { HubLink } from "./hub-link.js";
 
-/** Messages between servers, by way of the hub, which puts them in one order. */
+/** A bus whose messages all go through the hub, which gives them one order. */
 export class HubBus implements Bus {
   readonly #link: HubLink;
-  /** The handlers, by subscription. */
+  /** The handlers, by the number of their subscription. */
   readonly #handlers = new Map<number, BusHandler>();
   readonly #subscribed = new Set<string>();
   #lastSubscription = 0;
@@ -15,7 +15,7 @@ export class HubBus implements Bus {
 
   async publish(channel: Channel, message: Uint8Array): Promise<Published> {
     const bytes = Buffer.from(message).toString("base64");
-    // The hub answers with a number.
+    // The cast is safe: the hub answers with a number.
     return { subscribers: (await this.#link.call("bus", "publish", [keyOf(channel), bytes])) as number };
   }
 
@@ -35,16 +35,16 @@ export class HubBus implements Bus {
     }
     return {
       close: async () => {
-        // A later subscription of the channel has another number.
+        // A second call does nothing: a later subscription of the channel has another number.
         if (!this.#handlers.delete(subscription)) return;
         this.#subscribed.delete(key);
-        // Where the link is gone, so is the subscription.
+        // If the link is lost, the subscription is gone anyway.
         await this.#link.call("bus", "unsubscribe", [key, subscription]).catch(() => undefined);
       },
     };
   }
 
-  /** Hands a message over. A handler must not throw; one that does harms no other. */
+  /** Calls the handler of a subscription. Handlers must not throw; if one does, its error is logged. */
   deliver(subscription: number, bytes: Uint8Array): void {
     try {
       this.#handlers.get(subscription)?.(bytes);

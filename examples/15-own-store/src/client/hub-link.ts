@@ -3,10 +3,10 @@ import { connect, type Socket } from "node:net";
 import { CmError, type ErrorCode, type Link, type LinkState, type LinkStatus } from "@cm/protocol";
 import { onLine, type Reply, send } from "../wire.js";
 
-/** How long a call may take. */
+/** Time within which the hub must answer a call, in milliseconds. */
 const DEADLINE_MS = 5_000;
 
-/** The most calls that wait for an answer. */
+/** Maximum number of calls that wait for an answer. */
 const WAITING_MAX = 10_000;
 
 interface Waiting {
@@ -16,8 +16,8 @@ interface Waiting {
 }
 
 /**
- * The connection to the hub. It does not come back once it is lost, since the hub has everything in
- * memory: the link is `down` from then on, and every call fails with `unavailable`.
+ * The connection to the hub. It is not opened again after it was lost, because a hub that restarts is empty: from
+ * then on the link is `down`, and every call fails with `unavailable`.
  */
 export class HubLink implements Link {
   readonly #port: number;
@@ -61,7 +61,10 @@ export class HubLink implements Link {
     return () => void this.#listeners.delete(entry);
   }
 
-  /** Connects, and has one answer before it counts as in sync. */
+  /**
+   * Connects. The link is in sync once the hub has answered a first call. Rejects with `unavailable` if the hub
+   * can't be reached, and with `closed` after an earlier start or close.
+   */
   async open(): Promise<void> {
     if (this.#state !== "connecting") throw new CmError("closed", "The store was started or closed before.");
     const socket = connect({ port: this.#port, host: "127.0.0.1" });
@@ -85,7 +88,7 @@ export class HubLink implements Link {
     this.#failAll(new CmError("closed", "The store was closed."));
   }
 
-  /** Makes a call; fails with what the hub says, or `closed`, `unavailable`, `timeout`. */
+  /** Makes a call in the hub. Rejects with the hub's error, or with `closed`, `unavailable` or `timeout`. */
   async call(part: string, name: string, args: readonly unknown[]): Promise<unknown> {
     if (this.#state === "connecting" || this.#state === "closed") {
       throw new CmError("closed", "The store was closed, or was never started.");
@@ -128,7 +131,7 @@ export class HubLink implements Link {
       return;
     }
     const { code, message, details } = reply[2];
-    // The hub sends the codes of this package.
+    // The cast is safe: the hub sends codes of `@cm/protocol`.
     waiting.reject(new CmError(code as ErrorCode, message, details === undefined ? {} : { details }));
   }
 

@@ -4,18 +4,18 @@ import { PARTITIONS, partitionOf } from "../partitions.js";
 import { HubBus } from "./hub-bus.js";
 import { HubLink } from "./hub-link.js";
 
-/** The calls of a contract. */
+/** The names of a contract's calls. */
 type CallsOf<T> = { [K in keyof T]: T[K] extends (...args: never) => Promise<unknown> ? K : never }[keyof T] & string;
 
 /** A store whose data is in a hub (see `hub/hub.ts`) on this machine. It keeps every promise of the contracts but one: its link does not come back once it is lost. */
 export function createHubStore({ port }: { readonly port: number }): Store {
   const link: HubLink = new HubLink(port, (subscription, bytes) => bus.deliver(subscription, bytes));
   const bus = new HubBus(link);
-  /** A contract whose calls are made in the hub. */
+  /** Returns a contract whose calls are carried out in the hub. */
   const remote = <T>(part: string, names: readonly CallsOf<T>[]): T =>
     Object.fromEntries(
       names.map((name) => [name, (...args: unknown[]) => link.call(part, name, args)]),
-    ) as unknown as T; // The hub has the same contracts, and its compiler saw to that.
+    ) as unknown as T; // Safe: the hub has the same contracts, as the compiler checks there.
   let closing: Promise<void> | undefined;
   return {
     servers: remote("servers", ["acquire", "renew", "release", "snapshot"]),
@@ -43,7 +43,7 @@ export function createHubStore({ port }: { readonly port: number }): Store {
   };
 }
 
-/** JSON drops a member that is undefined, and a state has all of its members. */
+/** Adds `lastSeen` again: JSON drops properties that are undefined, and a state has all of its properties. */
 function withLastSeen(users: UserDirectory): UserDirectory {
   const whole = (state: UserState): UserState => ({ ...state, lastSeen: state.lastSeen });
   return {
@@ -56,14 +56,14 @@ function withLastSeen(users: UserDirectory): UserDirectory {
   };
 }
 
-/** Histories carry bytes, which go as base64. */
+/** Returns the history in the hub. Its messages are bytes, which the link carries as base64. */
 function historyOver(link: HubLink): History {
   const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
   const draft = ({ before, after }: { readonly before: Uint8Array; readonly after: Uint8Array }) => ({
     before: base64(before),
     after: base64(after),
   });
-  // What the hub answers has the shape that its own code says.
+  // The cast is safe: the hub answers these calls with a position.
   const position = async (name: string, ...args: readonly unknown[]): Promise<HistoryPosition> =>
     (await link.call("history", name, args)) as HistoryPosition;
   return {

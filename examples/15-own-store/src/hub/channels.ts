@@ -1,23 +1,26 @@
 import type { Socket } from "node:net";
 import { send } from "../wire.js";
 
-/** Who subscribes which channel, by a key such as `room:lobby`. A store has one subscription a channel. */
+/**
+ * The subscribers of each channel, by a key such as `room:lobby`. A store has at most one subscription per
+ * channel.
+ */
 export class Channels {
   readonly #subscriptions = new Map<string, Map<Socket, number>>();
 
-  /** How many channels have subscribers. */
+  /** Number of channels that have subscribers. */
   get size(): number {
     return this.#subscriptions.size;
   }
 
-  /** Hands bytes (base64) to all subscribers, the publisher among them; says how many there are. */
+  /** Sends base64 bytes to all subscribers, including the publisher. Returns the number of subscribers. */
   publish(key: string, bytes: string): number {
     const subscribers = this.#subscriptions.get(key);
     for (const [socket, subscription] of subscribers ?? []) send(socket, ["message", subscription, bytes]);
     return subscribers?.size ?? 0;
   }
 
-  /** Tells all subscribers a text. */
+  /** Sends a text to all subscribers. */
   announce(key: string, text: string): void {
     if (this.#subscriptions.has(key)) this.publish(key, Buffer.from(text).toString("base64"));
   }
@@ -27,7 +30,7 @@ export class Channels {
     this.#subscriptions.set(key, subscribers.set(socket, subscription));
   }
 
-  /** Does nothing where the store has another subscription by now. */
+  /** Does nothing if the store has a later subscription of the channel. */
   unsubscribe(key: string, socket: Socket, subscription: number): void {
     const subscribers = this.#subscriptions.get(key);
     if (subscribers?.get(socket) !== subscription) return;
@@ -35,13 +38,13 @@ export class Channels {
     if (subscribers.size === 0) this.#subscriptions.delete(key);
   }
 
-  /** Whether another store than this one listens. */
+  /** Whether a store on another socket subscribes to the channel. */
   hasOthers(key: string, socket: Socket): boolean {
     const subscribers = this.#subscriptions.get(key);
     return subscribers !== undefined && subscribers.size > (subscribers.has(socket) ? 1 : 0);
   }
 
-  /** A store is gone. */
+  /** Removes all subscriptions of a store whose connection has ended. */
   forget(socket: Socket): void {
     for (const [key, subscribers] of this.#subscriptions) {
       subscribers.delete(socket);

@@ -18,7 +18,7 @@ export class Connections {
     this.#servers = servers;
   }
 
-  /** How many records there are. */
+  /** Number of records. */
   get size(): number {
     let total = 0;
     for (const recordPartitions of this.#records.values())
@@ -29,7 +29,7 @@ export class Connections {
   put(lease: Lease, records: readonly ConnectionRecord[], { keepsRooms = false }: PutOptions = {}): void {
     const owner = this.#servers.owner(lease);
     const recordPartitions = records.map(({ connectionId }) => recordPartitionOf(owner, connectionId));
-    // All or nothing: a record of another server refuses the call.
+    // All or nothing: if one record belongs to another server, the call fails.
     if (recordPartitions.includes(undefined))
       throw new CmError("id-invalid", `There is a connection that is not of ${owner}.`);
     records.forEach((record, i) => {
@@ -85,7 +85,7 @@ export class Connections {
   }
 }
 
-/** The record partition that a connection of this owner is in; `undefined` where it is another's, or no id. */
+/** Returns the record partition of a connection; `undefined` if it has another owner or is not a connection id. */
 function recordPartitionOf(owner: string, connectionId: string): number | undefined {
   const id = parseConnectionId(connectionId);
   return id.ok && nameOf(id.value) === owner ? id.value.recordPartition : undefined;

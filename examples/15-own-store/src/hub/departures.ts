@@ -1,15 +1,15 @@
 import type { RegistrySnapshot } from "@cm/protocol";
 
-/** See the contract of `ServerRegistry`. */
+/** Maximum number and age of the departures that are remembered, the age in milliseconds. */
 const KNOWN_MAX = 1_000;
 const KNOWN_MS = 600_000;
 
-/** The servers that went, for a limited time and number. */
+/** The servers that left recently, limited in age and number. */
 export class Departures {
   readonly #now: () => number;
-  /** By name, the first to go first. */
+  /** By name, in the order of departure. */
   readonly #went = new Map<string, { readonly serverId: string; readonly atMs: number }>();
-  /** All departures since then are known; before the hub started there were no servers. */
+  /** All departures after this time are known. It lies before the hub's start, when there were no servers. */
   #sinceMs: number;
 
   constructor(now: () => number) {
@@ -28,7 +28,7 @@ export class Departures {
     }
   }
 
-  /** It is there again. */
+  /** Forgets the departure of a server that has registered again. */
   takeBack(name: string): void {
     this.#went.delete(name);
   }

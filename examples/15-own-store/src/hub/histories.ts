@@ -1,19 +1,25 @@
 import { CmError, type HistoryPosition, historyStamp } from "@cm/protocol";
 import type { Channels } from "./channels.js";
 
-/** How much is kept of a room: see the contract of `History`. */
+/**
+ * Maximum number of messages kept of a room, their maximum age, and the time until an unused room's position is
+ * forgotten, both in milliseconds. See the contract of `History`.
+ */
 const MESSAGES_MAX = 1_000;
 const MESSAGES_MS = 300_000;
 const POSITION_MS = 86_400_000;
 
-/** Rooms whose position is remembered; the one that was silent longest is forgotten first. */
+/** Maximum number of rooms whose position is remembered; the least recently used one is forgotten first. */
 const ROOMS_MAX = 10_000;
 
-/** Servers whose numbers are remembered for a room, and how far back one may still come late. */
+/**
+ * Maximum number of servers whose sequence numbers are remembered for a room, and how far below a server's highest
+ * number a late message is still recognised as new.
+ */
 const SENDERS_MAX = 1_000;
 const LATE_MAX = 64;
 
-/** The most bytes of one answer, but for its first message. */
+/** Maximum number of bytes of the messages in one answer; the first message is always included. */
 const ANSWER_MAX_BYTES = 1_048_576;
 
 /** A draft as it comes over the wire: bytes are base64. */
@@ -22,14 +28,14 @@ export interface Draft {
   readonly after: string;
 }
 
-/** Who sends a draft, and its place in that server's numbering. */
+/** The server that sends a draft, and the draft's number from that server's sequencer. */
 interface Sender {
   readonly origin: string;
   readonly epoch: number;
   readonly sequence: number;
 }
 
-/** What came after a place, as it goes over the wire. */
+/** The messages after a position, as they go over the wire. */
 export interface Slice {
   readonly top: HistoryPosition;
   readonly complete: boolean;
@@ -51,7 +57,7 @@ interface Room {
 export class Histories {
   readonly #channels: Channels;
   readonly #now: () => number;
-  /** The one that was silent longest first. */
+  /** By name, the least recently used one first. */
   readonly #rooms = new Map<string, Room>();
 
   constructor(channels: Channels, now: () => number) {
@@ -100,13 +106,14 @@ export class Histories {
     const isSetBack = epoch === reached.epoch && offset < reached.offset;
     const isPositionTooLow = former?.epoch === reached.epoch && former.offset < reached.offset;
     if (!isSetBack && !isPositionTooLow) return { epoch, offset };
-    // In the second case no reader of this history has reached its next offset, so that all are behind.
+    // In the second case, the former position is one that no reader of this history has reached, so that all
+    // readers count as having missed messages.
     const anew = this.#begin(name, isSetBack ? reached : { epoch, offset: offset + 1 });
     this.#channels.publish(`room:${name}`, stamped(notice, anew).toString("base64"));
     return positionOf(anew);
   }
 
-  /** The room, the last to be forgotten from now on; begun where there is none. */
+  /** Returns the room as the most recently used one. Begins a history if there is none. */
   #touch(name: string): Room {
     const now = this.#now();
     const known = this.#rooms.get(name);
@@ -159,7 +166,10 @@ function stamped({ before, after }: Draft, position: HistoryPosition): Buffer {
   ]);
 }
 
-/** Whether a draft comes for the first time. What is further back than `LATE_MAX` counts as a repetition. */
+/**
+ * Whether a draft comes for the first time. A number that is at least `LATE_MAX` below the highest one counts as a
+ * repetition.
+ */
 function isNew({ senders }: Room, { origin, epoch, sequence }: Sender): boolean {
   const known = senders.get(origin);
   const sender = known?.epoch === epoch ? known : { epoch, came: new Set<number>(), highest: 0 };

@@ -1,6 +1,6 @@
 /*
- * The hub: one process that holds everything in memory and carries out calls one after the other, in the
- * order in which they arrive. So each call is one step for all servers, without a lock.
+ * The hub: one process that holds everything in memory and carries out calls one after the other, in the order in
+ * which they arrive. Each call is therefore one step for all servers, without a lock.
  */
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
@@ -28,15 +28,18 @@ import { Rooms } from "./rooms.js";
 import { Servers } from "./servers.js";
 import { Users } from "./users.js";
 
-/** A contract as the hub has it: the same calls, answered at once. */
+/** A contract as the hub implements it: the same calls, but synchronous. */
 type AtOnce<T> = {
   readonly [K in keyof T]: T[K] extends (...args: infer A) => Promise<infer R> ? (...args: A) => R : never;
 };
 
-/** A hub that runs. */
+/** A running hub. */
 export interface Hub {
   readonly port: number;
-  /** How many things it holds for servers that live or are dead: entries, and channels with subscribers. */
+  /**
+   * Number of entries that the hub holds, also those of dead servers, plus the number of channels with
+   * subscribers.
+   */
   readonly held: number;
   close(): Promise<void>;
 }
@@ -82,7 +85,8 @@ export async function startHub(now: () => number = monotonicNow): Promise<Hub> {
     },
     counts: { of: (what) => counts[what]() },
     "upkeep.projection": {
-      // Nothing runs out here by itself: what a server has put goes with the server.
+      // Entries do not expire by themselves here, so there is nothing to renew; they are removed with their
+      // server.
       renew: (lease) => void servers.owner(lease),
       held: <K extends keyof Holdings>(right: Lease | ReapClaim, kind: K, partition: number): Holdings[K] =>
         held[kind](right, partition),
@@ -99,7 +103,7 @@ export async function startHub(now: () => number = monotonicNow): Promise<Hub> {
   };
   const parts: Readonly<Record<string, object>> = { ...contracts, history: histories };
 
-  /** The calls that depend on who asks. */
+  /** The calls that depend on the socket of the store that makes them. */
   const ofSocket = (socket: Socket): Readonly<Record<string, object>> => ({
     bus: {
       publish: (key: string, bytes: string) => channels.publish(key, bytes),
@@ -111,7 +115,8 @@ export async function startHub(now: () => number = monotonicNow): Promise<Hub> {
       unregister: servers.unregister.bind(servers),
       watch: servers.watch.bind(servers),
       expire: (...[server, silentForMs]: Parameters<Servers["expire"]>) =>
-        // A process that starts under the id of a dead one listens to its channel already.
+        // The server is alive if another store listens to its channel. The asking store does not count: a process
+        // that starts under the id of a dead one listens to that channel already.
         channels.hasOthers(`server:${server.serverId}`, socket) ? "alive" : servers.expire(server, silentForMs),
     } satisfies AtOnce<ServerUpkeep>,
   });
@@ -142,7 +147,10 @@ export async function startHub(now: () => number = monotonicNow): Promise<Hub> {
   };
 }
 
-/** Carries a call out. What fails without a code is a fault of the hub's own. */
+/**
+ * Carries out a call and sends its result or error. An error without a code is a fault of the hub, sent as
+ * `internal`.
+ */
 function answer(socket: Socket, [id, part, call, args]: Question, parts: Readonly<Record<string, object>>): void {
   try {
     const target = parts[part];
@@ -159,7 +167,7 @@ function answer(socket: Socket, [id, part, call, args]: Question, parts: Readonl
   }
 }
 
-/** Setting the system's clock must end no lease. */
+/** A clock that does not jump when the system's clock is set, because that must not end leases. */
 function monotonicNow(): number {
   return Math.floor(performance.timeOrigin + performance.now());
 }

@@ -3,12 +3,15 @@ import { CmError, type Page, type PageRequest } from "@cm/protocol";
 /** The largest page that the contracts allow. */
 const LIMIT_MAX = 1_000;
 
-/** Where to go on and where the reading ends, as two places in the order of coming. */
+/**
+ * A cursor: the order after which the next page begins, and the order with which the reading ends, both in base
+ * 36.
+ */
 const CURSOR = /^([0-9a-z]{1,11})\.([0-9a-z]{1,11})$/;
 
 /**
- * A page of things that lie in the order of their coming. What comes during a reading lies behind its
- * end, so that it ends, and what stays keeps its place, so that it is returned once.
+ * Returns a page of items in the order in which they were added. Items that are added during a reading come after
+ * its end, so that it ends. An item keeps its order, so that a reading returns it once.
  */
 export function pageOf<T extends { readonly order: number }>(
   all: Iterable<T>,
@@ -25,7 +28,7 @@ export function pageOf<T extends { readonly order: number }>(
     if (each.order <= after) continue;
     if (each.order > until) break;
     if (!counts(each)) continue;
-    // Only where one more follows there is another page.
+    // There is another page only if one more item follows.
     if (items.length === limit) {
       return { items, cursor: `${(items.at(-1)?.order ?? 0).toString(36)}.${until.toString(36)}` };
     }

@@ -9,10 +9,10 @@ import {
 import type { Servers } from "./servers.js";
 import { Versions } from "./versions.js";
 
-/** How long a record lasts without activity: what the contract names as the default. */
+/** Time until a record without activity expires, in milliseconds: the contract's default. */
 const TTL_MS = 7_200_000;
 
-/** The records of rooms. The rooms make and drop them, so that there are never more than rooms. */
+/** The records of rooms. Rooms create and drop their records, so there are never more records than rooms. */
 export class Records {
   readonly #servers: Servers;
   readonly #now: () => number;
@@ -29,7 +29,7 @@ export class Records {
     return [...this.#records.values()].filter(({ untilMs }) => untilMs > this.#now()).length;
   }
 
-  /** Makes a record, or counts as activity where there is one. */
+  /** Creates a record. If the room has one, only marks it as active now. */
   open(room: string, value: string): void {
     const now = this.#now();
     if (this.touch(room) === undefined) this.#write({ room, value, version: 0, createdAt: now, lastActivity: now });
@@ -52,7 +52,7 @@ export class Records {
     return { isSet: true, record: this.#write({ ...record, value, lastActivity: this.#now() }) };
   }
 
-  /** Counts as activity. */
+  /** Marks the room's record as active now and returns it. */
   touch(room: string): RoomRecord | undefined {
     const known = this.get(room);
     if (known === undefined) return undefined;
@@ -70,7 +70,7 @@ export class Records {
     }
   }
 
-  /** Under a version that was never used. */
+  /** Writes a record under a version that was never used before. */
   #write(given: RoomRecord): RoomRecord {
     const record = { ...given, version: this.#versions.next() };
     this.#records.set(record.room, { record, untilMs: this.#now() + TTL_MS });

@@ -20,11 +20,11 @@ import { incarnationsOf, type Servers } from "./servers.js";
 
 interface Member extends RoomMember {
   readonly owner: string;
-  /** The place in the order of joining. */
+  /** Number in the order of joining. */
   readonly order: number;
 }
 
-/** Who is in which room. */
+/** The members of all rooms. */
 export class Rooms {
   readonly #servers: Servers;
   readonly #records: Records;
@@ -39,17 +39,17 @@ export class Rooms {
     this.#rosters = new Rosters(channels, now);
   }
 
-  /** How many rooms have members. */
+  /** Number of rooms with members. */
   get size(): number {
     return this.#rooms.size;
   }
 
-  /** How many members there are, and how many rooms are announced. */
+  /** Number of members, plus the number of rooms whose changes are announced. */
   get entries(): number {
     return [...this.#rooms.values()].reduce((total, { size }) => total + size, this.#rosters.size);
   }
 
-  /** Whether the room has members, dead servers' ones among them. */
+  /** Whether the room has members, including those of dead servers. */
   has(room: string): boolean {
     return this.#rooms.has(room);
   }
@@ -68,7 +68,7 @@ export class Rooms {
     const joined = members.filter(({ connectionId, userId }) => {
       const known = all.get(connectionId);
       if (known?.owner === owner && known.userId === userId) return false;
-      // Behind all others, also where it was a member in another way.
+      // A member with another owner or user joins anew, after all others.
       all.delete(connectionId);
       this.#lastOrder += 1;
       all.set(connectionId, { connectionId, userId, owner, order: this.#lastOrder });
@@ -118,7 +118,7 @@ export class Rooms {
       .filter(({ members }) => members.length > 0);
   }
 
-  /** Numbers are counted here and not kept, so that there is nothing to set right. */
+  /** Counts are computed from the entries and not stored, so there is nothing to repair. */
   reconcile(partition: number): PartitionReconciliation {
     const owners = this.#of(partition).flatMap(([, all]) => [...all.values()].map(({ owner }) => owner));
     return { repaired: 0, holders: incarnationsOf(owners) };
@@ -128,7 +128,7 @@ export class Rooms {
     return [...this.#rooms].filter(([room]) => partitionOf(room) === partition);
   }
 
-  /** The last one out takes the room with it, and its record. */
+  /** Removes members. A room that loses its last member is removed with its record. */
   #remove(room: string, reason: DepartureReason, goes: (member: Member) => boolean): RoomMember[] {
     const all = this.#rooms.get(room);
     const gone = [...(all?.values() ?? [])].filter(goes).map(toMember);

@@ -15,18 +15,18 @@ export class Rosters {
     this.#versions = new Versions(now);
   }
 
-  /** How many rooms are announced now; those that are no more are forgotten here. */
+  /** Number of rooms that are announced now. Forgets rooms whose time has passed. */
   get size(): number {
     for (const [room, { untilMs }] of this.#wanted) if (untilMs <= this.#now()) this.#wanted.delete(room);
     return this.#wanted.size;
   }
 
-  /** Has a room's changes announced for a while; the version of the latest one. */
+  /** Lets a room's changes be announced for `ttlMs` milliseconds. Returns the version of the latest change. */
   want(room: string, ttlMs: number): number {
     if (!Number.isFinite(ttlMs) || ttlMs <= 0) {
       throw new CmError("options-invalid", "ttlMs must be a positive number of milliseconds.");
     }
-    // Asking also clears away what is not wanted any more, so that few are kept.
+    // Reading `size` also forgets rooms whose time has passed, so that few are kept.
     const known = this.size > 0 ? this.#wanted.get(room) : undefined;
     const version = known?.version ?? this.#versions.next();
     this.#wanted.set(room, { version, untilMs: Math.max(known?.untilMs ?? 0, this.#now() + ttlMs) });

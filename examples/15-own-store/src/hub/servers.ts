@@ -13,14 +13,17 @@ import {
 } from "@cm/protocol";
 import { Departures } from "./departures.js";
 
-/** The most servers that an answer names; see the contracts of `Renewal` and `WatchReport`. */
+/** Maximum number of servers that an answer names; see the contracts of `Renewal` and `WatchReport`. */
 const NAMED_MAX = 100;
 
-/** For how long, and of how many, it is known that others have cleaned up after them. */
+/**
+ * Time in milliseconds, and maximum number of servers, for which the hub remembers that others cleaned up after
+ * them.
+ */
 const REAPED_MS = 3_600_000;
 const REAPED_MAX = 1_000;
 
-/** The most orphans on which claims are kept. */
+/** Maximum number of orphans whose claims are kept. */
 const ORPHANS_MAX = 1_000;
 
 interface Row {
@@ -31,20 +34,20 @@ interface Row {
   lastHeartbeat: number;
   expiresAtMs: number;
   claim: { readonly claimant: string; readonly untilMs: number } | undefined;
-  /** When it last gave a sign of life; `undefined` where it never did. */
+  /** Time of the server's last sign of life; `undefined` if it never sent one. */
   signAt: number | undefined;
 }
 
 /**
- * Who is alive, and who cleans up after whom. What a server has put is kept under its name,
+ * The servers' leases, and the claims on dead servers. The entries of a server are kept under its name,
  * `<serverId>.<incarnation>`.
  */
 export class Servers {
   readonly #now: () => number;
   readonly #rows = new Map<string, Row>();
-  /** When others have cleaned up after servers, by name, the latest last. */
+  /** Times at which others cleaned up after servers, by name, the latest last. */
   readonly #reaped = new Map<string, number>();
-  /** Until when others may remove what unknown servers have left, by name. */
+  /** Times until which others may remove the entries of orphans, by name. */
   readonly #orphans = new Map<string, number>();
   readonly #departures: Departures;
   #lastToken = 0;
@@ -67,7 +70,7 @@ export class Servers {
       } else if (isOther || (row.claim?.untilMs ?? 0) > now) throw expired(serverId);
     }
     if ((this.#orphans.get(name) ?? 0) > now) throw expired(serverId);
-    // A claim that has run out counts too: what was done under it was announced.
+    // An expired claim counts too, because what was removed under it was announced.
     const marks = [this.#orphans.delete(name), this.#takeReaped(name), row?.claim !== undefined];
     this.#departures.takeBack(name);
     this.#lastToken += 1;
@@ -113,7 +116,7 @@ export class Servers {
       living: this.#living().map(({ registration, counters, token, startedAt, lastHeartbeat, expiresAtMs }) => {
         return { ...registration, ...counters, token, startedAt, lastHeartbeat, expiresAtMs };
       }),
-      // A hub that loses a registration has lost everything.
+      // Always registered, because a hub that lost a registration would have lost everything.
       lapsed: lapsed.map(({ registration }) => ({ ...incarnationOf(registration), isRegistered: true })),
       ...this.#departures.known(),
     };
@@ -176,7 +179,7 @@ export class Servers {
     };
   }
 
-  /** Of a server whose channel has no listener. */
+  /** Ends the lease of a silent server to whose channel no store subscribes. */
   expire(server: ServerIncarnation, silentForMs: number): SilenceVerdict {
     const row = this.lives(nameOf(server)) ? this.#rows.get(server.serverId) : undefined;
     if (row === undefined) return "expired";
@@ -186,13 +189,16 @@ export class Servers {
     return "expired";
   }
 
-  /** Under which name a lease writes; `lease-lost` where it gives no right to. */
+  /** Returns the name under which a lease writes. Throws `lease-lost` if the lease is not valid. */
   owner(lease: Lease): string {
     if (this.#held(lease) === undefined) throw lost(lease);
     return nameOf(lease);
   }
 
-  /** Whose things a right lets see and remove: a lease its own server's, a claim a dead or unknown one's, while it holds. */
+  /**
+   * Returns the name of the server whose entries a lease or a claim lets its holder see and remove; `undefined` if
+   * the claim is not valid. Throws `lease-lost` if the lease is not valid.
+   */
   ownerBy(right: Lease | ReapClaim): string | undefined {
     // Only leases have a token.
     if ("token" in right) return this.owner(right);
@@ -219,7 +225,7 @@ export class Servers {
     return this.#rows.get(server.serverId)?.registration.incarnation === server.incarnation;
   }
 
-  /** Of all claims that were ever given on a dead server, only the holder's has time left. */
+  /** Only one claim on a dead server is valid at a time, so a claim that has not expired is that one. */
   #isClaimed(claim: ReapClaim): boolean {
     const row = this.#rows.get(claim.serverId);
     const now = this.#now();
@@ -238,12 +244,12 @@ export class Servers {
   }
 }
 
-/** The name that a server's things are kept under. */
+/** Returns the name under which a server's entries are kept. */
 export function nameOf({ serverId, incarnation }: ServerIncarnation): string {
   return `${serverId}.${incarnation}`;
 }
 
-/** The servers of names, each once. */
+/** Returns the servers that have these names, each once. */
 export function incarnationsOf(names: Iterable<string>): ServerIncarnation[] {
   return [...new Set(names)].map((name) => ({
     serverId: serverOf(name),

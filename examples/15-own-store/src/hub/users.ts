@@ -17,11 +17,11 @@ import { pageOf } from "./pages.js";
 import { incarnationsOf, type Servers } from "./servers.js";
 import { changeText, Versions } from "./versions.js";
 
-/** For how long, and of how many users, it is remembered when they were last online. */
+/** Time in milliseconds, and maximum number of users, for which the hub remembers when users were last online. */
 const SEEN_MS = 86_400_000;
 const SEEN_MAX = 100_000;
 
-/** See the contract of `UserDirectory`. */
+/** Maximum number of users whose states one call reads; see the contract of `UserDirectory`. */
 const STATES_MAX = 1_000;
 
 interface Owned {
@@ -33,9 +33,9 @@ interface Owned {
 interface User {
   readonly userId: string;
   readonly connections: Map<string, Owned>;
-  /** When the grace period ends, while there is no connection. */
+  /** Time at which the grace period ends; `undefined` while the user has connections. */
   leavesAtMs: number | undefined;
-  /** The place in the order of coming online. */
+  /** Number in the order of coming online. */
   readonly order: number;
 }
 
@@ -57,7 +57,7 @@ export class Users {
   readonly #feeds = new Map<number, number>();
   /** In the order of coming online. */
   readonly #users = new Map<string, User>();
-  /** When users who are offline were last online, in the order of going. */
+  /** Times at which offline users were last online, in the order of going offline. */
   readonly #seen = new Map<string, number>();
   #lastOrder = 0;
 
@@ -68,7 +68,7 @@ export class Users {
     this.#versions = new Versions(now);
   }
 
-  /** How many users are online, leaving ones among them. */
+  /** Number of users who are online, including those in a grace period. */
   get size(): number {
     return this.#users.size;
   }
@@ -77,7 +77,7 @@ export class Users {
     return [...this.#users.values()].reduce((total, { connections }) => total + connections.size, 0);
   }
 
-  /** How many users and connections are kept. */
+  /** Number of users plus number of connections. */
   get entries(): number {
     return this.size + this.connections;
   }
@@ -157,7 +157,7 @@ export class Users {
     return this.#of(partition).flatMap((user) => connectionsOf(user, (each) => each === owner));
   }
 
-  /** Numbers are counted here and not kept, so that there is nothing to set right. */
+  /** Counts are computed from the entries and not stored, so there is nothing to repair. */
   reconcile(partition: number): PartitionReconciliation {
     const owners = this.#of(partition).flatMap(({ connections }) =>
       [...connections.values()].map(({ owner }) => owner),
@@ -225,7 +225,7 @@ export class Users {
     this.#tell(change);
   }
 
-  /** On the feed of the user's partition, with its version and the one before. */
+  /** Announces a change on the feed of the user's partition, with its version and the one before. */
   #tell({ kind, userId, connectionId, metadata, replaced }: Change): void {
     const partition = partitionOf(userId);
     const previous = this.#feeds.get(partition) ?? 0;

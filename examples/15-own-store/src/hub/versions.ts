@@ -1,4 +1,7 @@
-/** A greater version each time, also over what was forgotten: microseconds of the clock, or one more. */
+/**
+ * Creates versions that always grow: the clock's time in microseconds, or the last version plus one. A new version
+ * is therefore also greater than versions that were forgotten.
+ */
 export class Versions {
   readonly #now: () => number;
   #last = 0;
@@ -13,7 +16,7 @@ export class Versions {
   }
 }
 
-/** The text of a change: its fields, and metadata that is JSON text already. */
+/** Returns the JSON text of a change. `metadata` and `replaced` are JSON text already. */
 export function changeText(fields: object, metadata: string | undefined, replaced?: string): string {
   const said = metadata === undefined ? "" : `,"metadata":${metadata}`;
   const before = replaced === undefined ? "" : `,"replaced":${replaced}`;

@@ -50,13 +50,13 @@ export interface ConfirmOptions {
 }
 
 /**
- * Sockets, rooms and messages across servers. Each method costs at most one round trip to the store,
- * unless stated otherwise. A message is any JSON value; sockets receive its JSON as one text message.
+ * Sockets, rooms and messages across servers. Each method costs at most one round trip to the store, unless stated
+ * otherwise. A message is any JSON value; sockets receive its JSON as one text message.
  *
- * In addition to the errors listed for each method, methods reject with `closed` after
- * {@link shutdown}, with `unavailable` or `timeout` if the store can't be reached, and with
- * `id-invalid`, `name-invalid` or `name-too-long` for an invalid id or name. In these cases nothing has
- * changed.
+ * In addition to the errors listed for each method, methods reject with `closed` after {@link shutdown}, with
+ * `unavailable` or `timeout` if the store can't be reached, and with `id-invalid`, `name-invalid` or
+ * `name-too-long` for an invalid id or name. A call that ends with `timeout` may have taken effect nevertheless; in
+ * the other cases nothing has changed.
  */
 export interface DistributedConnectionManager<S = unknown> {
   /** The id of this server. */
@@ -86,10 +86,10 @@ export interface DistributedConnectionManager<S = unknown> {
    */
   broadcastToRoom(roomId: string, message: unknown, options?: BroadcastOptions): Promise<void>;
   /**
-   * Sends a message to one connection, on whichever server it is. `delivered`: a socket on this server took
-   * it. `sent`: Redis reported a receiver on the owner's channel; a client subscribed to a matching channel
-   * pattern counts as one too, and only `confirmMs` distinguishes it. `not-found`: the connection is gone.
-   * Rejects with the same errors as {@link broadcastToRoom}.
+   * Sends a message to one connection, on whichever server it is. `delivered`: a socket on this server accepted the
+   * message. `sent`: the message was published, and the owner's channel had a subscriber. A client that subscribes
+   * to a matching channel pattern counts as one only shortly after it has subscribed, or if Redis does not permit
+   * `PUBSUB`. `not-found`: the connection is gone. Rejects with the same errors as {@link broadcastToRoom}.
    */
   sendToConnection(connectionId: string, message: unknown): Promise<RouteOutcome>;
   /**
@@ -121,7 +121,7 @@ export interface DistributedConnectionManager<S = unknown> {
    */
   getActiveServers(): Promise<ServerRecord[]>;
   /**
-   * Whether this server can work at this moment: it holds its lease, and messages were seen to arrive.
+   * Whether this server can work at this moment: it holds its lease, and its link has proved that messages arrive.
    * On a Redis Cluster, this may become true only shortly after the start.
    */
   isReady(): boolean;

@@ -40,14 +40,14 @@ export interface DistributedConnectionManagerOptions<S = unknown> {
   /** Time between heartbeats, in milliseconds. Default 30,000; 100 to 3,600,000. */
   readonly heartbeatInterval?: number | undefined;
   /**
-   * Time after its last heartbeat until a silent server counts as dead, in seconds. Must be more than
-   * the interval; a warning is emitted if it is not more than twice the interval. Default 90; up to
-   * 86,400.
+   * Time after a server's last heartbeat until its lease expires, in seconds. A process that died is usually
+   * detected before, after about 5 s. Must be more than `heartbeatInterval`; a warning is emitted if it is not more
+   * than twice `heartbeatInterval`. Default 90; up to 86,400.
    */
   readonly heartbeatTTL?: number | undefined;
   /**
-   * Time without a sign of life after which a connection is closed, in milliseconds. Default 1,800,000;
-   * 1,000 or more.
+   * Time without hearing from a connection after which it is closed, in milliseconds. Default 1,800,000; 1,000 or
+   * more.
    */
   readonly staleConnectionTimeout?: number | undefined;
   /** Time between checks for stale connections, in milliseconds. Default 300,000; 100 or more. */

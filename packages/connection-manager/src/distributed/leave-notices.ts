@@ -154,9 +154,9 @@ class WatchedRoom {
   }
 
   /**
-   * The first snapshot is the initial state. If users are missing in a later one, their departure was missed,
-   * so it is announced now. Presence has already waited for the users whom their servers might have written
-   * to the store again.
+   * The first snapshot is the initial state. If users are missing in a later one, their departure was missed, so it
+   * is announced now. A snapshot lacks a user only after the user's server had time to write the user to the store
+   * again.
    */
   #snapshot(members: readonly RosterMember[]): void {
     const before = this.#members;

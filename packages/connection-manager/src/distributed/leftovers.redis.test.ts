@@ -26,7 +26,7 @@ describe.each([
       managers.push(manager);
     }
     const empty = await left();
-    // Messages must have been seen to arrive on every link of the Cluster.
+    // Wait until every link to the masters of the Cluster has proved that messages arrive.
     await expect.poll(() => managers.every((manager) => manager.isReady()), { timeout: 10_000 }).toBe(true);
 
     // All connections act at the same time. The actions of each depend only on its number.

@@ -28,7 +28,7 @@ interface Held extends LocalConnection<Socket> {
   lastSeen: number;
 }
 
-/** Local sockets that implement the contract. */
+/** Implements the contract of local sockets with sockets that have no network. */
 export class LocalSockets implements LocalConnectionManager<Socket> {
   readonly held = new Map<string, Held>();
   readonly #max: number;

@@ -77,8 +77,8 @@ export async function expectEmpty({ store, local }: TestManager): Promise<void> 
 }
 
 /**
- * Adds a member to the lobby, waits until it receives departures, and returns it with the departures
- * that it has received.
+ * Adds a member to the lobby and waits until it receives departures. Returns the member with a function that lists
+ * the departures that it has received.
  */
 export async function witness(server: TestManager) {
   const { id, socket } = await server.connect("witness", "lobby");

@@ -70,7 +70,7 @@ export class RegisteredConnections<S> {
       if (!place.isEntered && connection.places.get(room) === place) connection.places.delete(room);
       throw error;
     }
-    // The connection left the room or closed in the same event-loop turn in which the join succeeded.
+    // The connection may have left the room or closed in the same turn in which the join succeeded.
     if (!this.has(connectionId) || connection.places.get(room) !== place) {
       throw new CmError("not-found", "The connection left while it was joining.");
     }

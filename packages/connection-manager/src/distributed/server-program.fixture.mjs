@@ -1,7 +1,7 @@
 /*
- * A server of its own process for tests: `ws` sockets behind a distributed connection manager.
- * Clients connect with ?user=name, are told their connection id, and then may call the
- * manager: {"ref", "call": method, "args"} is answered with {"ref", "value"} or {"ref", "error"}.
+ * A server for tests that runs in its own process: `ws` sockets behind a distributed connection manager.
+ * A client connects with ?user=name, receives its connection id, and may then call the manager:
+ * {"ref", "call": method, "args"} is answered with {"ref", "value"} or {"ref", "error"}.
  */
 import { once } from "node:events";
 import { createDistributedConnectionManager } from "@cm/connection-manager";

@@ -204,7 +204,7 @@ export function describeDocumentedGames(where: string, variables: () => Promise<
       await eventually(() => expect(all).toContain("own"));
       expect(forwarded).toEqual([]);
 
-      // Runs what would run every minute.
+      // Run the function that would run every minute.
       const scheduled: (() => Promise<void>)[] = [];
       const setInterval = (run: () => Promise<void>, _: number) => void scheduled.push(run);
       setInterval(async () => {

@@ -1,5 +1,5 @@
 /*
- * The types as the requirement document about games declares them, and its interface, of which it lists the methods.
+ * The types as the requirement document about games declares them, and the interface whose methods it lists.
  */
 export interface GameEvent {
   type: string;

@@ -29,7 +29,7 @@ describe.concurrent("handlers of a game", () => {
       await a.joinGame("goes", "chess");
       await eventually(() => expect(heard.told).toEqual(["player-joined stays", "player-joined goes"]));
       await fault(redis);
-      void a.disconnect("goes", "2").catch(() => undefined); // Follows when Redis is back.
+      void a.disconnect("goes", "2").catch(() => undefined); // Retried when Redis is back.
       await eventually(() => expect(heard.told.slice(2)).toEqual(["player-left goes"]), { timeoutMs: 20_000 });
       await eventually(async () => expect(await b.getOnlinePlayers("chess")).toEqual(["stays"]));
       expect(heard.told).toHaveLength(3);

@@ -66,8 +66,8 @@ async function begin(options: ConnectionManagerOptions, previous?: ConnectionMan
 }
 
 /**
- * Makes an error about `redisUrl` name the environment variable that the value came from, because the caller
- * did not set `redisUrl`.
+ * Returns the error. If it is about `redisUrl`, replaces that name by the name of the environment variable that the
+ * value came from, because the caller did not set `redisUrl`.
  */
 function namingTheVariable(error: unknown): unknown {
   if (!isCmError(error) || error.code !== "options-invalid" || error.details?.field !== "redisUrl") return error;

@@ -33,10 +33,11 @@ export interface HandlerRegistration {
 /**
  * Users, their sockets and the games that they play, across all servers.
  *
- * Ids of users and games are any well-formed text of 1 to 255 (games: 243) bytes (`name-invalid`,
- * `name-too-long`). A socket id is the application's own identifier, 1 to 255 bytes (`id-invalid`).
- * Methods that change or read something reject with `unavailable` or `timeout` if the store can't be
- * reached, and with `closed` after the shutdown; a call that fails leaves nothing behind.
+ * Ids of users and games are any well-formed text of 1 to 255 (games: 243) bytes (`name-invalid`, `name-too-long`).
+ * A socket id is the application's own identifier, 1 to 255 bytes (`id-invalid`). Methods that change or read
+ * something reject with `unavailable` or `timeout` if the store can't be reached, and with `closed` after the
+ * shutdown. A call that fails leaves nothing behind, but an event or a change of state that ended with `timeout`
+ * may have taken effect.
  */
 export interface ConnectionManager {
   /** The id of this server. */
@@ -54,7 +55,7 @@ export interface ConnectionManager {
    * server, the user is offline after the grace period.
    */
   disconnect(userId: string, socketId: string, options?: DisconnectOptions): Promise<void>;
-  /** Records a sign of life of a socket. Does nothing for an unknown socket. */
+  /** Records that a socket is active now, so that it does not become stale. Does nothing for an unknown socket. */
   touch(userId: string, socketId: string): void;
   /**
    * Makes a user a player of a game, with all sockets that the user has on this server; rejects with
@@ -112,9 +113,8 @@ export interface ConnectionManager {
   /** Lists a user's sockets on all servers. Two round trips. */
   getConnections(userId: string): Promise<PlayerConnection[]>;
   /**
-   * Closes this server's connections that gave no sign of life for `staleConnectionTimeout`, and cleans
-   * up dead servers. Also runs automatically every `cleanupInterval`. Resolves with the number of
-   * connections that were removed.
+   * Closes this server's connections that were not active for `staleConnectionTimeout`, and cleans up dead servers.
+   * Also runs automatically every `cleanupInterval`. Resolves with the number of connections that were removed.
    */
   cleanupStaleConnections(): Promise<number>;
   /** Whether calls can be expected to succeed. */

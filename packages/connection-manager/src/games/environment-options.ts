@@ -5,13 +5,12 @@ import type { ConnectionManagerOptions } from "./game-options.js";
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads the address of Redis from the environment: from `REDIS_URL`, or, without it, from `REDIS_HOST`
- * (default `localhost`), `REDIS_PORT` (6379), `REDIS_PASSWORD` and `REDIS_DB` (0). An empty variable
- * counts as absent. Returns empty options if none of them is set. `REDIS_PORT` may be
- * `tcp://host:port`; `REDIS_HOST` takes precedence over its host.
+ * Reads the address of Redis from the environment: from `REDIS_URL`, or, without it, from `REDIS_HOST` (default
+ * `localhost`), `REDIS_PORT` (6379), `REDIS_PASSWORD` and `REDIS_DB` (0). An empty variable counts as absent.
+ * Returns empty options if none of them is set. `REDIS_PORT` may be `tcp://host:port`; if `REDIS_HOST` is set too,
+ * its value is the host.
  *
- * Throws `options-invalid` if the port or the database is not a number. Error messages never contain
- * the values.
+ * Throws `options-invalid` if the port or the database is not a number. Error messages never contain the values.
  */
 export function optionsFromEnvironment(environment: Environment): Pick<ConnectionManagerOptions, "redisUrl"> {
   const read = (name: string): string | undefined => environment[name]?.trim() || undefined;

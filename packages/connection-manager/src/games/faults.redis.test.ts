@@ -66,7 +66,7 @@ it("leaves nothing in Redis after all have left", async () => {
       await manager?.broadcast(game, gameEvent("move"));
       if (i % 3 === 0) await manager?.leaveGame(user, game);
       if (i % 5 === 0) await manager?.disconnect(user, `socket-${i}`);
-      if (i % 4 === 0) await manager?.spectateGame(user, "game-1").catch(() => undefined); // May have gone.
+      if (i % 4 === 0) await manager?.spectateGame(user, "game-1").catch(() => undefined); // The game may be gone.
     }),
   );
   expect((await keysLeftUnder(redisUrl, `${prefix}:`)).length).toBeGreaterThan(20);

@@ -57,7 +57,7 @@ export function promiseInput(promise: GamesPromise): void {
 
   promise("refuse odd ids with a code and take every odd but sound one", async (managers) => {
     const { manager, store } = await managers.start("a");
-    const odd = ["", "\ud800", "x".repeat(256), 7, undefined, null, {}] as string[]; // Not text on purpose.
+    const odd = ["", "\ud800", "x".repeat(256), 7, undefined, null, {}] as string[]; // Invalid ids, on purpose.
     for (const id of odd) {
       for (const call of [
         () => manager.connect(id, "1"),
@@ -132,7 +132,7 @@ export function promiseInput(promise: GamesPromise): void {
       [{ type: "move", timestamp: 1, data: "ä".repeat(90) }, "payload-too-large"],
     ];
     for (const [event, code] of cases) {
-      expect(await codeOf(manager.broadcast("chess", event as GameEvent))).toBe(code); // No event on purpose.
+      expect(await codeOf(manager.broadcast("chess", event as GameEvent))).toBe(code); // May be no event.
     }
     const sound = { type: "move", timestamp: 1, gameId: "another", serverInstance: "forged", toJSON: () => "lie" };
     await manager.broadcast("chess", sound);

@@ -38,14 +38,11 @@ export interface ConnectionManagerOptions {
   /** Time between heartbeats, in milliseconds. Default 30,000; 100 to 3,600,000. */
   readonly heartbeatInterval?: number | undefined;
   /**
-   * Time after its last heartbeat until the server counts as dead, in seconds. Default 60; more than
-   * the interval.
+   * Time after the server's last heartbeat until its lease expires, in seconds. A process that died is usually
+   * detected before, after about 5 s. Default 60; more than `heartbeatInterval`.
    */
   readonly heartbeatTTL?: number | undefined;
-  /**
-   * Time without a sign of life after which a connection is closed, in milliseconds. Default 1,800,000
-   * (30 min).
-   */
+  /** Time without activity after which a connection is closed, in milliseconds. Default 1,800,000 (30 min). */
   readonly staleConnectionTimeout?: number | undefined;
   /** Time between checks for stale connections, in milliseconds. Default 300,000 (5 min). */
   readonly cleanupInterval?: number | undefined;
@@ -69,7 +66,10 @@ export interface ConnectionManagerOptions {
   readonly maxEventBytes?: number | undefined;
   /** Called when a stale connection was closed, so that the application closes its socket. Must not throw. */
   readonly onStale?: ((connection: { readonly userId: string; readonly socketId: string }) => void) | undefined;
-  /** Called when events for a game's handlers are missing (`room`), or may be; see `Gap`. Must not throw. */
+  /**
+   * Called when events of a game are missing, or may be; `room` in the gap is the game's id. See `Gap`. Must not
+   * throw.
+   */
   readonly onGap?: ((gap: Gap) => void) | undefined;
   /**
    * Receives failures that no caller is waiting for. Must not throw. Default: a process warning that

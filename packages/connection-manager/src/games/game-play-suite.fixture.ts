@@ -172,7 +172,7 @@ export function promisePlay(promise: GamesPromise): void {
     await a.connect("ann", "1");
     await a.joinGame("ann", "chess");
     expect(await codeOf(a.setGameState("chess", "paused"))).toBe("transition-invalid");
-    expect(await codeOf(a.setGameState("chess", "over" as GameState))).toBe("options-invalid"); // No state on purpose.
+    expect(await codeOf(a.setGameState("chess", "over" as GameState))).toBe("options-invalid"); // An invalid state.
     await a.setGameState("chess", "active");
     await b.setGameState("chess", "paused");
     expect(await b.getSession("chess")).toMatchObject({ state: "paused", serverInstance: "a" });

@@ -90,8 +90,8 @@ export class GameReader {
   }
 
   /**
-   * When a connection last gave a sign of life. For a socket of this server, this is the current value; for
-   * another server's socket, it is the value of the record's last write.
+   * When a connection was last active. For a socket of this server, this is the current value; for another server's
+   * socket, it is the value of the record's last write.
    */
   #lastSeen({ connectionId, lastSeen }: ConnectionRecord): number {
     return this.#players.ofConnection(connectionId)?.lastSeen ?? lastSeen;

@@ -93,7 +93,7 @@ it("shows the same state on all servers, in whatever order calls overtake each o
     ),
   );
 
-  /** Waits until both servers return the same consistent data, and returns it. */
+  /** Waits until both servers return the same consistent data. */
   const settle = async (): Promise<void> => {
     await eventually(
       async () => {

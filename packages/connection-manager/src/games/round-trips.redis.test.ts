@@ -82,7 +82,7 @@ it("costs one round trip an operation, and no more commands than it has things t
     const least = (key: "commands" | "roundTrips"): number => Math.min(...costs.map((each) => each[key]));
     return `${least("commands")} in ${least("roundTrips")}`;
   };
-  // From here on, the scripts are loaded in Redis, and the manager knows the living servers.
+  // Before costs are counted, make Redis load the scripts, and let the manager read the living servers.
   await manager.connect("first", "first");
   await manager.joinGame("first", "first");
   await manager.setGameState("first", "active");

@@ -46,6 +46,6 @@ export function describeClient(name: string, start: StartClient, options: Client
   const suites = Object.fromEntries(Object.entries(SUITES).map(([suite, run]) => [suite, () => run(start)])) as Record<
     ClientSuite,
     () => void
-  >; // The same keys.
+  >; // The keys are those of `SUITES`.
   describe(`a client: ${name}`, { timeout: TEST_TIMEOUT_MS }, () => runSuites(name, suites, leaveOut));
 }

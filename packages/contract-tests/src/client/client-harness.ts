@@ -25,7 +25,7 @@ export interface TestedClient {
 /** Starts the client under test. May return before it is connected. */
 export type StartClient = (parts: ClientParts) => TestedClient | Promise<TestedClient>;
 
-/** A client under test with its server, and the messages that it handed on. */
+/** A client under test with its server, and the messages that it passed to `onMessage`. */
 export interface TestedPair {
   readonly server: ScriptedServer;
   readonly client: TestedClient;
@@ -53,7 +53,7 @@ export async function startClient(
   return { server, client, messages };
 }
 
-/** A client that has joined its rooms, and its connection. */
+/** Starts a server and a client. Resolves once the client has sent its joins, with the client's connection. */
 export async function joined(
   start: StartClient,
   rooms: readonly string[] = ["lobby"],
@@ -65,7 +65,7 @@ export async function joined(
   return { ...pair, connection };
 }
 
-/** Waits until the client has handed on `count` messages. Resolves with their data. */
+/** Waits until the client has passed `count` messages to `onMessage`. Resolves with their data. */
 export function received({ messages }: TestedPair, count: number): Promise<unknown[]> {
   return vi.waitFor(() => {
     if (messages.length < count) throw new Error(`The client handed on ${messages.length} of ${count} messages.`);

@@ -2,13 +2,18 @@ import { describe, expect, it } from "vitest";
 import { joined, type StartClient, startClient, startServer } from "./client-harness.js";
 import type { ScriptedServer } from "./scripted-server.js";
 
-/** Codes after which a client comes back: of the server's range, also unknown ones, and of RFC 6455. */
+/**
+ * Close codes after which a client comes back: codes of 4200 to 4399, also ones that no server uses yet, and of RFC
+ * 6455.
+ */
 const BACK = [4200, 4201, 4204, 4206, 4399, 1001, 1006, 1011, 1012, 1013];
 
-/** Codes after which a client stays away. */
+/** Close codes after which a client stays away. */
 const AWAY = [4000, 4001, 4002, 4004, 4005, 4199, 1000, 1002, 1008];
 
-/** The shortest and the longest n-th wait, in milliseconds. */
+/**
+ * The shortest and the longest wait before a reconnect, in milliseconds; `n` counts the failures before it, from 0.
+ */
 const wait = (n: number) => ({ min: 250 * 2 ** n, max: 500 * 2 ** n });
 
 /** A timer may fire a little early by the clock of the test. */
@@ -48,7 +53,8 @@ export function describeComingBack(start: StartClient): void {
         connection.end(codes[i] ?? 0);
       }
       await Promise.all(servers.slice(0, BACK.length).map((server) => server.connection(1)));
-      // All clients that come back have done so: the others have had the time as well.
+      // All clients that come back have done so. Wait as long as the longest wait, so that the others could come
+      // back too.
       await new Promise((resolve) => setTimeout(resolve, wait(0).max));
       const back = codes.filter((_, i) => (servers[i]?.attempts.length ?? 0) > 1);
       expect(back).toEqual(BACK);
@@ -95,8 +101,8 @@ export function describeComingBack(start: StartClient): void {
 }
 
 /**
- * Tests of upgrades that are refused for good. A suite of its own, because the WebSocket of browsers hides the
- * answer to an upgrade.
+ * Tests of upgrades that are refused for good. They are a suite of their own, because the WebSocket of browsers
+ * hides the answer to an upgrade.
  */
 export function describeRefusedUpgrades(start: StartClient): void {
   describe("refused upgrades", () => {

@@ -7,7 +7,7 @@ interface Position {
   readonly offset: number;
 }
 
-/** Answers joins with these fields, one after the other; the last one stays. */
+/** Answers the first join with the first of `answers`, and so on; all further joins get the last one. */
 function answerJoins(...answers: readonly object[]): Script {
   let next = 0;
   return (connection, frame) => {
@@ -71,7 +71,8 @@ export function describeResume(start: StartClient): void {
       const { pair, connection } = await begin(answerJoins({ epoch: 7, offset: 3 }, recovering));
       await new Promise((resolve) => setTimeout(resolve, 50));
       const { connection: second } = await afterReturn(pair, connection);
-      // The answer says that messages follow up to 9: none of them arrives, then two.
+      // The answer says that messages up to offset 9 follow. None of them arrives on this connection, and two on
+      // the next.
       await new Promise((resolve) => setTimeout(resolve, 50));
       const { connection: third, since } = await afterReturn(pair, second);
       expect(since).toEqual({ epoch: 7, offset: 3 });

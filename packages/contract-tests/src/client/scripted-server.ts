@@ -27,7 +27,7 @@ const LIMITS = {
   maxRecoveredBytes: 524_288,
 };
 
-/** How the server answers a frame; called for every frame that can be read. */
+/** Answers a frame of a client. Called for every frame that can be read. */
 export type Script = (connection: ScriptedConnection, frame: ClientFrameSeen) => void;
 
 /** One connection of the client under test, seen from the server. */
@@ -132,7 +132,7 @@ export class ScriptedServer {
   readonly attempts: number[] = [];
   /** Statuses with which the next upgrades are refused, one after the other. */
   readonly refusals: number[] = [];
-  /** How frames are answered from now on, on all connections. Default: {@link answerAll}. */
+  /** The script that answers all further frames, on all connections. Default: {@link answerAll}. */
   script: Script = answerAll;
   readonly #http: Server;
 

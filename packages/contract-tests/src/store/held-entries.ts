@@ -6,7 +6,7 @@ import type { HarnessFactory } from "./store-harness.js";
 import { bringUp, scenarios, type TestServer, times } from "./store-scenarios.js";
 import { AT_ONCE, byConnection, connectionOf, connectionsOf } from "./users/sample-users.js";
 
-/** Contract tests for `held`, whose result a server compares with its own state. */
+/** Contract tests for `ProjectionUpkeep.held`, whose result a server compares with its own state. */
 export function describeHeldThings(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
@@ -22,7 +22,7 @@ export function describeHeldThings(name: string, createHarness: HarnessFactory):
       expect(await heldBy(store, alpha)).not.toEqual(nothing);
       await store.connections.remove(alpha.lease, [record.connectionId]);
       await store.rooms.leave(alpha.lease, "lobby", members);
-      // A leaving user has no connection that a server could hold.
+      // A user in a grace period has no connection, so no server holds an entry of the user.
       await store.users.remove(alpha.lease, connections, { graceMs: 60_000 });
       expect(await heldBy(store, alpha)).toEqual(nothing);
     });

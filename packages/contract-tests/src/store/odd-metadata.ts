@@ -26,7 +26,7 @@ export const ODD_METADATA: readonly string[] = [
   JSON.stringify(Array.from({ length: 200 }, (_, i) => i)),
 ];
 
-/** A value as JSON text, so that a comparison includes its odd parts. */
+/** Returns a value as JSON text, so that a comparison also covers keys such as `__proto__`. */
 export function textOf(value: unknown): string {
   return JSON.stringify(value);
 }

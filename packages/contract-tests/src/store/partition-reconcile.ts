@@ -149,7 +149,7 @@ async function claimOrphan({ upkeep }: Store, { registration }: TestServer, clai
   return claim;
 }
 
-/** The results of all partitions together. */
+/** Reconciles all partitions. Returns the number of repairs, and the owners found among rooms and among users. */
 async function auditAll({ partitioning, upkeep }: Store) {
   const [ofRooms, ofUsers] = [
     await Promise.all(times(partitioning.partitions, (partition) => upkeep.projection.reconcile("rooms", partition))),

@@ -69,7 +69,7 @@ export function describeStoreContracts(
   const leaveOut = requireLeftOut(requireOptions(options, { leaveOut: true }).leaveOut ?? {}, SUITES);
   const suites = Object.fromEntries(
     Object.entries(SUITES).map(([suite, run]) => [suite, () => run(name, createHarness)]),
-  ) as Record<StoreSuite, () => void>; // The same keys.
+  ) as Record<StoreSuite, () => void>; // The keys are those of `SUITES`.
   runSuites(name, suites, leaveOut);
   if (leaveOut.history !== undefined) describeAbsentHistory(name, createHarness);
 }

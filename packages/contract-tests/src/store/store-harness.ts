@@ -9,7 +9,7 @@ export interface StoreHarness {
   peer(): Promise<Store>;
   /** Another store on the same data, not started. */
   unstarted(): Store;
-  /** Advances the time by which the store checks leases by about `ms` milliseconds. */
+  /** Lets about `ms` milliseconds pass on the clock by which the store checks leases. */
   letTimePass(ms: number): Promise<void>;
   /**
    * Number of entries that the store holds (keys, for a database), or `undefined` if it cannot be determined.
@@ -32,8 +32,8 @@ export interface StoreHarnessParts {
    */
   createStore(): Store;
   /**
-   * Advances the time by which the store checks leases by about `ms` milliseconds. Set this if you control
-   * the store's clock. Default: waits for that time, usually 60 ms.
+   * Lets about `ms` milliseconds pass on the clock by which the store checks leases. Set this if you control that
+   * clock. Default: waits for that time, usually 60 ms.
    */
   readonly letTimePass?: (ms: number) => Promise<void>;
   /**

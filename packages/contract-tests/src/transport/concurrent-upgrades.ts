@@ -3,7 +3,10 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { OPCODE, RawClient } from "./raw-client.js";
 import { ANN, type CreateTransport, deferred, refusal, serverStarter, WAIT } from "./transport-harness.js";
 
-/** Tests many upgrades: `crowd` of them, a multiple of 100, at once or one after the other. */
+/**
+ * Tests of the maximum number of connections, and of many upgrades. `crowd` is the number of connections that are
+ * opened at once or one after the other, a multiple of 100.
+ */
 export function describeUpgradeCrowds(createTransport: CreateTransport, crowd: number): void {
   const startServer = serverStarter(createTransport);
 
@@ -65,7 +68,7 @@ export function describeUpgradeCrowds(createTransport: CreateTransport, crowd: n
     });
 
     it("are distinguished when they settle while the library reads another request", async () => {
-      // One promise for all requests: it is settled inside the last request's handler.
+      // All requests wait for one promise, which is settled inside the tenth call of `authenticate`.
       const gate = deferred<void>();
       let asked = 0;
       const { port, server, opened, closed } = await startServer({

@@ -35,8 +35,8 @@ export interface HandshakeAnswer {
 export const OPCODE = { text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
 /**
- * A WebSocket client that does nothing by itself: it reads only when told to, and responds neither to pings
- * nor to close frames.
+ * A WebSocket client that responds to nothing by itself, neither to pings nor to close frames. It reads unless its
+ * `socket` is paused.
  */
 export class RawClient {
   /** The TCP connection. */
@@ -139,7 +139,8 @@ export class RawClient {
 }
 
 /**
- * A final client frame. The mask is all zero: the protocol requires a mask, and this one changes no bytes.
+ * Encodes an unfragmented client frame. The mask is all zero: the protocol requires a mask, and this one changes no
+ * bytes.
  */
 export function maskedFrame(opcode: number, payload: Buffer): Buffer {
   const { length } = payload;

@@ -7,7 +7,7 @@ import { bytes, type CreateTransport, serverStarter, type TestClient, WAIT } fro
  */
 const LONG_MS = 100;
 
-/** Texts from `0` on, each sent to the room as the only one of its turn. */
+/** Sends `count` texts, `0`, `1` and so on, each in its own turn of the event loop. Resolves with the texts. */
 async function sendApart(toRoom: (text: string) => void, count: number): Promise<string[]> {
   const texts: string[] = [];
   for (let index = 0; index < count; index += 1) {
@@ -49,7 +49,7 @@ export function describeRoomWindows(createTransport: CreateTransport): void {
       server.toRoom("calm", bytes("2"), []);
       expect(server.stats().traffic.framesSent).toBe(2);
       let sent = 0;
-      // Each message has its own turn, until some were sent together.
+      // Send each message in its own turn of the event loop, until some messages shared a write.
       await vi.waitFor(
         () => {
           server.toRoom("hot", bytes(String(sent)), []);
@@ -130,7 +130,7 @@ export function describeRoomWindows(createTransport: CreateTransport): void {
   });
 
   describe("a room with more members than are written to in one turn", () => {
-    /** A room with lanes of ten members. */
+    /** Starts a server with lanes of ten members, and lets `members` clients enter a room. */
     async function crowded(members: number, roomWindowMs: number) {
       const test = await startServer({ maxMembersPerTurn: 10, roomWindowMs });
       const clients: TestClient[] = [];
@@ -149,7 +149,7 @@ export function describeRoomWindows(createTransport: CreateTransport): void {
       const except = [clients[3], clients[14], clients[34]].map((client) => client?.connection.id ?? "");
       const before = server.stats().traffic.framesSent;
       server.toRoom("room", bytes("0"), []);
-      // At most the first ten members get the message before other work gets its turn.
+      // At most the first ten members get the message before other work is done.
       expect(server.stats().traffic.framesSent - before).toBeLessThanOrEqual(10);
       server.toRoom("room", bytes("1"), except);
       server.toRoom("room", bytes("2"), []);

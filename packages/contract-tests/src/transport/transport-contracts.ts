@@ -72,6 +72,6 @@ export function describeTransport(
   const leaveOut = requireLeftOut(given, SUITES);
   const suites = Object.fromEntries(
     Object.entries(SUITES).map(([suite, run]) => [suite, () => run(createTransport, crowd)]),
-  ) as Record<TransportSuite, () => void>; // The same keys.
+  ) as Record<TransportSuite, () => void>; // The keys are those of `SUITES`.
   describe(`a transport: ${name}`, { timeout: TEST_TIMEOUT_MS }, () => runSuites(name, suites, leaveOut));
 }

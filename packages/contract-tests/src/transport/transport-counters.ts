@@ -69,7 +69,7 @@ export function describeCounters(createTransport: CreateTransport): void {
     });
 
     it("count at least as many writes as reach the wire: a tenth of the frames of a busy room", async () => {
-      // The first ping comes at a random time, and would be a write more on the wire.
+      // Turn pings off: the first one comes at a random time, and would be one more write on the wire.
       const { server, port, opened } = await startServer({ roomWindowMs: 100, pingIntervalMs: 0 });
       const proxy = await countingProxy(port);
       const { texts } = openClient(proxy.port, "/ws");

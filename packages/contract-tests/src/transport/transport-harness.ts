@@ -41,7 +41,7 @@ export interface TestServer extends Journal {
   readonly port: number;
   /** Connects a `ws` client. Resolves with the client and the server's side of its connection. */
   readonly join: (user?: string) => Promise<TestClient>;
-  /** Connects a client that reads only when told to. */
+  /** Connects a raw client. Resolves with the client and the server's side of its connection. */
   readonly joinRaw: (
     options?: RawClientOptions,
   ) => Promise<{ raw: RawClient; connection: TransportConnection<string> }>;

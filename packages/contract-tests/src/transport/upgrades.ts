@@ -80,8 +80,8 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
         maxUpgradesPerSecondPerAddress: 1,
       });
       const headers = { "X-Forwarded-For": "203.0.113.7" };
-      // More clients connect at once than the machine could spread over as many seconds: two are accepted,
-      // and one more per second.
+      // The clients connect within fewer seconds than there are clients: the limit per second admits two of them,
+      // and one more per second. Of those, the limit of connections refuses all but one.
       const clients = await Promise.all(Array.from({ length: 30 }, () => RawClient.dial(port, { headers })));
       onTestFinished(() => {
         for (const client of clients) client.destroy();

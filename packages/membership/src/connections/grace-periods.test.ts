@@ -4,7 +4,7 @@ import { GracePeriods } from "./grace-periods.js";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** Starts grace periods with a store whose calls of `settle` return the given times in turn. */
+/** Starts grace periods with a store whose calls of `settle` resolve with the given times in turn. */
 function start(answers: (number | undefined)[]) {
   const asked: (readonly number[])[] = [];
   const periods = new GracePeriods({

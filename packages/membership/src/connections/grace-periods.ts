@@ -4,8 +4,8 @@ import type { ProjectionUpkeep } from "@cm/protocol";
 const STEP_MS = 100;
 
 /**
- * Minimum time between two sweeps over all partitions, and between two retries of partitions where users are
- * still leaving.
+ * Minimum time between two sweeps over all partitions, and time until partitions where users are still in a grace
+ * period are settled again.
  */
 const MIN_SWEEP_MS = 5_000;
 
@@ -19,9 +19,10 @@ export interface GracePeriodsOptions {
 }
 
 /**
- * Takes users offline when their grace periods end. The server that removed a user's last connection
- * schedules the end of the grace period with {@link after}. In addition, every server sweeps all partitions
- * regularly, so that the grace period of a user ends even if that server has died.
+ * Takes users offline when their grace periods end; doing so for the users of a partition is called settling it.
+ * The server that removed a user's last connection schedules the end of the grace period with {@link after}. In
+ * addition, every server sweeps all partitions regularly, so that the grace period of a user ends even if that
+ * server has died.
  */
 export class GracePeriods {
   readonly #options: GracePeriodsOptions;
@@ -58,8 +59,8 @@ export class GracePeriods {
   }
 
   /**
-   * Settles all partitions, unless the last sweep was less than {@link MIN_SWEEP_MS} or a heartbeat interval
-   * ago.
+   * Settles all partitions, unless the last sweep was less than the longer of {@link MIN_SWEEP_MS} and a heartbeat
+   * interval ago.
    */
   async sweep(): Promise<void> {
     const now = performance.now();
@@ -106,8 +107,8 @@ export class GracePeriods {
       // Settle these partitions again shortly: the store's clock lags slightly, or more users were due
       // than one call settles.
       if (nextMs <= STEP_MS) for (const partition of partitions) this.after(partition, nextMs);
-      // The server that began the remaining grace period has a timer for its end, but that server may have
-      // stopped: settle again here as well.
+      // The server on which a remaining grace period began has a timer for its end, but may have stopped: settle
+      // these partitions again from here as well.
       else this.#lookAgain(partitions);
     } catch (cause) {
       this.#options.onError(cause);

@@ -13,7 +13,10 @@ export function serializeMetadata(metadata: unknown, maxBytes: number): string |
   throw new CmError("payload-too-large", `The metadata is larger than ${maxBytes} bytes.`, { details: { maxBytes } });
 }
 
-/** Corrects the return type of `JSON.stringify`, which is `undefined` for values without a JSON representation. */
+/**
+ * Calls `JSON.stringify`, whose result is `undefined` for a value without a JSON representation, contrary to its
+ * type. Throws `payload-unserializable`.
+ */
 function stringify(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);

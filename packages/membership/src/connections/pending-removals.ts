@@ -18,8 +18,8 @@ const BATCH = 200;
 const MAX_REFUSALS = 5;
 
 /**
- * Delay before the first retry, doubled after each failure up to the limit. It is short, because other
- * clients still see the members who left.
+ * Delay before the first retry, doubled after each failure up to MAX_RETRY_MS. It is short, because other clients
+ * still see the members who left.
  */
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 5_000;
@@ -64,8 +64,8 @@ export class PendingRemovals {
    */
   async run(removal: Removal): Promise<void> {
     const places = this.#track(this.#removePlaces(removal));
-    // Mark the connection as being changed in the same turn, until its record is updated: before that, the
-    // record still contains the removed rooms.
+    // Mark the connection as changing, from this turn until its record is updated, because the record still
+    // contains the removed rooms until then.
     const { connectionId } = removal.connection;
     this.#changes.begin(connectionId);
     try {
@@ -196,10 +196,10 @@ export class PendingRemovals {
   }
 
   /**
-   * Returns a promise for the removal of the connection from the room, or `undefined` if no such removal is
-   * in progress. The promise resolves when the store has responded, or can no longer respond. A join waits
-   * for the promise: two writes may reach the store in a different order than they were sent, for example if
-   * one is resent after a failover, and a leave that arrives after its join would announce that the member is
+   * Returns a promise for the removal of the connection from the room, or `undefined` if no such removal is in
+   * progress. The promise resolves when the store has responded, or can no longer respond. A join of the same room
+   * waits for the promise: two writes may reach the store in a different order than they were sent, for example if
+   * one is resent after a failover, and a leave that arrives after the later join would announce that the member is
    * gone.
    */
   ofRoom(connection: LocalConnection, room: string): Promise<void> | undefined {

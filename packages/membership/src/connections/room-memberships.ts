@@ -91,8 +91,8 @@ export class RoomMemberships {
       local.exit(connection, room);
       if (live.status === "fulfilled") interest.exit(room);
     }
-    // If the connection left or closed during the join, a retry of the join's write may have arrived after
-    // that removal: remove again.
+    // The failed join may have written a part of its entries. If the connection left or closed during the join, the
+    // join's write may also have arrived after that removal. So remove the member, even if it was removed before.
     await removals.run({ connection, rooms: [room] });
     if (live.status === "rejected") throw live.reason;
     if (written.status === "rejected") throw written.reason;

@@ -6,7 +6,7 @@ type StaleConnectionsOptions = Pick<
   "cleanupIntervalMs" | "lastSeenOf" | "now" | "onStale" | "staleConnectionTimeoutMs"
 >;
 
-/** Reports the connections whose last sign of life is older than the timeout, once per cleanup interval. */
+/** Reports the connections that were last heard from longer ago than the timeout, once per cleanup interval. */
 export class StaleConnections {
   readonly #local: LocalConnections;
   readonly #options: StaleConnectionsOptions;

@@ -6,11 +6,11 @@ export interface DeadServerWatchOptions {
   readonly link: Pick<Link, "state">;
   /** Returns the lease, or `undefined` while it is not held or not everything is written under it. */
   readonly lease: () => Lease | undefined;
-  /** Whether servers are waited for that have not returned since the store lost its data. */
+  /** Whether some servers have not sent a sign of life again since the store lost its data. */
   readonly areMissing: () => boolean;
   /** How long a server must have sent no sign of life to be presumed dead, in milliseconds. */
   readonly deadAfterMs: number;
-  /** Called after each sign of life with the number of servers that send them. */
+  /** Called after each of this server's signs of life with the number of servers that send signs of life. */
   readonly onCounted: (speaking: number) => void;
   /** Called if the registry no longer holds this server's lease. */
   readonly onLost: () => void;
@@ -38,8 +38,8 @@ export class DeadServerWatch {
   readonly #options: DeadServerWatchOptions;
   readonly #intervalMs: number;
   /**
-   * Time on the monotonic clock since which the link was in sync and the results arrived in time, at every
-   * look for silent servers.
+   * Monotonic time since which, each time that this server looked for silent servers, the link was in sync and the
+   * result arrived in time; `undefined` if that was not so at the last look.
    */
   #steadySince: number | undefined;
   #lastLook = Number.NEGATIVE_INFINITY;
@@ -72,7 +72,10 @@ export class DeadServerWatch {
     this.#timer.unref();
   }
 
-  /** Shorter while this server or others have yet to return: requests for rosters fail meanwhile. */
+  /**
+   * Delay until the next sign of life. It is shorter after the store lost its data, until this server and the
+   * others have returned, because requests for rosters fail until then.
+   */
   get #delayMs(): number {
     const { lease, areMissing } = this.#options;
     return lease() === undefined || areMissing() ? Math.ceil(this.#intervalMs / LOOKS) : this.#intervalMs;
@@ -82,7 +85,7 @@ export class DeadServerWatch {
     const { servers, lease, deadAfterMs, onCounted, onLost } = this.#options;
     try {
       const held = lease();
-      // A sign of life also says that everything of this server is in the store.
+      // A sign of life says that all entries of this server are in the store, so do not send one before they are.
       if (held === undefined) return;
       const { isHeld, speaking, silent } = await servers.watch(held, deadAfterMs);
       if (!isHeld) {

@@ -156,9 +156,9 @@ export class LeaseKeeper {
   }
 
   /**
-   * Resolves with whether the store holds the lease, all data written under it, and the servers that it held
-   * before the lease was lost. Concurrent calls share one renewal. If the lease is lost, the next heartbeat is sent
-   * at once. Also resolves with `false` if the store does not respond.
+   * Resolves with `true` if the store holds the lease, all data written under it, and the data of all servers that
+   * sent signs of life before the lease was lost. Concurrent calls share one renewal. If the lease is lost, the
+   * next heartbeat is sent at once. Also resolves with `false` if the store does not respond.
    */
   check(): Promise<boolean> {
     this.#checking ??= this.#check().finally(() => {
@@ -190,8 +190,8 @@ export class LeaseKeeper {
   }
 
   /**
-   * Called when the store is reachable again. If {@link doubt} was called, sends the next heartbeat within a
-   * second, unless one is in progress.
+   * Called when the store is reachable again. If everything has yet to be projected again, sends the next heartbeat
+   * within a second, unless one is in progress.
    */
   recovered(): void {
     if (!this.#unfinished || this.#isBeating || this.#stopped || this.#lease === undefined) return;

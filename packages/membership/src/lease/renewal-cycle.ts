@@ -3,8 +3,8 @@ import type { LocalConnections } from "../connections/local-connections.js";
 import type { MembershipStore } from "../options.js";
 
 /**
- * Renews the store's TTLs a few partitions at a time: everything is renewed three times within its TTL, and
- * the work is spread over the heartbeats.
+ * Renews the TTLs of this server's entries in the store, a few partitions at a time: every TTL is renewed three
+ * times before it would end, and the work is spread over the heartbeats.
  */
 export class RenewalCycle {
   readonly #store: MembershipStore;

@@ -30,7 +30,7 @@ it("servers that do not return are waited for once, for a bounded time", () => {
   expect(returning.areMissing).toBe(true);
   clock.now = 5_000;
   expect(returning.areMissing).toBe(false);
-  // From now on two servers are all.
+  // From now on, two servers count as all servers.
   returning.noteSpeaking(2);
   returning.noteLoss();
   returning.noteSpeaking(2);

@@ -1,7 +1,7 @@
 /**
- * Tells whether servers are still missing from the store after it lost its data. A store that lost all data
- * holds only what servers have written that have noticed this: it would show the rooms of the others as empty.
- * A server sends signs of life only while everything of it is in the store.
+ * Tells whether servers are still missing from the store after it lost its data. At first, such a store holds only
+ * the entries of those servers that have noticed the loss and have written their entries again; the rooms of the
+ * other servers would look empty. A server sends signs of life only while all its entries are in the store.
  */
 export class ReturningPeers {
   readonly #withinMs: number;
@@ -12,15 +12,18 @@ export class ReturningPeers {
   #missingUntil = Number.NEGATIVE_INFINITY;
 
   /**
-   * `withinMs` is the time after which no more servers are waited for: those that are still missing are gone.
-   * 0: none are waited for. `now` is a monotonic clock.
+   * `withinMs` is how long to wait for missing servers: those that are missing after this time are gone. 0: do not
+   * wait. `now` is a monotonic clock in milliseconds.
    */
   constructor(withinMs: number, now = () => performance.now()) {
     this.#withinMs = withinMs;
     this.#now = now;
   }
 
-  /** Whether servers that sent signs of life before the loss have yet to send one. */
+  /**
+   * Whether servers that sent signs of life before the loss have yet to send one, and the wait for them has not
+   * ended.
+   */
   get areMissing(): boolean {
     return this.#now() < this.#missingUntil;
   }

@@ -29,7 +29,7 @@ it("a join and a leave cost the same in 0, 10 and 99 other rooms", async () => {
   const { relay, store, membership } = await startWatched();
   const connectionId = membership.nextConnectionId();
   await membership.open({ connectionId, userId: "ann" });
-  // From here on, the scripts are loaded in Redis.
+  // Make Redis load the scripts, so that the counted calls do not contain them.
   await membership.join(connectionId, "warm");
   await membership.leave(connectionId, "warm");
   await eventually(async () => expect((await store.connections.get(connectionId))?.rooms).toEqual([]));
@@ -62,7 +62,7 @@ it("connections that open, join or close in one turn share calls", async () => {
     await membership.open({ connectionId, userId: "ann" });
     return connectionId;
   };
-  // From here on, the scripts are loaded in Redis.
+  // Make Redis load the scripts, so that the counted calls do not contain them.
   await membership.join(await connect(), "lobby");
   relay.take();
   const ids = await Promise.all(Array.from({ length: 50 }, connect));

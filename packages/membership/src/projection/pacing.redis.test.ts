@@ -27,7 +27,7 @@ class Traffic {
     }
   }
 
-  /** The parts of a store that connections are written to. */
+  /** Returns the parts of a store that connections are written to, with their writes counted. */
   on({ connections, users, rooms }: Store): Pick<MembershipStore, "connections" | "users" | "rooms"> {
     return {
       connections: overridden(connections, {

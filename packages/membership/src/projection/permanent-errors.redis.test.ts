@@ -65,7 +65,7 @@ it("holds its lease again and projects the rest if one key holds foreign data, a
     await eventually(async () => expect(await membersOf(server, room)).toEqual([`user of ${room}`]));
   }
   expect(await store.counts.of("users")).toBe(ROOMS.length);
-  // Nothing changes during several heartbeats: nothing is written again.
+  // Wait for several heartbeats. They must not project everything again.
   const { lastHeartbeat } = (await store.servers.snapshot()).living[0] ?? { lastHeartbeat: 0 };
   await eventually(async () => {
     expect((await store.servers.snapshot()).living[0]?.lastHeartbeat).toBeGreaterThan(lastHeartbeat + 600);

@@ -19,8 +19,8 @@ export function isPermanentError(cause: unknown): cause is CmError {
 }
 
 /**
- * Waits for all calls, even if one fails, so that no call is still running when the caller continues. If
- * several fail, throws an error that is not permanent, if there is one, because a retry may succeed after it.
+ * Waits for all calls, even if one fails, so that no call is still running when the caller continues. If several
+ * fail, throws an error that is not permanent if there is one, so that the caller tries again.
  */
 export async function together<T>(calls: readonly Promise<T>[]): Promise<T[]> {
   const { values, failures } = await settled(calls);
@@ -50,7 +50,7 @@ export class PermanentErrors {
     return values;
   }
 
-  /** Reports an error unless it was reported within {@link REMIND_MS}. */
+  /** Reports an error, unless the same one was reported within {@link REMIND_MS} or {@link TOLD_MAX} others were. */
   tell(refusal: CmError): void {
     const now = performance.now();
     for (const [kind, reportedAt] of this.#told) {

@@ -127,10 +127,10 @@ export class Projection {
   }
 
   /**
-   * Writes everything again after the store lost it or the lease was acquired again, in consecutive batches,
-   * so that the store can serve other callers between two batches. Connections and joins that watchers
-   * already know of are written without an announcement; those still in progress are announced. A permanent
-   * error of one write does not stop the others.
+   * Writes everything again after the store lost it or the lease was acquired again, in consecutive batches, so
+   * that the store can serve other callers between two batches. Connections and joins that watchers already know of
+   * are written without an announcement; those still in progress are announced. If the lease says that a reaper has
+   * removed this server's entries, all are announced. A permanent error of one write does not stop the others.
    */
   async all(lease: Lease, refusals: PermanentErrors): Promise<void> {
     const isQuiet = !lease.wasReaped;

@@ -48,7 +48,7 @@ it("a cleanup whose step always outlasts its claim ends with an error that names
   });
   expect(failed).toMatchObject({ code: "timeout", message: expect.stringContaining("dead") });
   expect(steps).toBe(4);
-  // A quick enough store is cleaned up by the next attempt.
+  // Once the store is quick enough, the next attempt completes the cleanup.
   isSlow = false;
   await eventually(async () => expect(await reaper.reap("dead")).toBe(1));
   expect(await store.counts.of("connections")).toBe(0);

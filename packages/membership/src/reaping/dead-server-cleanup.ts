@@ -18,7 +18,7 @@ const GROUP_SIZE = 16_000;
  */
 const STEP_COST = 250;
 
-/** Cost of the call for a partition, and of a room, in entries: connections of users, or members of a room. */
+/** Costs in entries, which are users' connections or rooms' members: of the call for a partition, and of a room. */
 const CALL_COST = 10;
 const ROOM_COST = 2;
 
@@ -56,8 +56,8 @@ interface Group {
 
 /**
  * Removes a dead server's entries from the store, a group of record partitions at a time: first the connections of
- * users and the members of rooms, then the records that name them. Those of one partition share a call, and
- * one small step follows the other, so that other callers of the store have their turn in between.
+ * users and the members of rooms, then the records that name them. Entries of one partition share a call. Small
+ * steps follow one another, so that other callers of the store have their turn in between.
  */
 export class DeadServerCleanup {
   readonly #options: DeadServerCleanupOptions;
@@ -110,7 +110,10 @@ export class DeadServerCleanup {
     return group;
   }
 
-  /** Sorts a record's user and rooms by partition; here, so that the work is spread over the reads. */
+  /**
+   * Sorts a record's user and rooms by partition. Called after each read, so that the work is spread over the
+   * reads.
+   */
   #sort({ users, rooms }: Group, record: ConnectionRecord): void {
     const { partitioning } = this.#options.store;
     const { userId, connectionId } = record;
@@ -155,8 +158,8 @@ export class DeadServerCleanup {
 
   /**
    * Runs one step, and repeats it if the claim ended while the step ran: writes after the claim's end have no
-   * effect. Throws `timeout` if that happens again and again: then this server is too slow for the claim, or its
-   * store is, and another server may do better.
+   * effect. Throws `timeout` if the claim also ended during the last repeat: this server or its link to the store
+   * is too slow, and another server may be faster.
    */
   async #take(step: Step): Promise<boolean> {
     const { claim, refusals, signal } = this.#options;
@@ -175,7 +178,7 @@ export class DeadServerCleanup {
   }
 }
 
-/** Puts the entries of one partition after those of the other into parts that cost at most `STEP_COST`. */
+/** Splits the entries, one partition after the other, into parts that cost at most `STEP_COST` or have one entry. */
 function* steps<T>(byPartition: ReadonlyMap<number, readonly T[]>, costOf: (entry: T) => number): Generator<T[]> {
   let part: T[] = [];
   let cost = 0;

@@ -63,8 +63,8 @@ export class HeldClaim {
     if (this.#isLost) return undefined;
     const { serverId, incarnation } = this.#given.claim;
     const given = await claimOf(serverId, this.#options);
-    // If the claim is now for another incarnation, which has died since, its cleanup must start again at the
-    // first record partition: this claim counts as lost.
+    // The store may have granted a claim on another incarnation, which has also died. Its cleanup must start at the
+    // first record partition, so this claim counts as lost.
     if (given?.claim.incarnation !== incarnation) {
       this.#isLost = true;
       return undefined;

@@ -12,7 +12,7 @@ interface DeadServer {
   readonly connectionIds: readonly string[];
 }
 
-/** Registers a server that counts as dead as soon as its lease expires. */
+/** Registers a server with connections whose lease expires soon, after which the server counts as dead. */
 async function leaveDead(store: Store, serverId: string, connections: number, capacity = 1_000): Promise<DeadServer> {
   const ids = createConnectionIdSource({ serverId, capacity });
   const { incarnation, partitionBits } = ids;

@@ -20,7 +20,7 @@ export interface ReaperOptions {
   readonly claimMs: number;
   /** Called when this server has claimed a dead server and is about to clean up after it. */
   readonly onClaimed: (serverId: string) => void;
-  /** Called once for each entry of a dead server that the store refuses permanently to remove. */
+  /** Called once for each different error with which the store permanently refuses to remove an entry. */
   readonly onRefused: (error: CmError) => void;
 }
 
@@ -66,10 +66,10 @@ export class Reaper {
   }
 
   /**
-   * Cleans up after the given servers, in random order, so that several reapers begin with different servers.
-   * Skips servers that another reaper has claimed. Failures go to `onError` and do not stop the other cleanups. A server whose
-   * cleanup failed is left to other reapers for a while: if this reaper is cut off from the store, it should
-   * not hold the claim.
+   * Cleans up after the given servers, in random order, so that several reapers begin with different servers. Skips
+   * servers that another reaper has claimed. Failures go to `onError` and do not stop the other cleanups. A server
+   * whose cleanup failed is left to other reapers for twice the duration of a claim: if this reaper is cut off from
+   * the store, it should not hold the claim. Resolves with the number of removed connections.
    */
   async reapAll(serverIds: readonly string[], onError: (cause: unknown) => void): Promise<number> {
     const now = performance.now();

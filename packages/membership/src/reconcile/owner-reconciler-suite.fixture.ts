@@ -118,7 +118,7 @@ export function describeCheck(name: string, createHarness: HarnessFactory): void
       const [ann, bob] = [await server.connect("ann", { device: "phone" }), await server.connect("bob")];
       for (const id of [ann, bob]) await membership.join(id, "lobby");
       const record = await store.connections.get(ann);
-      // Removed before any listener subscribes, as if by a replica that had never received the entries.
+      // Remove the entries before any listener subscribes, as if a replica that never received them had taken over.
       await store.rooms.leave(lease(), "lobby", [{ connectionId: ann, userId: "ann" }]);
       await store.users.remove(lease(), [{ connectionId: ann, userId: "ann" }], { graceMs: 0 });
       await store.connections.remove(lease(), [ann]);

@@ -12,7 +12,10 @@ describeCheck("the memory store", () => {
   return createStoreHarness({ createStore: () => createMemoryStore({ hub }) });
 });
 
-/** Returns everything for any partition, so that each read also contains the changes in progress. */
+/**
+ * Makes each read of rooms or users return the entries of all partitions, so that it also contains changes in
+ * progress.
+ */
 function whole(part: ProjectionUpkeep, { partitions: count }: Partitioned): ProjectionUpkeep {
   const partitions = Array.from({ length: count }, (_, partition) => partition);
   return {

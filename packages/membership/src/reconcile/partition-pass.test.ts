@@ -33,7 +33,7 @@ it("visits all partitions within a fixed number of heartbeats, repeatedly", asyn
   await beat();
   await beat();
   expect(looked).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3]);
-  // One partition is left to another server.
+  // One partition, which was looked at twice, is left to another server.
   expect(tally.stats().checked).toBe(10);
 });
 

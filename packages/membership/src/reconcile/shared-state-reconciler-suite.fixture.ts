@@ -4,7 +4,7 @@ import { eventually } from "@cm/test-kit";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type CheckedServer, hearAll, startChecked } from "./owner-reconciler-suite.fixture.js";
 
-/** Long enough for a slow machine's heartbeats, and short enough for a test to wait for. */
+/** Time to live of a lease: long enough for a slow machine's heartbeats, and short enough for a test to wait for. */
 export const LEASE_MS = 1_500;
 
 /** The entries that a dead server has left. */
@@ -19,7 +19,7 @@ export function startAuditing(store: Store, serverId: string): Promise<CheckedSe
   return startChecked(store, { leaseTtlMs: LEASE_MS }, serverId);
 }
 
-/** Registers a server that dies soon, and whose records are lost. */
+/** Registers a server with members and users whose records are lost, and which dies soon. */
 export async function leaveWithoutRecords(store: Store, serverId: string, connections: number): Promise<Ghosts> {
   const ids = createConnectionIdSource({ serverId });
   const { incarnation, partitionBits } = ids;

@@ -51,7 +51,7 @@ it("removes what a part of Redis comes back with after a server was cleaned up a
   await eventually(() => expect(removed(servers)).toEqual({ member: 20, user: 20 }));
   const before = removed(servers);
   const { presence, rosters } = await hearAll(store, [...ghosts.users, "ann"], ["lobby"]);
-  // Restores the keys as in a replica that had not received the removals.
+  // Restore the keys, as a replica that had not received the removals would.
   for (const key of parts) await askRedis(port, "COPY", `${old}:${key}`, key, "REPLACE");
   await eventually(() => expect(removed(servers).user).toBeGreaterThan(before.user));
   await eventually(async () => expect(await store.counts.of("connections")).toBe(1));

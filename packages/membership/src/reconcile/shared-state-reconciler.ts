@@ -4,7 +4,7 @@ import type { DriftReport, DriftTally } from "./drift-report.js";
 import { type Found, PartitionPass } from "./partition-pass.js";
 import { nameOf, UnknownServers } from "./unknown-servers.js";
 
-/** Number of rooms evicted concurrently. */
+/** Number of rooms from which members are evicted concurrently. */
 const ROOMS_AT_ONCE = 100;
 
 /** Maximum number of connections that one call removes. */
@@ -35,10 +35,10 @@ export interface SharedStateReconcilerOptions {
 }
 
 /**
- * Repairs shared state that no single server owns: derived counters and indexes, and entries of orphans, which
- * no reaper could find because the server's records were lost, or because a part of the store was restored after the
- * cleanup. The living servers divide the partitions among
- * themselves; if two servers work on the same partition, the result is still correct.
+ * Repairs shared state that no single server owns: derived counters and indexes, and entries of orphans, which no
+ * reaper could find because the server's records were lost, or because a part of the store was restored after the
+ * cleanup. The living servers divide the partitions among themselves; if two servers work on the same partition,
+ * the result is still correct.
  */
 export class SharedStateReconciler {
   readonly #options: SharedStateReconcilerOptions;

@@ -46,7 +46,7 @@ export class UnknownServers {
 
   /** Applies a snapshot of the registry; must be called at each heartbeat. */
   beat({ living, lapsed }: RegistrySnapshot): void {
-    // Ignore servers whose registration the store has lost: reapers cannot find them.
+    // A lapsed server whose registration the store has lost counts as unknown, because reapers cannot find it.
     const registered = lapsed.filter(({ isRegistered }) => isRegistered);
     this.#known = new Set([...living, ...registered].map(nameOf));
     const before = performance.now() - this.#options.keepMs;

@@ -4,7 +4,7 @@ import type { MemoryWorld } from "../memory-hub.js";
 import { channelKey, type Subscriber } from "./channel-table.js";
 import type { MemoryLink } from "./memory-link.js";
 
-/** The channels of a hub, as used by one store. */
+/** The bus of one store, over the channels of its hub. */
 export class MemoryBus implements Bus {
   readonly #world: MemoryWorld;
   readonly #link: MemoryLink;

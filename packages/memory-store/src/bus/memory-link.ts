@@ -1,7 +1,7 @@
 import { CmError, type Link, type LinkState, type LinkStatus } from "@cm/protocol";
 import { notStarted } from "@cm/protocol/options";
 
-/** A link that is up from the start of its store until it closes. */
+/** A link that is in sync from the start of its store until the store closes. */
 export class MemoryLink implements Link {
   readonly #listeners = new Set<{ readonly call: (state: LinkState) => void }>();
   #state: LinkState = "connecting";

@@ -13,11 +13,14 @@ import { SenderRecord } from "./sender-record.js";
 /** Limits for the messages kept per room. */
 export interface HistoryLimits {
   readonly historyMaxMessages: number;
-  /** How long messages are kept after the latest one, in milliseconds. */
+  /**
+   * How long messages are kept, in milliseconds. `append` removes older ones; without it, all are kept until
+   * the latest one is this old.
+   */
   readonly historyTtlMs: number;
 }
 
-/** How long a position is kept after its last use, if messages are not kept longer: one day. */
+/** How long a position is kept after its last use, in milliseconds (one day), unless messages are kept longer. */
 const PLACE_TTL_MS = 86_400_000;
 
 /**
@@ -119,8 +122,8 @@ export class HistoryTable {
     const isSetBack = epoch === reached.epoch && offset < reached.offset;
     const isPositionTooLow = former?.epoch === reached.epoch && former.offset < reached.offset;
     if (!isSetBack && !isPositionTooLow) return { epoch, offset };
-    // If the history was announced with too low a former offset, use its next offset as the former offset of
-    // the new history, so that all readers of this history count as behind.
+    // If the current history was begun with too low a former offset, the new history gets the current one's next
+    // offset as its former offset. No reader has reached that offset, so all count as having missed messages.
     const begun = this.#begin(room, isSetBack ? reached : { epoch, offset: offset + 1 });
     const stamp = Buffer.from(historyStamp(begun));
     this.#channels.publish({ kind: "room", name: room }, Buffer.concat([before, stamp, after]));

@@ -1,7 +1,7 @@
 /** Maximum number of missing numbers that are kept. A link resends fewer commands than this out of order. */
 const MISSING_MAX = 64;
 
-/** The numbers received from one sender: distinguishes a message sent twice from one that arrives late. */
+/** Keeps the numbers received from one sender, to distinguish a message sent twice from one that arrives late. */
 export class SenderRecord {
   #epoch: number | undefined;
   #highest = 0;

@@ -22,9 +22,7 @@ export class RecordTable {
   readonly #servers: ServerTable;
   readonly #now: () => number;
   readonly #records = new Map<string, StoredRecord>();
-  /**
-   * The latest version of all rooms together, so that a room that is created again never reuses a version.
-   */
+  /** The highest version given to any record, so that a record that is created again never reuses a version. */
   #lastVersion = 0;
 
   constructor(servers: ServerTable, now: () => number) {

@@ -21,8 +21,8 @@ import { Roster } from "./roster.js";
 import { RosterFeeds } from "./roster-feeds.js";
 
 /**
- * A cursor consists of the place at which to continue and the place at which the reading ends, both in the
- * order of joining.
+ * A cursor consists of two numbers of the order of joining, in base 36: the one after which to continue, and the
+ * one at which the reading ends.
  */
 const CURSOR = /^([0-9a-z]{1,11})\.([0-9a-z]{1,11})$/;
 

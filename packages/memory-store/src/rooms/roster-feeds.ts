@@ -76,7 +76,7 @@ export class RosterFeeds {
     return this.#lastVersion;
   }
 
-  /** Drops expired feeds, whenever there are twice as many feeds as remained after the last time. */
+  /** Drops expired feeds, but only if there are at least `SWEEP_MIN`, and twice as many as after the last sweep. */
   #sweep(): void {
     if (this.#feeds.size < this.#sweepAt) return;
     for (const room of this.#feeds.keys()) if (this.#live(room) === undefined) this.#feeds.delete(room);

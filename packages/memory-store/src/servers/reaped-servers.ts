@@ -1,12 +1,9 @@
-/**
- * Maximum number of reaped incarnations that are kept. In a cluster with that many servers, every server has
- * had time to be notified of the oldest one.
- */
+/** Maximum number of reaped incarnations that are kept, more than any cluster has servers. */
 const REAPED_MAX = 1000;
 
 /**
- * How long each reaped incarnation is kept, in milliseconds: as long as a database keeps a server's data by
- * default.
+ * How long each reaped incarnation is kept, in milliseconds (1 h): as long as a store on Redis keeps a server's
+ * data by default.
  */
 const REAPED_MS = 3_600_000;
 
@@ -30,7 +27,7 @@ export class ReapedServers {
     }
   }
 
-  /** Ids of the servers that were reaped since a given time. */
+  /** Returns the ids of servers that were reaped at or after `fromMs`: at most `most`, the latest first. */
   since(fromMs: number, most: number): string[] {
     const serverIds = new Set<string>();
     // The latest entries are last, and all entries are kept for the same time.

@@ -1,13 +1,13 @@
 import type { RegistrySnapshot } from "@cm/protocol";
 
-/** Maximum number of departures, and how long each is kept; see the contract of `ServerRegistry`. */
+/** Maximum number of listed incarnations, and how long each is listed; see the contract of `ServerRegistry`. */
 const DEPARTED_MAX = 1_000;
 const DEPARTED_MS = 600_000;
 
 /** The incarnations of servers that have gone, for a limited time and up to a maximum number. */
 export class RecentlyGone {
   readonly #now: () => number;
-  /** When each server went, in order of going. */
+  /** When each incarnation left the registry, the earliest first. */
   readonly #wentAt = new Map<string, { readonly serverId: string; readonly atMs: number }>();
   /** The time from which the list is complete. */
   #completeFromMs: number;

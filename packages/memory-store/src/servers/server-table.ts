@@ -23,9 +23,9 @@ const EXPIRED_MAX = 100;
 const SILENT_MAX = 100;
 
 /**
- * One incarnation of a server. The data of a server refers to its incarnation, so that one comparison decides
- * whether a member or a record counts. An incarnation that was removed from the registry stays dead
- * permanently.
+ * One incarnation of a server, for as long as it is registered. A server's data refers to this object, so that
+ * one comparison decides whether a member or a record counts. After its removal from the registry, the object
+ * never counts as alive again; an incarnation that returns gets a new one.
  */
 export interface Incarnation extends ServerIncarnation {
   expiresAtMs: number;
@@ -78,7 +78,7 @@ export class ServerTable {
     if (this.#remains.runs(registration)) throw taken(serverId, true, 0);
     const token = ++this.#lastToken;
     const leftRemains = this.#remains.take(registration);
-    // A claim that has expired counts as well: the changes made under that claim were announced.
+    // An expired claim counts as well, because removals made under it may have been announced.
     const wasReaped = this.#reaped.take(serverId, incarnation) || leftRemains || row?.claim !== undefined;
     this.#departed.takeBack(serverId, incarnation);
     const expiresAtMs = now + ttlMs;
@@ -190,9 +190,9 @@ export class ServerTable {
   }
 
   /**
-   * The incarnation that writes under this lease. Throws `lease-lost` if the lease is not valid. The lease
-   * must be the one returned by the last renewal: a store that is spread over machines can check a write only
-   * against the lease itself, and this one is no more lenient.
+   * Returns the incarnation that holds this lease. Throws `lease-lost` if the lease is not valid, or if this
+   * `Lease` object has expired although a later renewal returned another one. A store that is spread over
+   * machines can check a write only against the object that it gets, and this store is as strict.
    */
   holder(lease: Lease): Incarnation {
     if (lease.expiresAtMs <= this.#now()) throw lost(lease);
@@ -205,8 +205,8 @@ export class ServerTable {
   }
 
   /**
-   * A predicate for the owners whose members and connections a claim permits to remove, dead servers and
-   * orphans; `undefined` if the claim is no longer valid.
+   * Returns a function that tells whether a claim permits to remove the members and connections of an owner;
+   * `undefined` if the claim is no longer valid.
    */
   evicted(claim: ReapClaim): ((owner: Incarnation) => boolean) | undefined {
     const isHeld = claim.isOrphan
@@ -216,7 +216,10 @@ export class ServerTable {
     return (owner) => isSame(owner, claim) && !this.lives(owner);
   }
 
-  /** A predicate for the owners whose data a lease or a claim permits to read. */
+  /**
+   * Returns a function that tells whether a lease or a claim permits to read the data of an owner. Throws
+   * `lease-lost` for a lease that is not valid.
+   */
   seen(right: Lease | ReapClaim): (owner: Incarnation) => boolean {
     // Only leases have a token.
     if (!("token" in right)) return this.evicted(right) ?? (() => false);
@@ -248,8 +251,8 @@ export class ServerTable {
   #claimed(claim: ReapClaim): Row | undefined {
     const row = this.#rows.get(claim.serverId);
     const now = this.#now();
-    // Another claimant gets a claim on a server only after the previous one expired, so a claim with time
-    // left is the current one.
+    // Another claimant gets a claim on a server only after the previous claim has expired, so a claim that has
+    // not expired is the current one.
     const held =
       row?.incarnation === claim.incarnation &&
       row.expiresAtMs <= now &&

@@ -30,7 +30,7 @@ export class LastSeen {
     return entry !== undefined && entry.untilMs > this.#now() ? entry.at : undefined;
   }
 
-  /** Stores that a user goes offline now, and removes users who have been offline for too long. */
+  /** Stores that a user goes offline now, and removes the entries that exceed the limits. */
   note(userId: string, { lastSeenTtlMs, lastSeenMax }: LastSeenLimits): void {
     const now = this.#now();
     this.#entries.delete(userId);

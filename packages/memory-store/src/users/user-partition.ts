@@ -30,7 +30,7 @@ export class UserPartition {
     this.#seen = seen;
   }
 
-  /** Number of online users, including leaving ones. */
+  /** Number of online users, including those in their grace period. */
   get size(): number {
     return this.#users.size;
   }
@@ -102,7 +102,7 @@ export class UserPartition {
     this.#feed.announce({ kind: "closed", userId, connectionId, metadata });
   }
 
-  /** Takes users offline whose grace period has ended. Returns when the next grace period ends. */
+  /** Takes users offline whose grace period has ended. Returns when the next one ends; `undefined` if none runs. */
   settle(nowMs: number, limits: LastSeenLimits): number | undefined {
     let next: number | undefined;
     for (const user of this.#leaving) {

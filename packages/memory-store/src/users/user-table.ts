@@ -22,8 +22,8 @@ import { UserPartition } from "./user-partition.js";
 const STATES_MAX = 1000;
 
 /**
- * A cursor consists of the partition, the place at which to continue, and the place at which the reading
- * ends. Both places are in the order of coming online.
+ * A cursor consists of the partition and two numbers of the order of coming online: the one after which to
+ * continue, and the one at which the reading ends. All three are in base 36.
  */
 const CURSOR = /^([0-9a-z]{1,2})\.([0-9a-z]{1,11})\.([0-9a-z]{1,11})$/;
 

@@ -65,8 +65,8 @@ export class Absences {
   }
 
   /**
-   * Schedules the next read that decides: for the connection that has been missing longest, and for the end
-   * of a known loss.
+   * Schedules the next read: for the time when the longest missing connection no longer counts as present, or when
+   * a known loss ends, whichever is first.
    */
   #schedule(): void {
     clearTimeout(this.#timer);

@@ -48,8 +48,8 @@ interface Waiter {
 }
 
 /**
- * The state of one feed and the changes that follow, applied in order and once each. Every change
- * contains the version before it: late changes are dropped, and if a change is missing, the state is
+ * The state of one feed and the changes that follow, applied in order and once each. Every change contains the
+ * version before it: changes that the state already includes are dropped, and if a change is missing, the state is
  * read again.
  */
 export class ChangeChain<C extends ChainedChange> {
@@ -119,8 +119,8 @@ export class ChangeChain<C extends ChainedChange> {
   }
 
   /**
-   * Applies the change if it is the next one. Returns `true` also for a late change, and `false` if a change
-   * before it is missing.
+   * Applies the change if it is the next one. Returns `true` also if the state already includes it, and `false` if
+   * a change before it is missing.
    */
   #next(change: C): boolean {
     const version = this.version;

@@ -17,7 +17,7 @@ export function memberOf(connectionId: string, userId: string, metadata: unknown
   return { connectionId, userId, serverId: ownerOf(connectionId) ?? "", metadata };
 }
 
-/** Adds the metadata from the users' states to members. */
+/** Returns the members with the metadata from their users' states. */
 export function withMetadata(members: readonly RoomMember[], states: readonly UserState[]): RosterMember[] {
   const texts = new Map<string, string | undefined>();
   for (const { connections } of states) {

@@ -21,11 +21,11 @@ export class RosterReader {
   }
 
   /**
-   * Returns which of the members that a read lacks have closed their connections, according to their users'
-   * states; at most one round trip. For a member who is still connected, it can't be determined whether the
-   * member left the room or the store lost the room. If one of the users is unknown and has no `lastSeen`,
-   * data was lost or a lease expired. In that case, a missing connection of a user who has other connections
-   * may still exist too, so it is not returned.
+   * Returns which of the members that a read lacks have closed their connections, according to their users' states;
+   * at most one round trip. For a member who is still connected, it can't be determined whether the member left the
+   * room or the store lost the room. If the store knows nothing about one of the users, data was lost or a lease
+   * expired. In that case, a missing connection of a user who has other connections may still exist too, so it is
+   * not returned.
    */
   async departed(members: readonly RosterMember[]): Promise<ReadonlySet<string>> {
     const userIds = [...new Set(members.map(({ userId }) => userId))];

@@ -123,7 +123,7 @@ export class OpenUserFeeds {
 /** The users that a watch holds. */
 export interface HeldUsers {
   readonly users: readonly WatchedUser[];
-  /** Reads those of the watch's users that were not read yet. Resolves once the presence of all its users is known. */
+  /** Reads those users of the watch that were not read yet. Resolves once the presence of all of them is known. */
   read(): Promise<void>;
   /** Reads all held users again. */
   refresh(): Promise<void>;
@@ -155,7 +155,10 @@ function samplesOf(partitioning: Partitioned): ReadonlyMap<number, string> {
   return samples;
 }
 
-/** Waits for all promises, even if one rejects. */
+/**
+ * Waits for all promises, even if one rejects. Rejects with the first error in the order of the list, if there is
+ * one.
+ */
 async function together(works: readonly Promise<unknown>[]): Promise<void> {
   for (const result of await Promise.allSettled(works)) {
     if (result.status === "rejected") throw result.reason;

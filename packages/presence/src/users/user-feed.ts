@@ -30,7 +30,7 @@ export interface UserFeedOptions {
 export class UserFeed {
   readonly watched: WatchedUserCache;
   readonly online: OnlineUserCache;
-  /** Number of holds on this feed. */
+  /** Number of holds on this feed: one for each user that a watch names, and one for each watch of all users. */
   holders = 0;
   readonly #parts: UserFeedOptions;
   readonly #chain: ChangeChain<PresenceChange>;

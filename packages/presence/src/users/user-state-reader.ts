@@ -9,7 +9,7 @@ interface Request {
   readonly reject: (cause: unknown) => void;
 }
 
-/** Reads states of users. Reads that are requested in the same event-loop turn share their round trips. */
+/** Reads states of users. Reads that are requested before the next microtask runs share their round trips. */
 export class UserStateReader {
   readonly #users: Pick<UserDirectory, "states">;
   #requests: Request[] = [];

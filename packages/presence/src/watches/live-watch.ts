@@ -18,21 +18,21 @@ export interface PresenceWatcher {
   /** Reports one change, and the user's presence after it. */
   change(change: PresenceChange, presence: UserPresence): void;
   /**
-   * Reports that the watch was ended: with `capacity-reached` if it outgrew `maxKept`. This is the last
-   * call.
+   * Reports that the watch was ended, with `capacity-reached` if all watches together would exceed `maxKept`. This
+   * is the last call.
    */
   ended?(error: CmError): void;
 }
 
-/** Receives the members of a room; otherwise the same as {@link PresenceWatcher}. */
+/** Receives the members of a room, with the same guarantees as {@link PresenceWatcher}. */
 export interface RoomWatcher {
   /** Reports all current members, which replace any earlier list. */
   snapshot(members: readonly RosterMember[]): void;
   /** Reports that a member joined, was updated or left. */
   change(change: RosterChange): void;
   /**
-   * Reports that the watch was ended: with `capacity-reached` if it outgrew `maxKept`. This is the last
-   * call.
+   * Reports that the watch was ended, with `capacity-reached` if all watches together would exceed `maxKept`. This
+   * is the last call.
    */
   ended?(error: CmError): void;
 }

@@ -41,12 +41,11 @@ export interface Published {
  *   Messages of one publisher keep their order.
  * - Delivery is at most once in a healthy network. A publish that was in flight when a link broke may arrive
  *   twice, and messages published while a subscriber's link is down never reach that subscriber. Callers that
- *   must detect this number their messages.
+ *   must detect duplicates and losses give their messages numbers.
  * - After an interruption, `onResumed` is called when the subscription is live again: messages published
- *   during the interruption were missed. It may also be called when none were missed, but a loss is always
- *   followed by a call.
- * - `publish` rejects with `unavailable` or `timeout`, within the store's deadline. It does not wait for a
- *   link that is down: the publisher is notified of the failure at once, and no stale message is sent later.
+ *   during the interruption may have been missed. Every loss is followed by a call.
+ * - A `publish` that fails rejects with `unavailable` or `timeout`, within the store's deadline. While the link
+ *   is down, `publish` rejects at once, so that no stale message is sent later.
  * - `subscribe` waits for a link that is down, within the store's deadline.
  */
 export interface Bus {

@@ -8,10 +8,7 @@ export interface ConnectionRecord {
   readonly userId: string;
   /** When the connection was opened, in milliseconds since the Unix epoch. */
   readonly connectedAt: number;
-  /**
-   * Time of the client's last sign of life, in milliseconds since the Unix epoch, as of the record's
-   * last write.
-   */
+  /** When the client last sent something before the record was written, in milliseconds since the Unix epoch. */
   readonly lastSeen: number;
   /** The connection's rooms, in the order in which it joined them. */
   readonly rooms: readonly string[];
@@ -20,9 +17,9 @@ export interface ConnectionRecord {
 /** Options of `ConnectionRegistry.put`. */
 export interface PutOptions {
   /**
-   * Whether an existing record keeps its rooms, and the given rooms are appended to them. The cost of a
-   * join then does not depend on the number of rooms that the connection is already in. Default
-   * `false`: the given rooms replace the record's rooms.
+   * Whether the given rooms are appended to the rooms of an existing record. The cost of a join then does not
+   * depend on the number of rooms that the connection is already in. Default `false`: the given rooms replace
+   * the record's rooms.
    */
   readonly keepsRooms?: boolean;
 }

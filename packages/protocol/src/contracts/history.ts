@@ -22,8 +22,8 @@ export interface StampedDraft {
 /** A message of a recoverable room, to be stored. */
 export interface HistoryDraft extends StampedDraft {
   /**
-   * The sending server, and the message's epoch and sequence in that server's own numbering. They
-   * identify a message that a client library sends a second time because the link broke.
+   * The sending server, and the epoch and sequence that its sequencer gave the message. They identify a message
+   * that the store's client library sends a second time because the link broke.
    */
   readonly sender: { readonly origin: string; readonly epoch: number; readonly sequence: number };
 }
@@ -46,9 +46,9 @@ export interface HistorySlice {
    */
   readonly complete: boolean;
   /**
-   * If this history was begun because the one before it had been set back: a position that the earlier
-   * history is known to have reached. A reader that had not reached this position has missed some of
-   * that history.
+   * Set if this history replaced one that had lost its latest messages: a position that the earlier history is
+   * known to have reached. A reader that had not reached this position has missed messages of the earlier
+   * history.
    */
   readonly former: HistoryPosition | undefined;
   /**
@@ -67,17 +67,18 @@ export interface HistorySlice {
  * - A draft that is sent twice is stored and published once, for as long as the history is kept. The second
  *   call may resolve with the offset of a later message of the same sender.
  * - A history is bounded by the number of messages and by the time since its latest message; older messages
- *   are removed. The position of its end is kept for at least one day. If the history was lost, the epoch
- *   changes, so that no position ever identifies two messages. If the history was set back (an old snapshot,
- *   or a replica that had lagged), another history begins: by `restart`, called by the server that notices,
- *   or by the `append` of a server whose acknowledged messages are no longer known.
+ *   are removed. The position of its end is kept for at least one day. If the history is lost, the next one has
+ *   another epoch, so that no position ever identifies two messages. If the history lost its latest messages
+ *   (an old snapshot was restored, or a replica that had lagged took over), another history begins: with a
+ *   `restart` by the server that notices the loss, or with an `append` by a server whose acknowledged messages
+ *   are missing.
  * - Every call is one round trip. Calls fail in the same way as those of `Bus`: `append` does not wait for a
  *   link that is down, and after a `timeout` the message may have been stored.
  */
 export interface History {
   /**
-   * The link over which the store publishes and reads. Each time the link becomes `in-sync`, histories
-   * that were read before may have been set back since.
+   * The link over which the store publishes and reads. Each time the link becomes `in-sync`, histories that
+   * were read before may have lost their latest messages since.
    */
   readonly link: Pick<Link, "onState">;
   /** Stores and publishes a message. Resolves with the message's position. */
@@ -89,16 +90,16 @@ export interface History {
    */
   since(room: string, from?: HistoryPosition, limit?: number): Promise<HistorySlice>;
   /**
-   * Replaces a history that was set back. Called by a server that received a message with a position
-   * that the history says it never reached: the database was set back, and would assign, or has already
-   * assigned, the same offsets again.
+   * Replaces a history that has lost its latest messages. Called by a server that received a message at the
+   * position `reached`, although the history ends before it: the same offsets would be assigned again, or have
+   * been assigned again already.
    *
-   * If the current history has the epoch of `reached` and ends before it, another history begins, with
-   * `reached` as its `former`. If the `former` of the current history has that epoch and ends before
-   * `reached`, another history begins, with a `former` that no reader has reached. Otherwise nothing
-   * changes. Resolves with the position of the history afterwards. If another history began, the notice
-   * is published in the same step, stamped with the position before the first message, so that all
-   * subscribers are notified at once.
+   * If the current history has the epoch of `reached` and a smaller offset, another history begins, with
+   * `reached` as its `former`. If the `former` of the current history has the epoch of `reached` and a smaller
+   * offset, another history begins, with a `former` that no reader has reached. In all other cases nothing
+   * changes. Resolves with the end of the history afterwards. If another history began, the notice is published
+   * in the same step, stamped with the position before the first message, so that all subscribers are notified
+   * at once.
    */
   restart(room: string, reached: HistoryPosition, notice: StampedDraft): Promise<HistoryPosition>;
 }

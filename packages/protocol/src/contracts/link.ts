@@ -4,8 +4,8 @@
  * - `connecting`: not usable yet
  * - `resubscribing`: commands work; subscriptions that were live are being restored, or no message has
  *   arrived over them yet
- * - `in-sync`: commands work, every acknowledged subscription is live, and messages were seen to arrive: the
- *   bus publishes to the same database that histories are read from
+ * - `in-sync`: commands work, every acknowledged subscription is live, and a published message has arrived,
+ *   which shows that the bus publishes to the same database that histories are read from
  * - `degraded`: commands work and subscriptions are acknowledged, but proof that messages arrive is overdue;
  *   or the store rejects new subscriptions repeatedly; or a part of the store cannot be reached while the
  *   rest works

@@ -27,7 +27,7 @@ export interface LocalConnection<S> {
  * - A socket is never used after its close.
  */
 export interface LocalConnectionManager<S> extends LocalDelivery {
-  /** Number of connections at this moment. */
+  /** Number of connections that were added, and have neither been removed nor closed. */
   readonly size: number;
   /**
    * Adds a connection. Throws `capacity-reached` at the maximum number of connections (10,000 by

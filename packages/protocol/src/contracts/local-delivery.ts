@@ -22,8 +22,8 @@ export interface LocalDelivery {
 /** A room that this process receives messages of. */
 export interface EnteredRoom {
   /**
-   * The position in the room's history up to which local members have received messages at this moment;
-   * `undefined` if the room is not recoverable. Valid for as long as the room has local members.
+   * The position in the room's history up to which local members have received messages; `undefined` if the
+   * room is not recoverable. It changes with each message, for as long as the room has local members.
    */
   readonly position: HistoryPosition | undefined;
 }

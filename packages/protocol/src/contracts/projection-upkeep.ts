@@ -7,8 +7,8 @@ import type { UserConnection } from "./user-directory.js";
 /** The parts of a projection that one call renews. A part that is absent is not renewed. */
 export interface RenewedParts {
   /**
-   * Record partitions of the lease's server, from `from` up to but not including `to`. One whose records have all
-   * expired is not created again.
+   * Record partitions of the lease's server, from `from` up to but not including `to`. A record partition whose
+   * records have all expired is not created again.
    */
   readonly recordPartitions?: { readonly from: number; readonly to: number };
   /** Rooms that the lease's server has members in. */
@@ -26,8 +26,8 @@ export interface HeldRoom {
 }
 
 /**
- * The entries that the store holds for one server: its records in a record partition, or its room members or its users'
- * connections in a partition.
+ * The kinds of entries that the store holds for one server: records in a record partition, room members in a
+ * partition, and users' connections in a partition.
  */
 export interface Holdings {
   /** Records in the record partition. */
@@ -67,30 +67,30 @@ export interface ProjectionUpkeep {
    */
   renew(lease: Lease, parts: RenewedParts): Promise<void>;
   /**
-   * Reads the entries that the store holds for a server: for the lease's server to compare them with the
-   * owner's state, for a claimed server to remove them. `partition` is the number of a record partition for `records`,
-   * and of a partition (see `Partitioned`) for `rooms` and `users`.
+   * Reads the entries of one kind that the store holds for a server. The holder of a lease compares them with
+   * its own connections; the holder of a claim removes them. `partition` is the number of a record partition
+   * for `records`, and of a partition (see `Partitioned`) for `rooms` and `users`.
    */
   held<K extends keyof Holdings>(right: Lease | ReapClaim, kind: K, partition: number): Promise<Holdings[K]>;
   /**
-   * Removes remaining entries of the claimed server. The removal is announced in the same way as a removal by
-   * the owner: users go offline, without a grace period, because the time until the lease expired served as
-   * one; members leave with the reason `lost`. Resolves with the members that were removed from a room, and
-   * with an empty array for users and record partitions. Does nothing if the claim is no longer held. A claim on an
-   * orphan does not permit removing record partitions.
+   * Removes entries of the claimed server. The removal is announced in the same way as a removal by the owner.
+   * Members leave with the reason `lost`. Users without another connection go offline without a grace period,
+   * because the time until the lease expired served as one. Resolves with the members that were removed from a
+   * room, and with an empty array for users and record partitions. Does nothing if the claim is no longer held.
+   * A claim on an orphan does not permit removing record partitions.
    */
   evict(claim: ReapClaim, what: Eviction): Promise<readonly RoomMember[]>;
   /**
    * Takes users offline whose grace period has ended, and announces each of them once, no matter how
    * many servers call. Any server may call, at any time. Resolves with the time until the next grace
-   * period ends, in milliseconds, or `undefined` if no user is leaving.
+   * period ends, in milliseconds, or `undefined` if no grace period is running.
    */
   settle(partitions: readonly number[]): Promise<number | undefined>;
   /**
    * Reconciles a partition in small steps: corrects the values that are derived from the rooms or the
    * users' connections, and reports the servers whose members or connections are in the partition. The
    * derived values are the number of rooms and of their records, the number of users who are online,
-   * and the times at which leaving users go offline. Any server may call, at any time.
+   * and the times at which grace periods end. Any server may call, at any time.
    */
   reconcile(kind: "rooms" | "users", partition: number): Promise<PartitionReconciliation>;
 }

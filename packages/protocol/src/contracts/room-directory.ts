@@ -38,10 +38,9 @@ export interface JoinOptions {
    */
   readonly quiet?: boolean;
   /**
-   * Requests that the room has a record (see `RoomRecords`). If there is none, it is created in the
-   * same step, with this JSON text as its value; an existing record keeps its value. Its last activity
-   * becomes now. A text that is too long is rejected with `payload-too-large`. Default: no record is
-   * requested.
+   * Requests that the room has a record (see `RoomRecords`). If there is none, it is created in the same step,
+   * with this JSON text as its value; an existing record keeps its value. In both cases, the join counts as
+   * activity. A text that is too long is rejected with `payload-too-large`. Default: no record is requested.
    */
   readonly record?: string | undefined;
 }

@@ -52,7 +52,7 @@ export interface RoomRecords {
   compareAndSet(room: string, version: number, value: string): Promise<RoomRecordOutcome>;
   /**
    * Writes records that the store has lost, for rooms that have members and no record. Rejected with
-   * `lease-lost` once the lease has expired, and with `payload-too-large`.
+   * `lease-lost` once the lease has expired, and with `payload-too-large` if a value is too long.
    */
   restore(lease: Lease, records: readonly LostRoomRecord[]): Promise<void>;
 }

@@ -147,14 +147,13 @@ export interface SnapshotOptions {
  * - `acquire` rejects with `server-id-expired` if an earlier incarnation's lease has expired and that
  *   incarnation was not cleaned up: the caller must clean up, then try again. While a claim to clean up is in
  *   effect, `acquire` rejects in this way for every incarnation, including the one that held the lease,
- *   because two processes must not write about one server.
+ *   because two processes must not write the data of one server.
  * - `renew` and `release` work only for the token that the registry holds; with another token, `renew`
  *   rejects with `lease-lost`, and `release` does nothing.
  * - Times are those of the store's clock. A `snapshot` lists no server as living whose lease has expired,
  *   from the moment it expires.
- * - Every server that ever held a lease, and may have acted within the time that a `snapshot` covers, is in
- *   that snapshot: as living, as lapsed, or as a departure. Departures are known for at most ten minutes, and
- *   at most 1,000 of them.
+ * - A `snapshot` lists every server that may have acted under a lease within the last `knownForMs`: as living,
+ *   as lapsed, or as recently gone. Departures are known for at most ten minutes, and at most 1,000 of them.
  * - A server that a `snapshot` lists neither as living nor as lapsed is unknown to the registry: its data in
  *   the store is an orphan. The registry may have lost a living server just before the call; that server
  *   registers again with its next heartbeat.

@@ -38,7 +38,7 @@ export interface WatchReport {
   readonly isHeld: boolean;
   /**
    * Number of servers, this one included, that sent a sign of life within `silentForMs`; 0 if the lease is not
-   * held. After the store lost its data, it grows as servers write theirs again.
+   * held. After the store lost its data, the number grows as servers send signs of life again.
    */
   readonly speaking: number;
   /** Servers that hold a lease and whose last sign of life is older than `silentForMs`; at most 100. */
@@ -49,8 +49,8 @@ export interface WatchReport {
  * The result of `ServerUpkeep.expire` for a silent server.
  *
  * - `expired`: the lease has been ended now, or had expired before; the server can be cleaned up
- * - `recent`: the server's channel has no listener, but its last sign of life is not old enough
- * - `alive`: the channel has a listener, or the server never sent a sign of life; only the expiry of the
+ * - `recent`: the server's channel has no subscriber, but its last sign of life is not old enough
+ * - `alive`: the channel has a subscriber, or the server never sent a sign of life; only the expiry of the
  *   lease decides
  */
 export type SilenceVerdict = "expired" | "recent" | "alive";
@@ -58,7 +58,7 @@ export type SilenceVerdict = "expired" | "recent" | "alive";
 /**
  * Claims to clean up servers, and the detection of servers that died while their leases are still valid.
  *
- * Claims. Guarantees:
+ * Guarantees of claims:
  *
  * - At most one claim on a dead server is in effect at a time. The same claimant may claim again, which
  *   extends the claim; after a claim has expired, another server can claim.
@@ -68,21 +68,23 @@ export type SilenceVerdict = "expired" | "recent" | "alive";
  *   the claim ends (`server-id-expired`, as for any claim), and its lease then has `wasReaped` set.
  * - Once a claim has expired, nothing more is written under it.
  *
- * Silence. A server sends a sign of life about every second, and listens to its own channel (`{ kind:
- * "server" }`). When its process dies, both end at once. When the process is paused, its subscription
- * remains; when its subscriber connection is replaced, the signs of life continue. Guarantees:
+ * A server sends a sign of life about every second, and is subscribed to its own channel (`{ kind: "server" }`).
+ * When its process dies, both end at once. When the process is paused, its subscription remains; when its
+ * subscriber connection is replaced, the signs of life continue. Guarantees of the detection:
  *
  * - `watch` is one round trip and costs O(silent servers).
- * - `expire` ends a lease only if both the signs of life and the listener are missing at that moment.
+ * - `expire` ends a lease only if both the signs of life and the subscription are missing at that moment.
  * - The lease of a server that never called `watch` is never ended by `expire`.
  */
 export interface ServerUpkeep {
   /**
-   * Claims a server for `claimMs`. Resolves with `undefined` if the server's lease is valid. For a dead server (no
-   * `target.incarnation`), also if the server is not registered, or another claimant's claim is in effect; for
-   * entries of an unknown server (`target.incarnation` is given), also if the registry knows that incarnation.
-   * `claimant` identifies the process, such as `<serverId>.<incarnation>`; the process needs no lease, because a
-   * server that starts cleans up its own predecessor.
+   * Claims a server for `claimMs`. `claimant` identifies the process, such as `<serverId>.<incarnation>`; the
+   * process needs no lease, because a server that starts cleans up its own predecessor. Resolves with
+   * `undefined` if the target can't be claimed:
+   *
+   * - a dead server (`target` has no `incarnation`): if it is not registered, if its lease is valid, or if the
+   *   claim of another claimant is in effect
+   * - an orphan (`target` has an `incarnation`): if the registry knows that incarnation
    */
   claim(target: ReapTarget, claimant: string, claimMs: number): Promise<ReapClaim | undefined>;
   /**

@@ -49,11 +49,15 @@ export interface Store {
   readonly counts: StoreCounts;
   /** The division of rooms and users into partitions. */
   readonly partitioning: Partitioned;
-  /** The calls that only the holder of a lease makes. */
+  /** The calls that only the membership makes. */
   readonly upkeep: StoreUpkeep;
   /** The link between this process and the store. */
   readonly link: Link;
-  /** Connects and checks the layout. Rejects with `unavailable` or `layout-mismatch`. */
+  /**
+   * Connects and checks the layout. Rejects with `unavailable`, with `layout-mismatch` or `store-corrupt` if the
+   * store holds another layout or foreign data in its place, with `options-invalid` if the connection settings
+   * are wrong, or with `closed` after `close`.
+   */
   start(): Promise<void>;
   /** Closes the store's connections and stops its timers. Idempotent: every call returns the same promise. */
   close(): Promise<void>;

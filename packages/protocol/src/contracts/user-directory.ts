@@ -34,7 +34,7 @@ export interface UserState {
 /** Options of `UserDirectory.add`. */
 export interface AddOptions {
   /**
-   * `true`: announce no changes. For connections that were registered before and that the store has lost.
+   * Whether no change is announced. Set it for connections that were added before and that the store has lost.
    * Default `false`.
    */
   readonly quiet?: boolean;
@@ -99,7 +99,7 @@ export interface UserDirectory {
   /**
    * Lists users who are online, without scanning all users. A user who stays online while all pages are
    * read is returned exactly once. A page may be shorter than its limit, or empty. With `partition`,
-   * only the users of that feed are listed. An invalid cursor or limit is rejected with
+   * only the users of that partition are listed. An invalid cursor or limit is rejected with
    * `options-invalid`.
    */
   online(page: PageRequest, partition?: number): Promise<Page<UserState>>;

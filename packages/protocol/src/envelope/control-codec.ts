@@ -15,10 +15,10 @@ import {
  * Layout, big-endian. A request:
  *
  *   0  u8   operation, 1 to 127
- *   1  u32  how long the asker waits, in milliseconds
+ *   1  u32  how long the asking server waits, in milliseconds
  *   5       the fields of the operation, as in `writeOperation`; a text is preceded by
- *           its length as a u8. A later version may append fields to an operation
- *           whose last field is not of open length
+ *           its length as a u8. A later version may append fields to an operation,
+ *           unless its last field extends to the end of the message
  *
  * An answer:
  *
@@ -80,8 +80,8 @@ export function encodeControl(payload: ControlPayload): Uint8Array {
 
 /**
  * Reads the payload of a control message. Never throws. Returns `operation-unknown` for a request that
- * can't be carried out here because its operation or one of its fields is unknown or damaged: the asker
- * is waiting for an answer, so the server can answer with this code. Returns `envelope-damaged` for
+ * can't be carried out here because its operation or one of its fields is unknown or damaged: the asking
+ * server waits for an answer, and this server can answer with this code. Returns `envelope-damaged` for
  * bytes that are neither a request nor an answer. Bytes in the value are views of the given bytes, not
  * copies.
  */

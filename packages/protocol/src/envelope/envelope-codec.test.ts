@@ -39,7 +39,7 @@ const PLAIN: Message = {
 
 const headerBytesOf = (bytes: Uint8Array) => ((bytes[4] ?? 0) << 8) | (bytes[5] ?? 0);
 
-/** Computes the check of a header independently, so that tests can forge headers with a valid check. */
+/** Writes a valid check into a header, so that tests can forge headers. Computes it independently of the codec. */
 function sign(bytes: Uint8Array): Uint8Array {
   let check = 0xffff;
   const header = bytes.subarray(0, headerBytesOf(bytes));
@@ -140,7 +140,7 @@ describe("bus messages", () => {
     expect(decodeEnvelope(bytes)).toEqual({ ok: true, value: { version: ENVELOPE_VERSION, ...stamped } });
     const plain = encodeEnvelope(PLAIN);
     expect(plain[3]).toBe(0);
-    // Apart from the flag and the check, the message is one that any reader of version 1 accepts.
+    // Without the flag and with the check for that, the bytes are those of a message that is not stamped.
     bytes[3] = 0;
     expect(sign(bytes)).toEqual(plain);
   });
@@ -164,7 +164,7 @@ describe("bus messages", () => {
         error: { code: "envelope-damaged" },
       });
     }
-    // The transport is responsible for the length of the payload.
+    // A payload that is cut off is not detected: the header does not contain the length of the payload.
     expect(decodeEnvelope(bytes.subarray(0, headerBytesOf(bytes)))).toMatchObject({ ok: true });
   });
 });

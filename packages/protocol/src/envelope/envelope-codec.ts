@@ -20,7 +20,8 @@ import {
  *   4  u16  length of the header, which is the offset of the payload. A later version may
  *           add fields at the header's end; this reader skips them
  *   6  u16  check: CRC-16/CCITT-FALSE over the header without this field, with epoch and
- *           sequence last; detects every single flipped bit
+ *           sequence last; detects every single flipped bit, except that a flipped bit in
+ *           the length of the header goes undetected once in 2^16 cases
  *   8  u32  epoch
  *  12  u48  sequence
  *  18  u8   length of origin, in bytes

@@ -29,7 +29,8 @@ export function envelopeFromJson(json: string): Result<CrossServerMessage> {
     return { ok: false, error: new CmError("envelope-damaged", "This is not JSON.", { cause }) };
   }
   if (typeof value !== "object" || value === null) return damaged();
-  // A field of the wrong type is detected by the binary codec below, which checks every field.
+  // The binary codec below detects fields of the wrong type. Only `isStamped` is not checked: any truthy value
+  // counts as `true`.
   const fields = value as Record<string, unknown>;
   if (!isStringArray(fields.except)) return damaged();
   if (fields.version !== ENVELOPE_VERSION) {

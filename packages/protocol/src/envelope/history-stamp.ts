@@ -23,7 +23,7 @@ export function takesHistoryStamp(frame: Uint8Array): boolean {
 
 /**
  * Reads the position that a frame is stamped with; `undefined` if the frame has no stamp. Messages have
- * offsets from 1; an offset of 0 is the notice that another history begins.
+ * offsets from 1; a frame with the offset 0 is the notice that another history begins.
  */
 export function readHistoryStamp(frame: Uint8Array): HistoryPosition | undefined {
   const epochEnd = endOfNumber(frame, EPOCH, 0);

@@ -3,13 +3,13 @@ import { readUint, writeUint } from "./big-endian-integers.js";
 import type { EnvelopePosition } from "./envelope-codec.js";
 
 /**
- * The latest position in a server's numbering of one channel. A sequence of 0 means that the server has
- * no numbering for the channel: it never published there, or has dropped the numbering.
+ * The latest position of a server's sequencer for one channel. A sequence of 0 means that the server has no
+ * sequencer for the channel: it never published there, or has dropped the sequencer.
  */
 export interface SequencerPosition extends EnvelopePosition {
   /**
-   * Time since the numbering began, in milliseconds by the clock of the server that reports the position; at
-   * most 2^32 - 1.
+   * Time since the sequencer was created, in milliseconds by the clock of the server that reports the position;
+   * at most 2^32 - 1.
    */
   readonly ageMs: number;
 }

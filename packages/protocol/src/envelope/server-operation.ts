@@ -9,8 +9,8 @@ import type { EnvelopePosition } from "./envelope-codec.js";
  * - `disconnect`, `join`, `leave`: for a connection that the asked server holds
  * - `drain`, `ping`: for the asked server itself
  * - `question`: for the application on the asked server
- * - `positions`: requests the latest positions in the asked server's numberings of these rooms and of the
- *   asking server's channel; see `encodePositions`
+ * - `positions`: requests the latest position of the asked server's sequencer for the asking server's channel,
+ *   then for each of `rooms`; see `encodePositions`
  */
 export type ServerOperation =
   | { readonly type: "deliver-connection"; readonly connectionId: string; readonly frame: Uint8Array }
@@ -53,7 +53,7 @@ export type ControlPayload =
     };
 
 /**
- * The maximum size of a question and of an answer, in bytes. The answers of all servers are held in
- * memory at once.
+ * The maximum size of a question, of an answer and of a list of rooms, in bytes. It is small, because the
+ * answers of all servers are held in memory at once.
  */
 export const QUESTION_MAX_BYTES = 65_536;

@@ -34,8 +34,9 @@ const confirm = optional(
 );
 
 /**
- * Every request of version 1, in the order of the documents. To add a request, describe it here: `npm
- * run codegen` writes it into the documents, and the gateway does not compile without a handler for it.
+ * Every request of version 1, in the order of the protocol page and the AsyncAPI document. To add a request,
+ * describe it here: both documents are generated from this list, and the gateway does not compile without a
+ * handler for each request.
  */
 export const CLIENT_FRAMES = [
   clientFrame(

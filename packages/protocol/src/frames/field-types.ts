@@ -56,7 +56,7 @@ export interface Field<K extends Kind<unknown>, P extends Presence> {
   readonly fallback: unknown;
 }
 
-/** The fields of a frame or an object, by name, in the order of the documents. */
+/** The fields of a frame or an object, by name, in the order of the protocol page and the AsyncAPI document. */
 export type Fields<K extends Kind<unknown> = Kind<unknown>> = Readonly<Record<string, Field<K, Presence>>>;
 
 /** The type of a field's values. */

@@ -28,7 +28,7 @@ interface ClientFrameText {
   readonly answerNote?: string;
   /**
    * The error codes that are specific to this request. Codes that any invalid or rejected frame can get
-   * are not repeated.
+   * are not listed.
    */
   readonly errors: readonly ClientErrorCode[];
 }
@@ -52,7 +52,7 @@ export interface ServerFrameDescription<Type extends string = string, F extends 
   readonly type: Type;
   /** The frame's fields besides `type`. */
   readonly fields: F;
-  /** Absent if the frame is only sent as the answer to a request. */
+  /** The text about the frame's operation. Absent if the frame is only sent as the answer to a request. */
   readonly operation?: OperationText;
 }
 

@@ -59,7 +59,7 @@ const limitFields = {
     integer(0),
     "Maximum number of a recoverable room's messages that follow the answer to a join with `since`; if more are missing, none follows",
   ),
-  /** The maximum total size of these messages, in bytes, as frames. */
+  /** The maximum total size of the messages that follow the answer to a join with `since`, in bytes of frames. */
   maxRecoveredBytes: required(integer(0), "Maximum total size of these messages as frames, in bytes"),
 };
 
@@ -72,7 +72,7 @@ export interface Sender extends ObjectOf<typeof senderFields> {}
  */
 export interface MemberEntry extends ObjectOf<typeof memberFields> {}
 
-/** The limits of a connection, sent in `welcome`. `limitFields` documents each number. */
+/** The limits of a connection, sent in `welcome`. */
 export interface ConnectionLimits extends ObjectOf<typeof limitFields> {}
 
 /**
@@ -119,7 +119,7 @@ const errorCode: Kind<ClientErrorCode> = {
   },
 };
 
-/** Every frame that a server of version 1 sends, in the order of the documents. */
+/** Every frame that a server of version 1 sends, in the order of the protocol page and the AsyncAPI document. */
 export const SERVER_FRAMES = [
   serverFrame("welcome", {
     version: required(constant(CLIENT_PROTOCOL_VERSION), `\`${CLIENT_PROTOCOL_VERSION}\``),

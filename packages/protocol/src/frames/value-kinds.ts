@@ -77,7 +77,7 @@ export const TOKEN_MAX_LENGTH = 65_536;
 /** The maximum length of a conflation key, in UTF-16 code units. */
 export const KEY_MAX_LENGTH = 64;
 
-/** The subject of a message, such as the object whose position the message reports. */
+/** The conflation key of a message: its subject, such as the id of the object whose position it reports. */
 export const key: ReadableKind<string> = {
   label: "key",
   schemaName: "Key",
@@ -141,7 +141,7 @@ export const number: ReadableKind<number> = {
   hasOwnCodes: false,
 };
 
-/** Exactly one number. */
+/** The number `value`, and no other number. */
 export function constant(value: number): Kind<number> {
   return { label: "number", schema: { const: value } };
 }
@@ -221,7 +221,7 @@ export function readableObject<F extends Fields<ReadableKind<unknown>>>(
   };
 }
 
-/** At most `maxItems` values of one kind. */
+/** An array of at most `maxItems` values of one kind. */
 export function arrayOf<T>(items: Kind<T>, maxItems: number): Kind<readonly T[]> {
   return { label: "array", schema: { type: "array", maxItems }, items };
 }

@@ -28,14 +28,17 @@ const ALSO_KNOWN: readonly (readonly [written: readonly string[], names: readonl
   [["timeout"], ["timeoutMs", "confirmMs"]],
 ];
 
-/** Returns the known name that was probably meant: one from {@link ALSO_KNOWN}, otherwise the {@link nearestName}. */
+/** Returns the known name that was probably meant: one from {@link ALSO_KNOWN}, or else the {@link nearestName}. */
 export function meantName(written: string, known: readonly string[]): string | undefined {
   const spelt = written.toLowerCase().replace(/[^a-z]/g, "");
   const [, names = []] = ALSO_KNOWN.find(([each]) => each.includes(spelt)) ?? [];
   return names.find((name) => known.includes(name)) ?? nearestName(written, known);
 }
 
-/** Returns the known name with the fewest edits, at most `editsMax`. Default: a third of the length of `written`. */
+/**
+ * Returns the known name that `written` becomes with the fewest edits, regardless of upper and lower case;
+ * `undefined` if more than `editsMax` are needed, by default a third of the length of `written`.
+ */
 export function nearestName(
   written: string,
   known: readonly string[],

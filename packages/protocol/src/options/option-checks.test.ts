@@ -10,7 +10,7 @@ import {
   requireWholeNumber,
 } from "./index.js";
 
-/** A value as an untyped program may pass it. */
+/** Lets a value of any type be passed, as a program without type checks may do. */
 const wild = (value: unknown) => value as never;
 
 const KNOWN = { releaseDelayMs: true, maxPending: true } as const;

@@ -72,7 +72,7 @@ export function requireFields<T extends object>(
   return value;
 }
 
-/** Checks a page request and returns it. The list itself checks the cursor. Throws `options-invalid`. */
+/** Checks a page request, except for its cursor, which the store checks, and returns it. Throws `options-invalid`. */
 export function requirePage(page: PageRequest): PageRequest {
   const { limit } = requireFields("page", page, { limit: true, cursor: true }, "{ limit: 100 }");
   requireWholeNumber("limit", limit, { min: 1, max: PAGE_MAX });
@@ -96,8 +96,8 @@ export function notStarted(call: string): CmError {
 }
 
 /**
- * Checks that a value is an integer within a range, and returns it. `unit` is a plural noun for the
- * error message, such as `bytes`.
+ * Returns a value that is an integer within a range; throws `options-invalid` for any other value. `unit` is a
+ * plural noun for the error message, such as `bytes`.
  */
 export function requireWholeNumber(field: string, value: number, { min, max }: NumberRange, unit?: string): number {
   if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
@@ -107,15 +107,15 @@ export function requireWholeNumber(field: string, value: number, { min, max }: N
 }
 
 /**
- * Checks that a value is an integer number of milliseconds within a range, by default of at most one
- * day, and returns it.
+ * Returns a value that is an integer number of milliseconds within a range, by default of at most one day;
+ * throws `options-invalid` for any other value.
  */
 export function requireDurationMs(field: string, value: number, min: number, max = LONGEST_DURATION_MS): number {
   return requireWholeNumber(field, value, { min, max }, "milliseconds");
 }
 
 /**
- * Checks that a value is a function, and returns it.
+ * Returns a value that is a function; throws `options-invalid` for any other value.
  *
  * @typeParam T - The function's type, which is returned unchanged.
  */
@@ -125,8 +125,8 @@ export function requireFunction<T extends (...args: never) => unknown>(field: st
 }
 
 /**
- * Checks that a value is an object in which each of the named members is a function or an object, and
- * returns it.
+ * Returns a value that is an object in which each of the named members is a function or an object; throws
+ * `options-invalid` for any other value.
  */
 export function requireMembers<T extends object>(field: string, value: T, members: readonly (keyof T & string)[]): T {
   const names = members.join(", ");
@@ -139,7 +139,10 @@ export function requireMembers<T extends object>(field: string, value: T, member
   return value;
 }
 
-/** Checks the prefix of keys and channels, and returns it: 1 to 64 characters of `A-Z a-z 0-9 : _ -`. */
+/**
+ * Returns a valid prefix of keys and channels: 1 to 64 characters of `A-Z a-z 0-9 : _ -`. Throws
+ * `options-invalid` for any other value.
+ */
 export function requirePrefix(field: string, value: string): string {
   if (typeof value === "string" && PREFIX.test(value)) return value;
   throw optionInvalid(field, "1 to 64 of A-Z a-z 0-9 : _ -");
@@ -150,7 +153,7 @@ export function notBytes(field: string): CmError {
   return optionInvalid(field, "a Uint8Array (encode text first)");
 }
 
-/** Checks that a value is a non-empty string, and returns it. */
+/** Returns a value that is a non-empty string; throws `options-invalid` for any other value. */
 export function requireText(field: string, value: string): string {
   if (typeof value === "string" && value.length > 0) return value;
   throw optionInvalid(field, "a non-empty string");

@@ -4,5 +4,5 @@
 -- Returns: {{field, value, ...}, {room entry, ...}}
 -- Cost:    O(records, about 64, and the rooms of their connections)
 -- Cluster: all keys carry the tag of the owning server
--- Read in a script, so that the reply has the same shape whatever the client's options are.
+-- A script reads both keys, so that the reply has the same shape whatever the options of the client are.
 return { redis.call('HGETALL', KEYS[1]), redis.call('ZRANGE', KEYS[2], 0, -1) }

@@ -1,6 +1,6 @@
 -- Purpose: Writes connection records, and the rooms of these connections, to their owner's record partitions.
 -- KEYS:    for each record partition that is written to: its records, its rooms
--- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live of a record partition in ms; 3 1 to keep the
+-- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live of a record partition in ms; 3 '1' to keep the
 --          rooms that are already stored; then for each record: number of its record partition in KEYS, from 1,
 --          field, value, number of rooms, the rooms
 -- Returns: 1, or -1 if the fence has passed
@@ -27,7 +27,7 @@ while i <= #ARGV do
   i = i + 4 + count
 end
 for partition = 1, #KEYS / 2 do
-  -- A record partition that held all records before has its time to live, which its owner renews.
+  -- A record partition that already held all of these records has a time to live, which its owner renews.
   if isNew[partition] or not keepsRooms then
     keepAtLeast(KEYS[2 * partition - 1], ttlMs)
   end

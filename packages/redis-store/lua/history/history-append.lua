@@ -1,17 +1,18 @@
 -- Purpose: Numbers a room's message, stores and publishes it, unless the history already has it.
---          Begins another history if the present one lacks messages that it had acknowledged: it
---          has then lost its latest writes. Publishes before it writes: if publishing fails,
---          nothing has been written.
+--          Begins another history if the present one lacks messages that were acknowledged,
+--          because it has then lost its latest writes. Publishes before it writes: if publishing
+--          fails, nothing has been written.
 -- KEYS:    1 the room's messages; 2 the room's position; 3 the numbers received from the sender;
 --          4 the room's channel
 -- ARGV:    1 and 2 the parts of the message before and after its stamp; 3 the sender's epoch; 4 the
 --          message's number in that epoch; 5 the epoch for a history that begins now; 6 maximum
 --          number of messages; 7 time to live of messages in ms; 8 time to live of the position in
---          ms; 9 the command to publish with; 10 1 if the message certainly was not sent before; 11
---          and 12 the epoch of the history and the highest number of the sender that the history
---          acknowledged lately, or 0 and 0
+--          ms; 9 the command to publish with; 10 '1' if the message certainly was not stored before;
+--          11 and 12 the epoch of the history that acknowledged the sender's latest message, and the
+--          number of that message; 0 and 0 if they are not known
 -- Returns: {epoch, offset}
--- Cost:    O(size of the message), and the removal of at most two expired messages
+-- Cost:    O(size of the message), and the removal of at most two expired messages and of those beyond the
+--          maximum number
 -- Cluster: all keys and the channel carry the tag of the room's partition
 -- Flags:   none
 -- Uses:    clock, acl-check, history-position
@@ -21,16 +22,16 @@ local newEpoch, maxMessages, ttlMs, placeTtlMs, publishCommand, isNew =
   ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9], ARGV[10] == '1'
 local knownEpoch, knownSequence = ARGV[11], tonumber(ARGV[12])
 
--- Maximum number of skipped numbers kept per sender: the link may resend out of order, so they may still
--- arrive.
+-- Maximum number of missing numbers kept per sender. Messages with these numbers may still arrive, because the
+-- link may resend out of order.
 local MISSING_MAX = 64
 
 local function whole(number)
   return string.format('%.0f', number)
 end
 
--- The former offset of a history that replaces a lost one. It is greater than any offset, so that no reader
--- counts as having reached the end of the lost history.
+-- The former offset of a history that replaces one with lost writes. It is greater than any offset, so that no
+-- reader counts as having reached the end of the replaced history.
 local FURTHEST = '9007199254740991'
 
 -- The sender's record holds its epoch, the highest number received, and the lower numbers not received yet.
@@ -111,7 +112,7 @@ end
 redis.call('SET', senderKey, record, 'PX', ttlMs)
 redis.call('HSET', placeKey, 'offset', whole(offset))
 redis.call('PEXPIRE', placeKey, placeTtlMs)
--- Each message is stored after its time: 13 digits, in milliseconds.
+-- Each entry is the time in milliseconds, as 13 digits, followed by the message.
 local length = redis.call('RPUSH', historyKey, string.format('%013.0f', nowMs) .. message)
 if length > maxMessages then
   redis.call('LTRIM', historyKey, -maxMessages, -1)

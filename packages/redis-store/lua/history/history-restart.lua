@@ -1,13 +1,12 @@
--- Purpose: Begins another history of a room if the present one was set back behind a position that
---          had been reached, because its next offsets were already given to other messages. Also
---          begins another one if the present history replaced the one with the reached position,
---          but was announced with a lower offset of that one: the server that began the present
---          history knew no higher one. Publishes before it writes: if publishing fails, nothing has
---          been written.
+-- Purpose: Begins another history of a room in two cases. Either the present history ends before a
+--          position that it had reached: it has lost writes, and its next offsets were already given
+--          to other messages. Or the present history replaced the one with the reached position, but
+--          names a lower former offset, because the server that began it knew no higher one.
+--          Publishes before it writes: if publishing fails, nothing has been written.
 -- KEYS:    1 the room's messages; 2 the room's position; 3 the room's channel
 -- ARGV:    1 epoch and 2 offset of the position that was reached; 3 the epoch for a history that
---          begins now; 4 time to live of the position in ms; 5 and 6 the notice to publish if one
---          begins: its parts before and after its stamp; 7 the command to publish with
+--          begins now; 4 time to live of the position in ms; 5 and 6 the parts, before and after the
+--          stamp, of the notice that is published if a history begins; 7 the command to publish with
 -- Returns: {epoch, latest offset}
 -- Cost:    O(messages removed)
 -- Cluster: all keys and the channel carry the tag of the room's partition
@@ -24,8 +23,8 @@ local formerOffset
 if epoch == reachedEpoch and offset < reachedOffset then
   formerOffset = ARGV[2]
 elseif former[1] == reachedEpoch and tonumber(former[2]) < reachedOffset then
-  -- This history was announced with too low a former offset. Use its next offset as the former offset of the
-  -- new history, so that all readers of this history count as behind.
+  -- The present history was begun with too low a former offset. The new history gets the present one's next
+  -- offset as its former offset. No reader has reached that offset, so all count as having missed messages.
   formerOffset = string.format('%.0f', offset + 1)
 else
   openHistory(historyKey, placeKey, newEpoch, placeTtlMs)

@@ -4,8 +4,8 @@
 --          4 maximum number of bytes, except that one message is always returned; 5 the epoch for a
 --          history that begins now; 6 time to live of the room's position in ms
 -- Returns: {epoch, latest offset, 1 if no message after the given position was dropped, offset of
---          the first message, epoch of the previous history and the offset that it is known to have
---          reached, or two empty strings, messages...}
+--          the first returned message, epoch of the previous history, the offset that the previous
+--          history is known to have reached (both '' if none is known), messages...}
 -- Cost:    O(messages returned and those before the first)
 -- Cluster: all keys carry the tag of the room's partition
 -- Uses:    history-position

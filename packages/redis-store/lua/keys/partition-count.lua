@@ -1,7 +1,7 @@
 -- Purpose: Counts online users, connections, rooms or records of partitions.
 -- KEYS:    one per partition: its number of online users, its index of rooms, or its rooms by
---          expiry of their record; for connections two per partition: its connections, its leaving
---          users
+--          expiry of their record; for connections two per partition: its connections, its users in
+--          their grace period
 -- ARGV:    1 users, connections, rooms or records
 -- Returns: the sum
 -- Cost:    O(keys * log rooms of a partition)
@@ -20,7 +20,7 @@ for i, key in ipairs(KEYS) do
   elseif i % 2 == 1 then
     sum = sum + redis.call('ZCARD', key)
   else
-    -- A leaving user has an entry without a connection.
+    -- A user in the grace period has one entry among the connections that is no connection.
     sum = sum - redis.call('ZCARD', key)
   end
 end

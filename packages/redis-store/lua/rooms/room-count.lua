@@ -9,7 +9,7 @@ local roomKey = KEYS[1]
 local count = 0
 if redis.call('EXISTS', roomKey) == 1 then
   for _, holder in ipairs(ARGV) do
-    -- Bytes from '{' on do not occur in connection ids.
+    -- Bytes from '{' on do not occur in connection ids, so this range is every entry that starts with the holder.
     count = count + redis.call('ZLEXCOUNT', roomKey, '[' .. holder, '(' .. holder .. '{')
   end
 end

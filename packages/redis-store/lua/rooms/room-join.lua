@@ -3,9 +3,9 @@
 -- KEYS:    for each room: 1 the partition's index of rooms; 2 the room's members; 3 its roster, also the
 --          channel name; 4 its record; 5 the partition's rooms by expiry of their record
 -- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live in ms; 3 PUBLISH or SPUBLISH; 4 a
---          record's time to live in ms; then for each room: its name; 1 to announce nothing; 1 if it is
---          to have a record; the record's initial value; number of members; and for each member: entry,
---          metadata or ''
+--          record's time to live in ms; then for each room: its name; '1' to announce nothing; '1' if it
+--          is to have a record; the record's initial value; number of members; and for each member:
+--          entry, metadata or ''
 -- Returns: for each room, 1, or the error that kept it from being written. -1 instead of all if the
 --          fence has passed
 -- Cost:    O(members given * log members of a room)

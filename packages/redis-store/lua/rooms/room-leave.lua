@@ -1,5 +1,6 @@
--- Purpose: Removes members from a room, and announces it if the room's roster is watched. When the
---          last member leaves, removes the room from the index and deletes its record.
+-- Purpose: Removes members from a room, and announces their departure if the room's roster is
+--          watched. When the last member leaves, removes the room from the index and deletes its
+--          record.
 -- KEYS:    1 the partition's index of rooms; 2 the room's members; 3 its roster, also the channel
 --          name; 4 its record; 5 the partition's rooms by expiry of their record
 -- ARGV:    1 the fence, in ms of Redis's clock; 2 the room; 3 PUBLISH or SPUBLISH;

@@ -5,15 +5,15 @@
 --          then for each room: its members, its record
 -- ARGV:    1 the holder, as `<server id>.<incarnation>`, after which to continue in the first room,
 --          or ''; 2 maximum number of look-ups; then the rooms, in the order of KEYS
--- Returns: {number of finished rooms, the holder after which to continue in the next room, or '',
---          number of corrected values, holder, ...}
+-- Returns: {number of finished rooms, the holder after which to continue in the first unfinished
+--          room, or '', number of rooms with a correction, holder, ...}
 -- Cost:    O(rooms + look-ups * log members of a room)
 -- Cluster: all keys carry the tag of the rooms' partition
 -- Uses:    clock, key-lifetimes, room-record-entries
 local indexKey, recordsKey = KEYS[1], KEYS[2]
 local after, left = ARGV[1], tonumber(ARGV[2])
 
--- Returns whether something was corrected.
+-- Corrects the two indexes for one room. Returns whether something was wrong.
 local function auditRoom(room, roomKey, recordKey)
   local isListed = redis.call('ZSCORE', recordsKey, room)
   if redis.call('EXISTS', roomKey) == 0 then
@@ -50,7 +50,8 @@ for i = 3, #ARGV do
     local entry = redis.call('ZRANGEBYLEX', roomKey, from, '+', 'LIMIT', 0, 1)[1]
     local dot = entry and string.find(entry, '.', 1, true)
     local holder = dot and string.sub(entry, 1, dot + 4)
-    -- An entry that no store wrote may contain no holder, or lead to the same one forever.
+    -- An entry that no store wrote may contain no holder, or the holder of the previous look-up. Stop there,
+    -- because each further look-up would find the same entry.
     if not holder or holder == after then
       break
     end

@@ -1,9 +1,9 @@
 -- Purpose: Acquires the lease of a server id, unless another incarnation holds it.
 -- KEYS:    1 leases (holder, as `<server id>.<incarnation>`, by expiry); 2 the server's record;
 --          3 reaped holders, by time; 4 orphans that are being removed, by expiry of the claim;
---          5 departures, by time
+--          5 recently gone holders, by time
 -- ARGV:    1 server id; 2 incarnation; 3 host; 4 port; 5 partition bits; 6 ttl in ms; 7 time to live of
---          the record in ms; 8 1 if this process has held this lease before
+--          the record in ms; 8 '1' if this process has held this lease before
 -- Returns: {1, token, expiry in ms, 1 if others have begun to clean up after this holder, 1 if key
 --          3 holds another type}, or {0, 1 if the present holder is dead but not cleaned up, expiry
 --          of its lease in ms}
@@ -28,8 +28,8 @@ if held[1] then
   end
 end
 
--- The holder was unknown for long enough that another server removes it as an orphan: wait until that claim
--- expires. If the key holds another type, leases work without it.
+-- Another server may be removing this holder's entries, because the holder was unknown for long and counts as an
+-- orphan: refuse the lease until that server's claim expires. If key 4 holds another type, skip this check.
 local remainsMs = redis.pcall('ZSCORE', remainsKey, holder)
 remainsMs = type(remainsMs) == 'string' and tonumber(remainsMs)
 if remainsMs and remainsMs > nowMs then
@@ -39,22 +39,23 @@ if remainsMs then
   redis.call('ZREM', remainsKey, holder)
 end
 
--- Derived from the clock, so that the token also grows if the record was lost.
+-- The token is derived from the clock, so that it also grows if the record was lost.
 local token = math.max(nowMicros, (tonumber(held[2]) or 0) + 1)
 local expiresAtMs = nowMs + ttlMs
 local isFirst = redis.call('EXISTS', leasesKey) == 0
 redis.call('ZADD', leasesKey, expiresAtMs, holder)
 redis.call('HDEL', serverKey, 'claimant', 'claimExpiresAt')
--- Remove the holder from the reaped ones, so that the clean-up is reported only once: it does not affect what
--- this lease writes from now on.
+-- Remove the holder from the reaped ones, so that the clean-up is reported only once: the clean-up does not
+-- affect what is written under this lease from now on.
 local isReadable = holdsSortedSet(reapedKey)
 local buried = isReadable and redis.call('ZREM', reapedKey, holder) == 1
 if holdsSortedSet(departuresKey) then
   redis.call('ZREM', departuresKey, holder)
   local knownFromMs = tonumber(redis.call('ZSCORE', departuresKey, '') or nil)
   if isReturning and not held[1] then
-    -- The record expired while the server was away, or Redis has lost its data. Departures of servers that
-    -- have not acquired their lease again yet may then be missing from the list.
+    -- Another server has reaped this holder, the record has expired, or Redis has lost its data. In the last two
+    -- cases, other servers may be gone without being listed, and others have not acquired their lease again yet,
+    -- so the list counts as complete only from the end of this lease on.
     redis.call('ZADD', departuresKey, math.max(knownFromMs or 0, buried and nowMs or expiresAtMs), '')
   elseif not knownFromMs then
     -- No server existed before the first one, so the list is complete.

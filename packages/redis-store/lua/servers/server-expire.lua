@@ -1,7 +1,8 @@
--- Purpose: Ends the lease of a server that has given no sign of life for a while.
+-- Purpose: Ends the lease of a server whose last sign of life has at least a given age.
 -- KEYS:    1 leases; 2 the server's record; 3 holders by their last sign of life
 -- ARGV:    1 holder; 2 incarnation; 3 minimum age of the last sign of life in ms
--- Returns: 'expired', 'recent', or 'alive' if no sign of life is known
+-- Returns: 'expired' if the lease is ended, by this call or before; 'recent' if the last sign of
+--          life is younger; 'alive' if no sign of life is known
 -- Cost:    O(log servers)
 -- Cluster: all keys carry the tag {servers}
 -- Flags:   allow-oom

@@ -1,7 +1,7 @@
 -- Purpose: Renews a lease, stores the server's counters, and lists dead servers.
 -- KEYS:    1 leases; 2 the server's record; 3 reaped holders, by time
 -- ARGV:    1 holder; 2 token; 3 ttl in ms; 4 connections; 5 rooms; 6 time to live of the record in
---          ms; 7 maximum number of dead servers to list
+--          ms; 7 maximum number of dead holders to list, and of reaped ones
 -- Returns: {expiry in ms, 1 if key 3 holds another type, number of dead holders, holder, ...} with
 --          the dead holders first, then those reaped since the last heartbeat; or {} if the lease
 --          is lost

@@ -1,5 +1,5 @@
--- Purpose: Stores a sign of life of a server, and lists the servers that have given none for a
---          while.
+-- Purpose: Stores a sign of life of a server, and lists the servers whose last sign of life has at
+--          least a given age.
 -- KEYS:    1 leases; 2 the server's record; 3 holders by their last sign of life
 -- ARGV:    1 holder; 2 token; 3 age in ms of the last sign of life from which a server counts as
 --          silent; 4 maximum number of servers to list; 5 time to live of key 3 in ms
@@ -30,7 +30,7 @@ for _, silent in ipairs(old) do
   if tonumber(redis.call('ZSCORE', leasesKey, silent) or 0) > nowMs then
     reply[#reply + 1] = silent
   else
-    -- The lease has already ended in another way.
+    -- The holder has no valid lease any more, so its sign of life is of no use.
     redis.call('ZREM', signsKey, silent)
   end
 end

@@ -1,10 +1,10 @@
 -- Purpose: Lists the servers that may exist, and those that have gone recently.
--- KEYS:    1 leases; 2 departures
+-- KEYS:    1 leases; 2 recently gone holders, by time
 -- ARGV:    none
--- Returns: {period that the departures are complete for, in ms, 1 if key 2 holds another type,
---          number of holders, how many of them have an expired lease, holder (expired ones first),
---          ..., departed holder, ms ago, ...}
--- Cost:    O(servers + departures), of which there are at most 1,000
+-- Returns: {ms since the time from which key 2 is complete (negative if that time is yet to come),
+--          1 if key 2 holds another type, number of holders with a lease, number of expired leases
+--          among these, holder (those with expired leases first), ..., gone holder, ms ago, ...}
+-- Cost:    O(servers + recently gone holders, at most 1,000)
 -- Cluster: all keys carry the tag {servers}
 -- Uses:    clock, key-types
 local leasesKey, departuresKey = KEYS[1], KEYS[2]

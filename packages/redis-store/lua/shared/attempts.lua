@@ -1,5 +1,5 @@
--- Returns the result of the step, or the error that it failed with: a key of another type in one part must not
--- keep the script from the others.
+-- Runs one step of a script. Returns its result, or the error with which it failed: if a key of one step holds
+-- another type, the script must still run the other steps.
 local function attempt(step, ...)
   local done, outcome = pcall(step, ...)
   if not done and type(outcome) ~= 'table' then

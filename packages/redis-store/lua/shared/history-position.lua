@@ -32,7 +32,7 @@ local function restartHistory(historyKey, placeKey, newEpoch, ttlMs, formerEpoch
   redis.call('PEXPIRE', placeKey, ttlMs)
 end
 
--- The commands that a script runs to write or begin a history.
+-- The commands that beginHistory, openHistory and restartHistory run, to be checked by missingPermission.
 local function historyCommands(historyKey, placeKey)
   return { { 'DEL', historyKey }, { 'HSET', placeKey, 'epoch', '' }, { 'PEXPIRE', placeKey, '1' } }
 end

@@ -1,5 +1,5 @@
--- Ensures that a key lives for `ms` from now, or up to a second less, so that not every write has to renew it.
--- Returns whether it had to.
+-- Ensures that a key lives for `ms` from now, or up to a second less, so that not every write has to renew its
+-- time to live. Returns whether it was renewed.
 local function keepAtLeast(key, ms)
   if redis.call('PTTL', key) < ms - math.min(1000, ms / 64) then
     redis.call('PEXPIRE', key, ms)

@@ -1,5 +1,5 @@
--- Returns whether the key can be used as a sorted set. A value of another type is left as it is: leases do
--- not depend on the key.
+-- Returns whether the key is a sorted set or does not exist. If it holds another type, the script continues
+-- without it, because leases must not depend on this key.
 local function holdsSortedSet(key)
   local kind = redis.call('TYPE', key).ok
   return kind == 'zset' or kind == 'none'

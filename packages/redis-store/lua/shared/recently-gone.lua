@@ -1,8 +1,8 @@
--- How long departures are kept, and the maximum number of them.
+-- How long a holder is listed as gone, and the maximum number of listed holders.
 local DEPARTED_KEEP_MS, DEPARTED_MAX = 600000, 1000
 
--- Stores that a holder is gone. The member with an empty name gives the time from which the list is complete.
--- It is set when a lease is acquired, and is missing if Redis has lost it.
+-- Stores that a holder is gone. The score of the member with an empty name is the time from which the list is
+-- complete. Acquiring a lease sets this member, so it is missing only if Redis has lost it.
 local function depart(departuresKey, holder, nowMs)
   if not holdsSortedSet(departuresKey) then
     return
@@ -17,7 +17,7 @@ local function depart(departuresKey, holder, nowMs)
   redis.call('ZADD', departuresKey, fromMs, '')
 end
 
--- If no lease is left, no server needs the departures.
+-- Deletes the list if there is no lease, because then no server needs it.
 local function dropDepartures(leasesKey, departuresKey)
   if redis.call('EXISTS', leasesKey) == 0 and holdsSortedSet(departuresKey) then
     redis.call('DEL', departuresKey)

@@ -1,4 +1,4 @@
--- Returns the feed of a room's roster, or nil if the room currently announces nothing.
+-- Returns the feed of a room's roster, or false if the room currently announces nothing.
 local function openRoster(rosterKey, publishCommand, nowMicros)
   local mark = redis.call('GET', rosterKey)
   return mark and openFeed(mark, rosterKey, publishCommand, nowMicros)

@@ -1,6 +1,6 @@
 -- A user's entries in the partition's sorted set begin with the user's head: the length of the name as two
 -- hexadecimal digits, and the name. The entry of a connection continues with the connection's id, which
--- contains no byte from '{' on. A head alone means that the user is leaving.
+-- contains no byte from '{' on. An entry that is only the head means that the user is in the grace period.
 local function headOf(user)
   return string.format('%02x', #user) .. user
 end
@@ -26,7 +26,7 @@ local function setMetadata(metadataKey, connection, metadata)
   end
 end
 
--- Counts these users as offline and stores when they were last online. One command each serves all users.
+-- Counts these users as offline and stores when they were last online.
 local function takeOffline(onlineKey, seenKey, users, nowMs, seenTtlMs)
   if #users == 0 then
     return

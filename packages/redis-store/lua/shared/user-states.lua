@@ -1,4 +1,4 @@
--- Returns a user's state: {head, 1 if leaving, connection id, metadata or '', ...}.
+-- Returns a user's state: {head, 1 if in the grace period, connection id, metadata or '', ...}.
 local function stateOf(connectionsKey, metadataKey, head)
   local entries = redis.call('ZRANGEBYLEX', connectionsKey, '[' .. head, '(' .. head .. '{')
   local state = { head, 0 }

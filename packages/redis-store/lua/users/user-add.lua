@@ -1,8 +1,9 @@
 -- Purpose: Adds connections of users of some partitions, and announces them.
 -- KEYS:    for each partition: 1 its connections, by user; 2 its number of online users; 3 metadata
---          by connection; 4 leaving users; 5 when users were last online; 6 version of its feed
+--          by connection; 4 users in their grace period, by its end; 5 when users were last online;
+--          6 version of its feed
 -- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live in ms; 3 PUBLISH or SPUBLISH; 4 time to
---          live of the version in ms; 5 1 to announce nothing; 6 maximum number of connections per
+--          live of the version in ms; 5 '1' to announce nothing; 6 maximum number of connections per
 --          user, 0 for no limit; then for each partition: its feed's channel, number of users, and for
 --          each user, given once: the user's head, number of connections, and for each connection: its
 --          id, its metadata or ''
@@ -30,7 +31,8 @@ local function readUsers(at)
   return users, at
 end
 
--- One command each writes all connections, because a command costs more than its work for one of them.
+-- Collects the changes of all connections first, so that one command of each kind writes them: a command costs
+-- more than its work for one connection.
 local function add(channel, users, connectionsKey, onlineKey, metadataKey, leavingKey, seenKey, versionKey)
   local feed = openFeed(redis.call('GET', versionKey), channel, publishCommand, nowMicros)
   local entries, online, returned, heads = {}, {}, {}, {}
@@ -54,7 +56,7 @@ local function add(channel, users, connectionsKey, onlineKey, metadataKey, leavi
         if not isOnline then
           isOnline = true
           if isLeaving then
-            -- The user was leaving, so it was not announced as offline and is not announced as online again.
+            -- The user is in the grace period: it was not announced as offline, and is not announced as online.
             returned[#returned + 1], heads[#heads + 1] = user, head
           else
             kind = 'online'
@@ -112,7 +114,8 @@ local function add(channel, users, connectionsKey, onlineKey, metadataKey, leavi
     end
   end
   keepMark(versionKey, feed, versionTtlMs)
-  -- The number of online users gets its time to live with the connections, or when it begins.
+  -- Renew the time to live of the number of online users together with that of the connections, and set it if
+  -- the number is new.
   if keepAtLeast(connectionsKey, ttlMs) or isFirst then
     keepAtLeast(onlineKey, ttlMs)
   end

@@ -1,8 +1,8 @@
 -- Purpose: Goes through a part of one partition's connections: lists their holders, counts their
---          users, and adds leaving users to the leaving set if they are missing from it. At the
+--          users, and adds users in their grace period to key 4 if they are missing from it. At the
 --          end, corrects the number of online users if nothing has changed since the beginning.
 -- KEYS:    1 the partition's connections, by user; 2 its number of online users;
---          3 metadata by connection; 4 leaving users; 5 version of its feed
+--          3 metadata by connection; 4 users in their grace period, by its end; 5 version of its feed
 -- ARGV:    1 the entry after which to continue, or ''; 2 number of users counted in the earlier
 --          parts; 3 the mark that the first part returned, or ''; 4 maximum number of entries to go
 --          through; 5 time to live in ms

@@ -1,7 +1,8 @@
--- Purpose: Removes connections of users of some partitions, and announces it. A user without
---          connections is then offline, or leaving if there is a grace period.
+-- Purpose: Removes connections of users of some partitions, and announces this. A user without
+--          connections is then offline, or in the grace period if there is one.
 -- KEYS:    for each partition: 1 its connections, by user; 2 its number of online users; 3 metadata
---          by connection; 4 leaving users; 5 when users were last online; 6 version of its feed
+--          by connection; 4 users in their grace period, by its end; 5 when users were last online;
+--          6 version of its feed
 -- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live in ms; 3 PUBLISH or SPUBLISH; 4 time to
 --          live of the version in ms; 5 grace period in ms; 6 how long to remember when users were last
 --          online, in ms; then for each partition: its feed's channel, number of users, and for each
@@ -35,7 +36,7 @@ local function readConnections(at)
   return heads, ids, entries, at
 end
 
--- One command each reads and removes all connections, because a command costs more than its work for one of them.
+-- One command of each kind reads or removes all connections, because a command costs more than its work for one.
 local function remove(channel, given, connectionsKey, onlineKey, metadataKey, leavingKey, seenKey, versionKey)
   local feed = openFeed(redis.call('GET', versionKey), channel, publishCommand, nowMicros)
   local scores = redis.call('ZMSCORE', connectionsKey, unpack(given.entries))
@@ -62,7 +63,7 @@ local function remove(channel, given, connectionsKey, onlineKey, metadataKey, le
   local left, offline = {}, {}
   for i, head in ipairs(heads) do
     local kind, user = 'closed', string.sub(head, 3)
-    -- A user's connections are adjacent. The last one of them is the one after which the user may have no more.
+    -- A user's connections are adjacent here, so only after the last of them can the user have none left.
     if heads[i + 1] ~= head and countConnections(connectionsKey, head) == 0 then
       if graceMs == 0 then
         kind = 'offline'

@@ -1,10 +1,10 @@
--- Purpose: Takes users of one partition offline if their grace period has ended, and announces it.
+-- Purpose: Takes users of one partition offline if their grace period has ended, and announces this.
 -- KEYS:    1 the partition's connections, by user; 2 its number of online users;
---          3 leaving users; 4 when users were last online; 5 version of its feed
+--          3 users in their grace period, by its end; 4 when users were last online; 5 version of its feed
 -- ARGV:    1 maximum number of users to take offline; 2 the feed's channel; 3 PUBLISH or SPUBLISH;
 --          4 time to live of the version in ms; 5 how long to remember when users were last online,
 --          in ms
--- Returns: ms until the next grace period ends, 0 if more have ended, -1 if no user is leaving
+-- Returns: ms until the next grace period ends, 0 if more have ended, -1 if no user is in a grace period
 -- Cost:    O(users taken offline * log connections of the partition)
 -- Cluster: all keys and the channel carry the tag of the users' partition
 -- Flags:   allow-oom

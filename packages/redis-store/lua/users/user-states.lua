@@ -3,7 +3,7 @@
 --          3 when users were last online; 4 version of its feed
 -- ARGV:    1 how long to remember when users were last online, in ms; then the users' heads
 -- Returns: {version, state, last online or '', state, last online or '', ...}, each state {the
---          user's head, 1 if leaving, connection id, metadata or '', ...}
+--          user's head, 1 if in the grace period, connection id, metadata or '', ...}
 -- Cost:    O(users * log connections of the partition + their connections)
 -- Cluster: all keys carry the tag of the users' partition
 -- Uses:    clock, user-states

@@ -1,4 +1,4 @@
--- Purpose: Replaces the metadata of connections of one partition, and announces it.
+-- Purpose: Replaces the metadata of connections of one partition, and announces the changes.
 -- KEYS:    1 the partition's connections, by user; 2 metadata by connection; 3 version of its feed
 -- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live in ms; 3 the feed's channel;
 --          4 PUBLISH or SPUBLISH; 5 time to live of the version in ms; then for each connection:

@@ -3,7 +3,7 @@
 -- ARGV:    1 the head of the user after whom to continue, or ''; 2 maximum number of users;
 --          3 number of connections after which to stop
 -- Returns: {version, 1 if there are no more, state, ...}, each state {the user's head, 1 if
---          leaving, connection id, metadata or '', ...}
+--          in the grace period, connection id, metadata or '', ...}
 -- Cost:    O(users returned * log connections of the partition + their connections)
 -- Cluster: all keys carry the tag of the users' partition
 -- Uses:    user-states

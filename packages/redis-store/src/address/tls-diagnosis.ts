@@ -8,14 +8,14 @@ import type { Address } from "./connection-url.js";
 /** Maximum time to wait for a sign of the peer's protocol, in milliseconds. */
 const DEADLINE_MS = 1_000;
 
-/** Time to wait for an error from a Redis that rejects every client before a command is sent, in milliseconds. */
+/** Time to wait, before a command is sent, for the error of a Redis that rejects every client, in milliseconds. */
 const PATIENCE_MS = 50;
 
-/** Upper bound for the length of the line with which Redis rejects a client. */
+/** Maximum length in bytes of the line with which Redis rejects a client. */
 const ANSWER_MAX_LENGTH = 4_096;
 
 /**
- * Determines why a start failed by opening another connection. Resolves with an error if Redis rejects every
+ * Opens another connection to determine why a start failed. Resolves with an error if Redis rejects every
  * client from this host, or if only one side uses TLS; otherwise with `undefined`. The client itself cannot
  * distinguish these cases from an outage: a plain Redis does not respond to a TLS handshake, a TLS port closes the
  * connection on plain text, and a rejection is lost if the client writes while Redis closes the connection. No
@@ -41,7 +41,7 @@ export async function reasonAtAddress(connection: RedisConnection): Promise<CmEr
 
 /**
  * The address that the client contacts first, and whether it uses TLS there. For a master behind Sentinels,
- * this is a Sentinel.
+ * this is a Sentinel. `undefined` for clients of the application and for addresses without host and port.
  */
 function targetOf(connection: RedisConnection): { readonly address: Address; readonly isTls: boolean } | undefined {
   if (connection.kind === "clients") return undefined;

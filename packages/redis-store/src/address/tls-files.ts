@@ -13,7 +13,7 @@ export async function withTlsFiles(connection: RedisConnection): Promise<RedisCo
   if (connection.kind === "clients" || connection.tlsFiles === undefined) return connection;
   const { tlsFiles } = connection;
   const entries = await Promise.all(Object.entries(tlsFiles).map(([name, path]) => read(name, path)));
-  const tls = Object.fromEntries(entries) as { readonly [name in keyof TlsFiles]: Buffer }; // The same names.
+  const tls = Object.fromEntries(entries) as { readonly [name in keyof TlsFiles]: Buffer }; // Keeps the names.
   if (connection.kind === "redis") return { kind: "redis", options: withTls(connection.options, tls) };
   const options: ClusterOptions = connection.options;
   return {

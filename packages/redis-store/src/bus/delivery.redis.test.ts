@@ -177,7 +177,7 @@ it("comes back from a pause that is longer than the limits, without a storm of c
 });
 
 it("replaces nothing because this process stood still itself", async () => {
-  // Redis has replied, and the reply waits unread while this process is blocked.
+  // The probe's message waits unread while this process is blocked, as if Redis had sent it in time.
   let replaced = 0;
   let last: Buffer | undefined;
   const probe = new DeliveryProbe({

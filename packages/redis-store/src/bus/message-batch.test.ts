@@ -25,7 +25,7 @@ it("writes mark and version, then each message behind its length", () => {
 it("refuses bytes of another version, without messages, with a message that passes the end, or cut off anywhere", () => {
   const batch = encodeBatch([Buffer.from("ab"), Buffer.from("c")]);
   for (let end = 0; end < batch.length; end++) {
-    // After the first message, what is left is a batch of one.
+    // The first 8 bytes are the whole first message, and thus a valid batch of one.
     if (end !== 8) expect(decodeBatch(batch.subarray(0, end)), `${end} bytes`).toBeUndefined();
   }
   for (const bytes of ["c3010000000161", "c4020000000161", "c401", "c401ffffffff61", "c40100000000ff"]) {

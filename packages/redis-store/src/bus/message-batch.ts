@@ -10,7 +10,7 @@ const VERSION = 1;
 const HEAD_BYTES = 2;
 const LENGTH_BYTES = 4;
 
-/** Maximum number of messages in a batch. Bounds what a reader does for one message of an unknown publisher. */
+/** Maximum number of messages in a batch. Bounds the work that a message of an unknown publisher can cause. */
 export const BATCH_MESSAGES_MAX = 256;
 
 /**
@@ -19,7 +19,10 @@ export const BATCH_MESSAGES_MAX = 256;
  */
 export const BATCH_BYTES_MAX = 64 * 1024;
 
-/** Whether a message begins like a batch. Such a message is sent in a batch of one, so that it is not mistaken for one. */
+/**
+ * Whether a message begins like a batch. Such a message is sent inside a batch, so that receivers do not take the
+ * message itself for a batch.
+ */
 export function beginsLikeBatch(message: Uint8Array): boolean {
   return message[0] === MARK;
 }

@@ -30,7 +30,7 @@ export class PublishCommand extends Command {
     this.#message = message;
   }
 
-  /** Bytes of memory that the command holds until Redis has replied. */
+  /** Size in bytes of the message, which the command holds in memory until Redis has replied. */
   get bytes(): number {
     return this.#message.length;
   }

@@ -16,8 +16,8 @@ export interface Publisher {
    */
   target(channel: string): PublishTarget;
   /**
-   * Resolves with the number of receivers, including subscribers of patterns. The message carries those of `parts`
-   * callers.
+   * Resolves with the number of receivers, including subscribers of patterns. The message combines the messages of
+   * `parts` callers.
    */
   publish(target: PublishTarget, message: Buffer, parts: number): Promise<number>;
   /**
@@ -25,7 +25,7 @@ export interface Publisher {
    * if it cannot be determined.
    */
   publishCounted(target: PublishTarget, message: Buffer, parts: number): Promise<number | undefined>;
-  /** Like {@link publish}, for a probe. Also checks whether there are subscribers of patterns. */
+  /** Like {@link publish}, for a probe. Outside of a Cluster, also checks whether patterns have subscribers. */
   probe(channel: string, message: Buffer): Promise<number>;
   /**
    * Runs a script that publishes `run.bytes` bytes to the channel. `run.again` returns the input of a second
@@ -41,7 +41,7 @@ export interface ScriptRun<Input> {
   readonly bytes: number;
 }
 
-/** Publishes over one connection, which preserves the order. */
+/** Creates a publisher that uses one connection, which preserves the order. */
 export function createSinglePublisher(commands: Commands, client: Redis, gate: PendingCommands): Publisher {
   let patternsListen = false;
   const publish = (target: PublishTarget, message: Buffer, parts: number): Promise<number> =>
@@ -62,7 +62,8 @@ export function createSinglePublisher(commands: Commands, client: Redis, gate: P
     probe(channel, message) {
       const receivers = publish(publishTarget("publish", channel), message, 1);
       // This command is sent in the same write as the message, and is not awaited. Without permission for
-      // PUBSUB, a message to a server that is gone may be reported as sent.
+      // PUBSUB, subscribers of patterns count as receivers, so a message to a server that is gone may be
+      // reported as sent.
       commands.count("pubsub", ["NUMPAT"]).then(
         (patterns) => {
           patternsListen = patterns > 0;
@@ -93,9 +94,9 @@ export function createSinglePublisher(commands: Commands, client: Redis, gate: P
 }
 
 /**
- * Publishes to the master of the channel's slot, and nowhere else. The Cluster client would resend a message
- * that a node could not take at once, after a delay and behind later messages. This publisher fails with
- * `unavailable` instead, so that the order is preserved.
+ * Creates a publisher that sends each message to the master of the channel's slot only. If a node could not take
+ * a message at once, the Cluster client would resend it after a delay and behind later messages. This publisher
+ * fails with `unavailable` instead, so that the order is preserved.
  */
 export function createClusterPublisher(nodes: ClusterMasters, gate: PendingCommands): Publisher {
   const now = async (

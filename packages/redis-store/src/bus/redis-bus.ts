@@ -99,7 +99,8 @@ export class RedisBus implements Bus {
     if (this.#closed) throw storeClosed();
     const text = this.#parts.keys.channel(channel);
     const bytes = latin1(text);
-    // If both strings are equal, keep only the one decoded from bytes, which is flat.
+    // If both strings are equal, keep only the one decoded from bytes: V8 stores it in one piece, and not as a
+    // chain of concatenated parts.
     const name = text === bytes ? bytes : text;
     if (this.#entries.has(bytes)) {
       throw new CmError("options-invalid", `The ${channel.kind} channel ${channel.name} is already subscribed.`);

@@ -36,7 +36,7 @@ it("sends 20 messages of one turn to one room as one message of Redis, and a mes
   const seen = await Promise.all([store, other].map((each) => collect(each, "lobby")));
   const sent = await recordRooms(prefix);
   const outcomes = await Promise.all(texts(20).map((text) => store.bus.publish(LOBBY, Buffer.from(text))));
-  // Two stores and the recorder.
+  // The three subscribers are two stores and the recorder.
   expect(outcomes).toEqual(texts(20).map(() => ({ subscribers: 3 })));
   await store.bus.publish(LOBBY, Buffer.from("alone"));
   await eventually(() =>
@@ -77,7 +77,7 @@ it("splits what is too large for one message of Redis, and keeps the order", asy
   await Promise.all(messages.map((text) => store.bus.publish(LOBBY, Buffer.from(text))));
   await eventually(() => expect(seen).toHaveLength(300));
   expect(seen.every((text, i) => text === messages[i])).toBe(true);
-  // 65,536 bytes hold 131 messages of 500.
+  // A batch of at most 65,536 bytes holds 131 messages of 500 bytes.
   const counts = (): readonly number[] => sent.map(({ bytes }) => decodeBatch(bytes)?.length ?? 1);
   await eventually(() => expect(counts()).toEqual([131, 19, 1, 131, 18]));
   expect(Math.max(...sent.map(({ bytes }) => bytes.length))).toBe(2_000_000);

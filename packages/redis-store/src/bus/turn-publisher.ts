@@ -5,8 +5,8 @@ import type { PublishTarget } from "./publish-command.js";
 import type { Publisher } from "./publisher.js";
 
 /**
- * Maximum total size in bytes of the messages that wait for the end of the turn. Beyond it, they are sent at once,
- * so that the limits for commands that wait for a reply apply to them.
+ * Maximum total size in bytes of the messages that wait for the end of the turn. Before a message would exceed it,
+ * the waiting ones are sent, so that the limits for commands that wait for a reply apply to them.
  */
 const WAITING_BYTES_MAX = 1024 * 1024;
 

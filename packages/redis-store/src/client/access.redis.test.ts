@@ -60,7 +60,7 @@ it("names the nodes or Sentinels that it tried, and says where a Redis is no Clu
   onTestFinished(() => redis.close());
   const nodes = `127.0.0.1:${one},127.0.0.1:${two}`;
   const alone = `redis+cluster://127.0.0.1:${redis.port}`;
-  // Again where a busy machine gave no node the time to fail.
+  // Repeated, because on a busy machine the timeout may pass before any node has failed.
   await eventually(async () => {
     const refusals = [`redis+cluster://${nodes}`, `redis+sentinel://${nodes}?master=main`, alone].map(refusalOf);
     const [ofCluster, ofSentinels, ofOne] = await Promise.all(refusals);

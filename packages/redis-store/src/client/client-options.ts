@@ -5,8 +5,8 @@ const RETRY_MAX_MS = 1_000;
 const RETRY_DELAY_MS = 100;
 
 /**
- * Options of the store's own connections: the client queues nothing and sends nothing twice, and pending
- * commands fail as soon as the connection breaks, or has received nothing for too long.
+ * Returns the options of the store's own connections. With them, the client queues nothing and sends nothing
+ * twice, and pending commands fail as soon as the connection breaks or receives nothing for `commandTimeoutMs`.
  */
 export function nodeOptions(commandTimeoutMs: number, role: "commands" | "subscriber"): RedisOptions {
   return {
@@ -44,8 +44,8 @@ export function clusterOptions(given: ClusterOptions, commandTimeoutMs: number):
   return {
     slotsRefreshInterval: 5_000,
     slotsRefreshTimeout: Math.min(1_000, commandTimeoutMs),
-    // A command is retried for as long as its caller waits, ten times per second, while a master fails over.
-    // If nodes disagree about a slot, retries must not be faster than that.
+    // While a master fails over, a command is retried ten times per second, for as long as its caller waits. A
+    // retry after MOVED waits 10 ms, so that nodes that disagree about a slot do not get retries without a pause.
     maxRedirections: Math.max(16, Math.ceil(commandTimeoutMs / RETRY_DELAY_MS)),
     retryDelayOnFailover: RETRY_DELAY_MS,
     retryDelayOnClusterDown: RETRY_DELAY_MS,

@@ -16,7 +16,7 @@ export class ClusterMasters {
   #pause: NodeJS.Timeout | undefined;
   #isAskedAgain = false;
 
-  /** `onChange` is called when a connection to a master was made or lost. */
+  /** `onChange` is called when the masters or the connections to them may have changed, first by the constructor. */
   constructor(cluster: Cluster, onChange: () => void) {
     this.#cluster = cluster;
     this.#onChange = onChange;
@@ -25,7 +25,7 @@ export class ClusterMasters {
     this.#read();
   }
 
-  /** `host:port` of the master of a key's or channel's slot. */
+  /** `host:port` of the master of a key's or channel's slot; `undefined` if it is not known. */
   addressOf(key: string): string | undefined {
     return this.#cluster.slots[slotOf(key)]?.[0];
   }
@@ -35,7 +35,7 @@ export class ClusterMasters {
     return this.#masters.get(address);
   }
 
-  /** Addresses of all masters that have slots. */
+  /** Addresses (`host:port`) of all masters that have slots. */
   get addresses(): ReadonlySet<string> {
     return this.#addresses;
   }
@@ -94,8 +94,8 @@ export class ClusterMasters {
     this.#masters.clear();
     for (const redis of this.#cluster.nodes("master")) {
       this.#masters.set(`${redis.options.host}:${redis.options.port}`, redis);
-      // Nodes connect with their first command, which would then wait or be resent behind later ones. If
-      // connecting fails, the commands that need the node fail.
+      // Connect now. Otherwise, a node connects with its first command, which then waits or is resent behind
+      // later commands. If connecting fails, the commands that need the node fail.
       if (redis.status === "wait") redis.connect().then(this.#onChange, () => undefined);
     }
     const addresses = new Set<string>();

@@ -4,8 +4,8 @@ import type { Commands } from "../commands/redis-commands.js";
 /**
  * Checks whether Redis evicts keys when its memory is full. Nearly all of the store's keys have a time to
  * live, so even the policies that spare keys without one evict them: connections, rooms and leases would
- * disappear one by one, without an error. Resolves with `undefined` if keys cannot be evicted, or if this
- * user has no permission to check. For a Cluster, only one of the nodes is checked.
+ * disappear one by one, without an error. Resolves with an `eviction-possible` error if keys can be evicted;
+ * with `undefined` if they cannot, or if the check fails. For a Cluster, only one of the nodes is checked.
  */
 export async function evictionRisk(commands: Commands): Promise<CmError | undefined> {
   let info: string;

@@ -72,7 +72,7 @@ it("follows a slot that moves to another master while it is subscribed", async (
   const owner = ports[Math.floor((slot * ports.length) / 16_384)] ?? 0;
   const target = ports.find((port) => port !== owner) ?? 0;
   const targetId = String(await askRedis(target, "CLUSTER", "MYID"));
-  // The empty slot is handed over as at the end of a resharding: to the new owner first.
+  // The empty slot is handed over as at the end of a resharding: the new master learns of it first.
   for (const port of [target, ...ports]) await askRedis(port, "CLUSTER", "SETSLOT", slot, "NODE", targetId);
   await eventually(async () => {
     expect(store.link.state).toBe("in-sync");

@@ -1,8 +1,8 @@
 import { CmError } from "@cm/protocol";
 
 /**
- * Loads the part that needs ioredis, which a program that never starts a store need not install. Rejects with
- * `options-invalid` if ioredis is not installed.
+ * Loads the part that needs ioredis; programs that never start a store need not install ioredis. Rejects with
+ * `options-invalid` if it is not installed.
  */
 export async function loadClient(): Promise<typeof import("./redis-connections.js")> {
   try {
@@ -12,7 +12,7 @@ export async function loadClient(): Promise<typeof import("./redis-connections.j
   }
 }
 
-/** Node names a missing package in its message only. */
+/** Whether the error says that this package is not installed. Node names the package only in the message. */
 function isMissing(error: unknown, name: string): boolean {
   if (!(error instanceof Error) || !("code" in error)) return false;
   return error.code === "ERR_MODULE_NOT_FOUND" && error.message.includes(`package '${name}'`);

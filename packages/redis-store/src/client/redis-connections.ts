@@ -43,8 +43,8 @@ export interface RedisConnectionParts {
 }
 
 /**
- * Connects to Redis. Resolves once commands and subscriptions work. Otherwise rejects with `unavailable`,
- * with `options-invalid` if Redis lacks the database, or with `closed` if `signal` was aborted.
+ * Connects to Redis. Resolves once commands and subscriptions work. Otherwise rejects with `unavailable`, with
+ * `options-invalid` if the database, TLS or Cluster setting is wrong, or with `closed` if `signal` was aborted.
  */
 export async function connectRedis(
   options: ResolvedRedisStoreOptions,
@@ -77,7 +77,7 @@ interface SetUp {
   readonly connections: RedisConnections;
   /** All clients that must be ready. */
   readonly clients: readonly (Redis | Cluster)[];
-  /** Does the remaining work and checks once the clients are ready. */
+  /** Called once the clients are ready: connects to all masters of a Cluster, or checks that the database exists. */
   readonly warmUp?: () => Promise<void>;
 }
 
@@ -139,8 +139,8 @@ function overNode(
 }
 
 /**
- * Rejects with `options-invalid` if Redis lacks the database. A client whose SELECT was refused still reports
- * that it is ready, and would write to database 0.
+ * Rejects with `options-invalid` if Redis has no database with this index. A client whose SELECT was refused still
+ * reports that it is ready, and would write to database 0.
  */
 async function requireDatabase(commands: Commands, db: number): Promise<void> {
   try {

@@ -10,8 +10,8 @@ const FAILURES = ["error", "node error"] as const;
 const NAMED_MAX = 3;
 
 /**
- * Resolves once the client is ready, however many attempts it takes. Rejects with `unavailable` after the
- * timeout.
+ * Resolves once the client is ready, however many attempts it takes. Rejects after the timeout with `unavailable`,
+ * or with `options-invalid` if Redis is no Cluster; rejects with `closed` when `signal` is aborted.
  */
 export function untilReady(client: Redis | Cluster, timeoutMs: number, signal: AbortSignal): Promise<void> {
   if (client.status === "ready") return Promise.resolve();
@@ -68,7 +68,10 @@ export class Changes {
     };
   }
 
-  /** Resolves once the condition holds after a change. Rejects with `unavailable` after the timeout. */
+  /**
+   * Resolves once the condition holds, which is checked now and after each change. Rejects with `unavailable`
+   * after the timeout, and with `closed` when `signal` is aborted.
+   */
   until(condition: () => boolean, timeoutMs: number, signal: AbortSignal): Promise<void> {
     if (condition()) return Promise.resolve();
     return new Promise((resolve, reject) => {

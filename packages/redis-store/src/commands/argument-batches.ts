@@ -8,7 +8,7 @@ export function inChunks<T>(items: readonly T[], size: number = BATCH_MAX): T[][
   return chunks;
 }
 
-/** Sorts a list into groups, each in the order of the list. */
+/** Groups the items of a list by key. Each group keeps the order of the list. */
 export function groupBy<K, T>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
   const groups = new Map<K, T[]>();
   for (const item of items) {

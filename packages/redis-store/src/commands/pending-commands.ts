@@ -67,7 +67,8 @@ export class PendingCommands {
   }
 
   /**
-   * Sends the command now; `parts` callers share it. Rejects with `unavailable` if there is no connection, or if too much is pending.
+   * Sends the command now; `parts` callers share it. Rejects with `unavailable` if there is no connection, or if
+   * too much is pending.
    */
   now(ask: Ask, bytes = 0, parts = 1): Promise<unknown> {
     const refusal = this.#refusal(bytes, parts) ?? (this.isOpen ? undefined : away());
@@ -75,8 +76,8 @@ export class PendingCommands {
   }
 
   /**
-   * Sends the command as soon as there is a connection. Rejects with `unavailable` if there is none in time.
-   * Lease commands have extra capacity.
+   * Sends the command as soon as there is a connection. Rejects with `unavailable` if there is none in time, or if
+   * too much is pending. Lease commands have extra capacity.
    */
   whenOpen(ask: Ask, { isOfLease = false, parts = 1 } = {}): Promise<unknown> {
     const refusal = this.#refusal(0, parts, isOfLease ? RESERVED_FOR_LEASES : 0);

@@ -78,7 +78,7 @@ export class Commands {
   }
 
   /**
-   * Sends a message that carries those of `parts` callers. Rejects with `unavailable` at once if there is no
+   * Sends a message that combines the messages of `parts` callers. Rejects with `unavailable` at once if there is no
    * connection.
    */
   publish(command: PublishCommand, parts: number): Promise<number> {
@@ -90,8 +90,8 @@ export class Commands {
   }
 
   /**
-   * Converts an error that a script returned for one of its parts, whose keys these are. Reports data that this
-   * project did not write.
+   * Converts an error that a script returned for one of its parts; `keys` are the keys of that part. Reports the
+   * error if one of them holds data that this project did not write.
    */
   partFailure(cause: Error, keys: readonly string[]): CmError {
     return this.#errorOf(cause, keys);

@@ -6,7 +6,10 @@ export interface RecordPartitionKeys {
   readonly places: string;
 }
 
-/** A record of one server. `recordPartition` is the index of its record partition in the list of record partitions, from 1. */
+/**
+ * A record to write or remove. `recordPartition` is the position, from 1, of the record's partition in the list of
+ * record partitions that the script gets.
+ */
 export interface RecordPartitionEntry {
   readonly recordPartition: number;
   readonly field: string;
@@ -91,7 +94,7 @@ export const connectionGet = defineScript(
   toStrings,
 );
 
-/** The fields and values of a record partition in turn, and its room entries. */
+/** The fields and values of a record partition, alternating, and its room entries. */
 export const connectionPartition = defineScript(
   "connection-partition",
   (input: { readonly recordPartition: RecordPartitionKeys }) => ({ keys: keysOf([input.recordPartition]), args: [] }),

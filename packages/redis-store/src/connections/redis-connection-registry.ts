@@ -146,7 +146,10 @@ export class RedisConnectionRegistry implements ConnectionRegistry {
     });
   }
 
-  /** The distinct keys of the entries' record partitions, and a function that returns the index of a record partition among them. */
+  /**
+   * Returns the keys of the entries' record partitions, each once, and a function that returns the position of a
+   * record partition among them, from 1.
+   */
   #recordPartitionsOf(
     serverId: string,
     placed: readonly { readonly recordPartition: number }[],

@@ -1,12 +1,12 @@
 import type { CmError, FailureStage, OnError } from "@cm/protocol";
 import { replyCode } from "./store-error.js";
 
-/** Maximum number of kinds that are reported and remembered: the keys with foreign data may be many. */
+/** Maximum number of kinds that are reported and remembered, because each key with foreign data is a kind. */
 const KINDS_MAX = 1_000;
 
 /**
- * Reports each kind of failure once per outage. Clients retry repeatedly, and each attempt fails like the
- * last one, so further reports would add nothing.
+ * Reports each kind of failure once, until {@link FailureReporter.forget} is called. Clients retry repeatedly, and
+ * each attempt fails like the last one, so further reports would add nothing.
  */
 export class FailureReporter {
   readonly #onError: OnError;

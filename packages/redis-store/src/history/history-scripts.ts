@@ -29,7 +29,7 @@ export const historyAppend = defineScript(
         readonly maxMessages: number;
         readonly ttlMs: number;
         readonly publishCommand: string;
-        /** Whether the message certainly was not sent before. */
+        /** Whether the message certainly was not stored before, although it may have been sent. */
         readonly isNew: boolean;
         /**
          * The sender's latest acknowledged number and the epoch of the history that acknowledged it; 0 and 0

@@ -42,7 +42,7 @@ const ROOMS_MAX = 10_000;
 interface KnownRoom {
   readonly keys: HistoryKeys;
   readonly channel: string;
-  /** The latest acknowledged message. A history that lacks it was set back. */
+  /** The latest acknowledged message. A history that lacks it has lost writes. */
   latest: Acknowledged | undefined;
 }
 
@@ -99,7 +99,7 @@ export class RedisHistory implements Omit<History, "link"> {
       publishCommand,
       isNew: false,
     };
-    // The script is sent like a message, not like a command: at once, or not at all.
+    // The script is sent like a message, not like a command: without a connection, it fails at once.
     const position = await publisher.run(channel, historyAppend, {
       input,
       again: () => ({ ...input, isNew: true }),
@@ -143,8 +143,8 @@ export class RedisHistory implements Omit<History, "link"> {
   }
 
   /**
-   * The latest acknowledged number of the sender, which the history must know unless its entry may have
-   * expired.
+   * Returns the sender's latest acknowledged number, and the epoch of the history that acknowledged it. Returns
+   * zeros if none is known, or if that was so long ago that the history may have let the number expire.
    */
   #latestOf({ latest }: KnownRoom, sender: HistoryDraft["sender"]): { epoch: number; sequence: number } {
     if (latest === undefined || latest.sender.origin !== sender.origin || latest.sender.epoch !== sender.epoch) {

@@ -7,9 +7,9 @@ import { partitionOf, partitionTags } from "./partition-tags.js";
 
 /**
  * The names of all keys and channels. Keys that one script uses together carry the same hash tag, so that
- * they share one slot of a Cluster. A server id contains neither a dot nor a colon: the other keys of
- * `{servers}` are distinguished from the servers' records by a dot in place of the colon, and the tags of
- * partitions contain a dot as well.
+ * they share one slot of a Cluster. A server id contains neither a dot nor a colon. A server's record is
+ * `{servers}:<server>`, and the other keys with this tag continue with a dot, so that the names differ. The tags of
+ * partitions contain a dot, so that they differ from server ids, which are tags as well.
  *
  * `key-table.ts` lists for each name what the key holds, who writes it and when it is deleted. `docs/keys.md`
  * is generated from that table.
@@ -23,7 +23,7 @@ export class Keys {
   readonly leases: string;
   /** Holders that were cleaned up by a reaper. */
   readonly reaped: string;
-  /** Orphans: holders unknown to the registry whose leftovers are being removed. */
+  /** Orphans whose entries are being removed. */
   readonly remains: string;
   /** Holders that have gone recently. */
   readonly recentlyGone: string;

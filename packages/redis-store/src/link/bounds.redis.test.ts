@@ -6,7 +6,7 @@ import { bringUp, connect, outcomeOf, startStore } from "../redis-store.fixture.
 import { startFaultRelay } from "./fault-relay.fixture.js";
 
 setFlagsFromString("--expose-gc");
-/** Makes memory comparable: otherwise garbage counts, and how much of it there is depends on how busy the machine is. */
+/** Collects garbage. The amount of garbage depends on how busy the machine is, so measurements must exclude it. */
 const collectGarbage = runInNewContext("gc") as () => void;
 
 const ROOM = { kind: "room", name: "lobby" } as const;
@@ -44,7 +44,7 @@ it("settles 100,000 publishes to a Redis that hangs within the deadline, in boun
     if (i % 10_000 === 0) peakBytes = Math.max(peakBytes, usedBytes() - before);
   }
   await eventually(() => expect(settled).toBe(100_000));
-  // The bound allows for 5,000 commands with a message of a kilobyte each, twice: as a command and as bytes to write.
+  // 5,000 commands hold a message of 1 KiB each, twice: as an argument and as bytes to write. The rest is overhead.
   expect(peakBytes).toBeLessThan(60 * 1024 * 1024);
   expect(slowestMs).toBeLessThan(1_800);
   expect([...counts.keys()].filter((outcome) => outcome !== "unavailable" && outcome !== "timeout")).toEqual([]);
@@ -60,7 +60,8 @@ it("lets queued joins succeed after a short outage, and refuses joins beyond the
   const { lease, ids } = await bringUp(store, "gw-1");
   await redis.kill();
   await eventually(() => expect(store.link.state).toBe("down"));
-  // Joins of one turn share calls of up to 64. Each counts, and the call that reaches the limit is the last.
+  // Joins of one turn share calls of up to 64 members. Each join counts as one command, and the call that reaches
+  // the limit of 100 is the last one accepted.
   const joins = Array.from({ length: 200 }, () =>
     outcomeOf(store.rooms.join(lease, "lobby", [{ connectionId: ids.next(), userId: "ann" }])),
   );

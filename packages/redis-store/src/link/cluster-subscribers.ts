@@ -8,7 +8,7 @@ import { type SubscriberState, VerifiedSubscriber } from "./verified-subscriber.
 export interface ClusterSubscribersOptions extends SubscribersOptions {
   readonly cluster: Cluster;
   readonly nodes: ClusterMasters;
-  /** Options of all subscriber connections, in addition to the nodes' own options. */
+  /** Options of all subscriber connections, which override the nodes' own options. */
   readonly redisOptions: RedisOptions;
 }
 
@@ -102,7 +102,7 @@ class ClusterSubscribers implements Subscribers {
     return false;
   }
 
-  /** Whether all wanted channels and all masters are in place. */
+  /** Whether every slot has a master, every master is connected, and every wanted channel is live. */
   get #isComplete(): boolean {
     if (this.#unplaced.size > 0 || !this.#options.nodes.coversAll) return false;
     for (const node of this.#options.nodes.addresses) {
@@ -162,7 +162,7 @@ class ClusterSubscribers implements Subscribers {
     return subscriber;
   }
 
-  /** A probe channel in a slot of this master. */
+  /** Finds a probe channel in a slot of this master; `undefined` if there is none. */
   #probeChannelOn(node: string): string | undefined {
     const { nodes, probe } = this.#options;
     for (let n = 0; n < PROBE_TRIES; n++) {
@@ -196,7 +196,7 @@ class ClusterSubscribers implements Subscribers {
     this.#watch();
   }
 
-  /** Refreshes the map of slots repeatedly as long as anything is missing. */
+  /** Refreshes the map of slots repeatedly until the subscriptions are complete. */
   #watch(): void {
     if (this.#closed || this.#refresh !== undefined || this.#isComplete) return;
     this.#refresh = setTimeout(() => {

@@ -33,17 +33,17 @@ export interface DeliveryProbeOptions {
 export type Proof = "unproven" | "proven" | "late" | "failed";
 
 /**
- * Number of unanswered publishes in a row after which the publishing connection is replaced. The client drops
- * the store's own connections at the first command without a reply. A connection that the application passed
- * in may lack that option, and may serve other purposes as well.
+ * Number of unanswered publishes in a row after which the publishing connection is replaced. This matters for
+ * connections that the application passed in, which may serve other purposes as well: the store's own connections
+ * have a `socketTimeout`, with which the client drops them at the first command without a reply.
  */
 const SILENCES = 2;
 
 interface Outstanding {
   readonly payload: Buffer;
   /**
-   * When the message was passed to the client: messages published over the same client before are received
-   * before.
+   * When the message was passed to the client, in milliseconds of the monotonic clock. Messages that were published
+   * earlier over the same client are received earlier.
    */
   readonly publishedAt: number;
   /**

@@ -9,8 +9,8 @@ export type RelayRole = "commands" | "subscriber";
 export interface FaultRelay {
   readonly url: string;
   /**
-   * From now on, no data from Redis reaches the current connections: they are half open, and do not respond
-   * to an end either. New connections work.
+   * From now on, no data from Redis reaches the current connections: they are half open, and stay so when the store
+   * ends its side. New connections work.
    */
   swallowReplies(role: RelayRole): void;
   /**
@@ -79,7 +79,7 @@ export async function startFaultRelay(targetPort: number): Promise<FaultRelay> {
     server.close();
   });
   return {
-    url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`, // What a TCP server that listens has.
+    url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`, // A TCP server has an AddressInfo.
     get connections() {
       return connections;
     },

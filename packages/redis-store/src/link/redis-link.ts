@@ -41,7 +41,7 @@ export class RedisLink implements Link {
   }
 
   onState(listener: (state: LinkState) => void): () => void {
-    // Wrapped, so that the same function may be added twice and each listener removed separately.
+    // The listener is wrapped, so that one function may be added twice, and each addition removed separately.
     const entry = { call: listener };
     this.#listeners.add(entry);
     return () => void this.#listeners.delete(entry);

@@ -132,7 +132,8 @@ it("leaves a master that hangs behind when Sentinels promote another", async () 
   await eventually(() => expect(store.link.state).toBe("in-sync"), { timeoutMs: 20_000 });
   await eventually(async () => expect((await roomsAt(sentinel.replica.port)).length).toBe(CHANNELS.length));
   expect(performance.now() - promotedAt).toBeLessThan(8_000);
-  // The Sentinel announces the new master after it has returned it: the client then reconnects once more.
+  // The Sentinel announces the new master only after it has named it to clients. At the announcement, the client
+  // reconnects once more.
   await eventually(async () => {
     const publishes = CHANNELS.map((channel) => outcomeOf(store.bus.publish(channel, Buffer.from("x"))));
     expect(new Set(await Promise.all(publishes))).toEqual(new Set(["done"]));

@@ -11,13 +11,13 @@ import {
 export interface Subscribers {
   readonly state: SubscriberState;
   /**
-   * When a message last proved that messages arrive, in milliseconds of the monotonic clock: the earliest of
-   * all connections. `undefined` if one of them is not proven yet.
+   * When a probe last arrived, in milliseconds of the monotonic clock: the earliest of these times over all
+   * connections. `undefined` if no probe has arrived over one of them yet.
    */
   readonly provenAt: number | undefined;
   /**
-   * While in sync, all messages published before this moment have been received, in milliseconds of the
-   * monotonic clock: the earliest of all connections.
+   * The moment before which all published messages have been received, in milliseconds of the monotonic clock: the
+   * earliest over all connections. Valid only while the state is `in-sync`.
    */
   readonly heardUntil: number | undefined;
   want(channel: string): void;
@@ -34,7 +34,7 @@ export interface SubscribersOptions {
   readonly events: SubscriberEvents;
 }
 
-/** Creates one connection for all channels: for a single Redis, or a master found through Sentinels. */
+/** Subscribes all channels over one connection: for a single Redis, or a master found through Sentinels. */
 export function createSingleSubscriber(
   redis: Redis,
   replacePublisher: () => void,

@@ -18,7 +18,7 @@ export interface SubscriberEvents {
   readonly changed: () => void;
   /** The connection broke or is new. */
   readonly renewed: () => void;
-  /** A slot of these channels has another master now (Cluster only). */
+  /** The slot of a subscribed channel has another master now (Cluster only). */
   readonly moved: () => void;
   /** Subscriptions are not acknowledged in time, although messages may still arrive. */
   readonly overdue: () => void;
@@ -168,7 +168,7 @@ export class SubscriberConnection {
     return true;
   }
 
-  /** Removes the listeners. The creator of the connection closes it. */
+  /** Unsubscribes all channels and removes the listeners. The creator of the connection closes it. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -206,7 +206,7 @@ export class SubscriberConnection {
   }
 
   #take(channel: Buffer, payload: Buffer): void {
-    // Both sets are almost always empty, so that a message usually costs no look-up.
+    // Both sets are almost always empty, so a message usually costs no look-up.
     if (this.#left.size > 0 && this.#left.has(channel.toString())) return;
     if (this.#restoring.size > 0) this.#proveLive(channel.toString());
     this.#events.message(channel, payload);

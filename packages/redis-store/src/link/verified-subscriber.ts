@@ -139,7 +139,7 @@ export class VerifiedSubscriber {
     if (this.connection.replace()) counters.replacedSubscribers++;
   }
 
-  /** Removes the listeners. The creator of the connection closes it. */
+  /** Ends the probe and all subscriptions. The creator of the connection closes it. */
   close(): Promise<void> {
     this.#probe.close();
     return this.connection.close();

@@ -9,8 +9,8 @@ import { userReconcile } from "../users/user-scripts.js";
 const ENTRIES_MAX = 1_000;
 
 /**
- * Like {@link ENTRIES_MAX}, for the last count: a few milliseconds of Redis's time. Partitions with at most
- * this many entries are counted in one step, so that changes during the count do not matter.
+ * Like {@link ENTRIES_MAX}, for the last count: a few milliseconds of Redis's time. A partition with fewer entries
+ * is counted in one step, so that changes during the count do not matter.
  */
 const LAST_ENTRIES_MAX = 3_000;
 
@@ -27,7 +27,8 @@ const ROOMS_MAX = 100;
 const LOOK_UPS_MAX = 500;
 
 /**
- * Corrects the number of online users of a partition, and returns the incarnations that own its connections.
+ * Corrects the number of online users of a partition and its list of users in their grace period. Returns the
+ * incarnations that own its connections.
  */
 export async function reconcileUsers(
   { commands, keys, connectionTtlMs: ttlMs }: PartitionRoomsParts & { readonly connectionTtlMs: number },

@@ -22,7 +22,7 @@ export function fieldsOf([value = "", ...numbers]: readonly string[]): Omit<Room
   };
 }
 
-/** Returns `undefined` if there is no record. */
+/** Returns whether the value was set, with the record's fields; `undefined` if there is no record. */
 export const recordSet = defineScript(
   "record-set",
   (input: RecordKeys & { readonly version: number; readonly value: string; readonly ttlMs: number }) => ({

@@ -179,7 +179,7 @@ export class RedisRoomDirectory implements RoomDirectory {
 
 /**
  * Appends members whose servers are alive to `items` until the page is full. Returns the place to continue
- * from.
+ * from, and whether all entries were used.
  */
 function take(
   entries: readonly string[],

@@ -27,8 +27,8 @@ interface PendingJoin {
 }
 
 /**
- * Adds members to rooms. Joins that are requested in the same turn share a call: in a Cluster those of one
- * partition, otherwise all. If members cannot be added to a room, only the join of that room fails.
+ * Adds members to rooms. Joins that are requested in the same turn share calls; in a Cluster, only joins to rooms of
+ * one partition do. If members cannot be added to a room, only the join of that room fails.
  */
 export class RoomJoins {
   readonly #parts: RoomJoinsParts;

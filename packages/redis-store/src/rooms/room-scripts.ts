@@ -42,7 +42,7 @@ export interface RoomJoin {
   readonly entries: readonly MemberEntry[];
 }
 
-/** Adds members to rooms: in a Cluster, to rooms of one partition. */
+/** Adds members to rooms; in a Cluster, all of them in one partition. */
 export const roomJoin = defineScript(
   "room-join",
   (

@@ -8,7 +8,10 @@ export type RoomPlace = { readonly afterConnection: string } | { readonly afterH
 
 const HOLDER = /^[A-Za-z0-9_-]{1,64}\.[a-z0-9]{4}$/;
 
-/** The lower end of a range ordered by bytes. `}` is the byte after `|`, which follows the connection id. */
+/**
+ * The lower end of a range ordered by bytes. `}` is the byte after `|`, which follows the connection id in an entry;
+ * `{` is greater than every byte of a connection id.
+ */
 export function lowerEnd(place: RoomPlace): string {
   if (place === undefined) return "-";
   return "afterConnection" in place ? `[${place.afterConnection}}` : `[${place.afterHolder}{`;

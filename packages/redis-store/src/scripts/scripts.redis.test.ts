@@ -41,8 +41,8 @@ const MESSAGE = {
 };
 
 /**
- * Reads the held rooms, and joins one if there is none. Only the last of the calls is counted, when the room
- * exists.
+ * Reads the held rooms, and joins a room if there is none. The test counts the commands of a later call only, when
+ * the room exists.
  */
 async function holdRoom(store: RedisStore, { lease, ids }: TestServer): Promise<void> {
   const partition = store.partitioning.partitionOf("lobby");

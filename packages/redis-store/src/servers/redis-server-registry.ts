@@ -158,8 +158,8 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
   }
 
   /**
-   * Reads the records of the servers that the last snapshot listed in the same round trip as the list. If
-   * there is a new server since then, reads everything once more.
+   * Reads the list of servers, and in the same round trip the records of the servers that the last snapshot listed.
+   * Repeats this while the list contains a server whose record was needed but not read.
    */
   async snapshot({ idsOnly = false }: SnapshotOptions = {}): Promise<RegistrySnapshot> {
     const { commands, keys } = this.#parts;
@@ -259,7 +259,8 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
     const { serverId, incarnation } = server;
     const channel: Channel = { kind: "server", name: serverId };
     const listeners = await commands.run(channelListeners, { channel: keys.channel(channel), isSharded });
-    // A process that starts under the id of a dead server has already subscribed to its channel.
+    // A process that starts under the id of a dead server has already subscribed to that server's channel, so this
+    // store's own subscription does not count.
     if (listeners > (hears(channel) ? 1 : 0)) return "alive";
     return commands.run(serverExpire, {
       ...this.#keysOf(serverId),

@@ -80,7 +80,7 @@ export class UserReader {
     let place = cursor === undefined ? start : this.#readCursor(cursor, only);
     const end = only === undefined ? keys.partitions : only + 1;
     const asked = living.all();
-    // The promise is awaited below, after the first read was sent.
+    // The promise is awaited below, after the first read; until then, a rejection must not count as unhandled.
     asked.catch(() => undefined);
     const items: UserState[] = [];
     let partitionsRead = 0;

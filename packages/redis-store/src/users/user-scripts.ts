@@ -51,7 +51,7 @@ export interface PartitionUsers {
   readonly users: UserEntries;
 }
 
-/** A write to the users of some partitions: in a Cluster, of one. */
+/** A write to the users of several partitions; in a Cluster, of only one. */
 interface PartitionsWrite extends Fenced, Announcing {
   readonly ttlMs: number;
   /** How long the version of the latest change is kept, in milliseconds. */
@@ -62,7 +62,7 @@ interface PartitionsWrite extends Fenced, Announcing {
 /** The outcome of {@link userAdd} for a partition in which a user would exceed the maximum. */
 export const TOO_MANY = -2;
 
-/** Returns one outcome per partition: 1, {@link TOO_MANY} or an error. */
+/** Returns one outcome per partition: 1, {@link TOO_MANY} or an error. `undefined` if the fence has passed. */
 export const userAdd = defineScript(
   "user-add",
   (
@@ -95,7 +95,7 @@ export const userUpdate = defineScript(
   toWritten,
 );
 
-/** Returns one outcome per partition: 1 or an error. */
+/** Returns one outcome per partition: 1 or an error. `undefined` if the fence has passed. */
 export const userRemove = defineScript(
   "user-remove",
   (input: PartitionsWrite & { readonly graceMs: number; readonly seenTtlMs: number }) => ({
@@ -111,7 +111,7 @@ export const userRemove = defineScript(
 );
 
 /**
- * Returns the milliseconds until the next grace period ends, 0 if more have ended, -1 if no user is leaving.
+ * Returns the milliseconds until the next grace period ends, 0 if more have ended, -1 if none is running.
  */
 export const userSettle = defineScript(
   "user-settle",
@@ -177,7 +177,7 @@ export const userHeld = defineScript(
   },
 );
 
-/** Reconciles the next entries of a partition. The script's header describes the mark. */
+/** Reconciles the next entries of a partition. `mark` is the one that the first call of a count returned, or ''. */
 export const userReconcile = defineScript(
   "user-reconcile",
   (
@@ -206,7 +206,7 @@ export const userReconcile = defineScript(
   },
 );
 
-/** Returns the keys of a partition that its writes use. */
+/** Returns the keys of a partition that adding and removing connections use, in the order of the scripts. */
 export function allKeys({ connections, online, metadata, leaving, seen, version }: UserKeys): string[] {
   return [connections, online, metadata, leaving, seen, version];
 }

@@ -1,7 +1,4 @@
-/**
- * Number of a room's latest messages whose fingerprints are remembered; a power of two. Uses about 800 bytes
- * per room.
- */
+/** Number of a room's latest messages whose fingerprints are remembered. They use about 800 bytes per room. */
 const COUNT = 64;
 
 /** Remembers which messages were delivered under the latest offsets of a history. */
@@ -24,7 +21,7 @@ export class DeliveredFingerprints {
     return this.#ids[place] === id;
   }
 
-  /** The lowest offset that is remembered; 0 if there is none. */
+  /** The lowest offset that may still be remembered; 0 if none is. */
   get oldest(): number {
     return this.#latest === 0 ? 0 : Math.max(1, this.#latest - COUNT + 1);
   }

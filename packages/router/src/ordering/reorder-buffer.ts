@@ -5,7 +5,7 @@ import type { OrderedMessage } from "../recovery/ordered-message.js";
 export const BUFFERED_MAX = 256;
 const BYTES_MAX = 262_144;
 
-/** Messages that wait until those before them have arrived, in order of arrival. Bounded. */
+/** Messages that wait until those before them have arrived. They are kept in the order of arrival, up to a limit. */
 export class ReorderBuffer {
   #messages: OrderedMessage[] = [];
   #bytes = 0;
@@ -19,8 +19,8 @@ export class ReorderBuffer {
   /** Adds a copy of the message, because the message's bytes are only valid during the call. */
   add({ at, id, payload, except }: OrderedMessage): void {
     if (this.#messages.length >= BUFFERED_MAX || this.#bytes + payload.length > BYTES_MAX) {
-      // Keep the latest messages, because they are the least likely to be in the part of the history that was
-      // already read.
+      // Drop the buffered messages and keep the later ones, which are the least likely to be in the part of the
+      // history that was already read.
       this.takeAll();
       this.#hasOverflown = true;
     }
@@ -45,7 +45,7 @@ export class ReorderBuffer {
     return this.#added;
   }
 
-  /** Removes and returns the messages before the mark that belong to another epoch, in order of arrival. */
+  /** Removes and returns the messages before the mark that do not belong to the given epoch, in order of arrival. */
   takeOthers(mark: number, epoch: number): readonly OrderedMessage[] {
     const count = Math.max(0, mark - (this.#added - this.#messages.length));
     const taken = this.#messages.filter(({ at }, i) => i < count && at.epoch !== epoch);
@@ -77,7 +77,7 @@ export class ReorderBuffer {
     return messages;
   }
 
-  /** Whether the buffer overflowed since the last call: the history must be read again. */
+  /** Whether the buffer overflowed since the last call. If so, the history must be read again. */
   takeOverflow(): boolean {
     const hasOverflown = this.#hasOverflown;
     this.#hasOverflown = false;

@@ -15,7 +15,7 @@ it.each([
     const proxy = await startFaultProxy(redis.port);
     onTestFinished(() => proxy.close());
     const prefix = freshPrefix();
-    // The application's own client, which resends commands without a reply, as ioredis does by default.
+    // The application's own clients. `commands` resends commands that got no reply, as ioredis does by default.
     const clients = { commands: new Redis(proxy.port), subscriber: new Redis(redis.url) };
     onTestFinished(() => Object.values(clients).forEach((client) => void client.disconnect()));
     for (const client of Object.values(clients)) client.on("error", () => undefined);

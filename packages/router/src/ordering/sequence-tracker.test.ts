@@ -192,7 +192,7 @@ describe("what a stranger on the bus sends", () => {
       const sequences = Array.from({ length: times }, (_, index) => index + 1);
       for (let i = 0; i < 30_000; i++) {
         judge(`stranger-${i}`, sequences);
-        // A server that comes in the middle of the flood.
+        // This server starts in the middle of the flood.
         if (i === 12_000) judge("gw-b", [1, 2, 3, 4, 5, 6]);
       }
       expect([...channel.origins()].length).toBeLessThanOrEqual(10_000);

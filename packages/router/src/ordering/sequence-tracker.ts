@@ -42,9 +42,8 @@ const MAX_ORIGINS = 10_000;
 const COMPARED_MAX = 32;
 
 /**
- * Maximum number of messages that a single jump of the numbers counts as missing: 20 minutes at 1,000
- * messages a second. A larger jump comes from a damaged or forged message and does not show how many are
- * missing.
+ * Maximum number of messages that a single jump of the numbers counts as missing: 17 minutes at 1,000 messages a
+ * second. A larger jump comes from a damaged or forged message and does not show how many are missing.
  */
 const MISSED_MAX = 1_000_000;
 
@@ -54,16 +53,21 @@ export type MessageSource = Pick<CrossServerMessage, "kind" | "origin" | "target
 /** Judges the numbers of one origin's messages on one channel. */
 export class SequenceTracker {
   readonly origin: string;
-  /** See {@link originHash}. */
+  /** The hash of `origin`; see {@link originHash}. */
   readonly originHash: number;
-  /** The header that all messages of this origin share, if they have the same target. */
+  /**
+   * The header of this origin's messages to the room that exclude no connection; `undefined` on a server's channel.
+   */
   readonly header: EnvelopeHeader | undefined;
   /** Whether the messages are stamped by a room's history. */
   readonly isStamped: boolean;
   #epoch: number | undefined;
   #sequence = 0;
   #judged = 0;
-  /** The latest implausible number, with its epoch. It is accepted once the next number follows it. */
+  /**
+   * The latest implausible number, with its epoch. If the number after it arrives, the tracker advances to that
+   * number.
+   */
   #unbelieved: EnvelopePosition | undefined;
   /** Number of the first message that arrived. */
   #first = 0;
@@ -77,12 +81,12 @@ export class SequenceTracker {
     this.header = kind === "room" ? createEnvelopeHeader({ kind, origin, target, isStamped, except: [] }) : undefined;
   }
 
-  /** Whether a numbered message was judged. Stays `false` while a room's history orders the messages instead. */
+  /** Whether the origin's epoch is known. Stays `false` while a room's history orders the messages instead. */
   get isJudged(): boolean {
     return this.#epoch !== undefined;
   }
 
-  /** How many messages were judged. */
+  /** Number of messages that were judged. Messages without a number are not counted. */
   get judged(): number {
     return this.#judged;
   }
@@ -91,7 +95,7 @@ export class SequenceTracker {
     if (sequence === 0) return FRESH;
     this.#judged++;
     const before = this.#epoch === epoch ? this.#sequence : 0;
-    // The first message after subscribing: earlier messages are unknown.
+    // The messages before the first one that arrives are unknown, so they count as no gap.
     const isFirst = this.#epoch === undefined;
     const step = sequence - before;
     if (step <= 0) return DUPLICATE;
@@ -136,7 +140,7 @@ export class SequenceTracker {
 
   /** Advances to the number reported by the origin, so that no gap is reported twice. */
   catchUp(told: EnvelopePosition): void {
-    // If messages of another epoch have arrived since, that epoch is the later one.
+    // If messages of another epoch have arrived since the last `settle`, that epoch is the later one.
     const isUnchanged = this.#epoch === this.#settledEpoch;
     if (told.sequence === 0) {
       if (isUnchanged) this.#epoch = undefined;
@@ -171,7 +175,7 @@ export class ChannelTracker {
   /** Returns the tracker of a message's origin, and creates it if needed. */
   of(message: MessageSource): SequenceTracker {
     let inbound = this.#origins.get(message.origin);
-    // Start a new tracker if the process with this server id was replaced by one that began or stopped stamping.
+    // Start a new tracker also if a server restarted and now stamps its messages, or no longer does.
     if (inbound === undefined || inbound.isStamped !== (message.isStamped ?? false)) {
       if (this.#origins === NONE) this.#origins = new Map();
       if (this.#origins.size >= MAX_ORIGINS) this.#makeRoom();

@@ -31,7 +31,10 @@ export class Sequencer<Channel> {
     this.#header = route === undefined ? undefined : createEnvelopeHeader(route);
   }
 
-  /** Returns the next message, on the given route if there is one, otherwise on the shared one. */
+  /**
+   * Returns the next message: a header with the next number, and the frame. `route` replaces the shared header
+   * fields.
+   */
   message(frame: Uint8Array | string, route?: EnvelopeRoute): Buffer {
     return this.#write(frame, this.#headerFor(route), this.#next());
   }
@@ -48,7 +51,7 @@ export class Sequencer<Channel> {
     return { before: message.subarray(0, cut), after: message.subarray(cut), sender: { origin, ...position } };
   }
 
-  /** The sequencer's epoch, and the number of its latest message. */
+  /** The sequencer's epoch, the number of its latest message, and its age in milliseconds. */
   get position(): SequencerPosition {
     return { epoch: this.#epoch, sequence: this.#last, ageMs: performance.now() - this.#beganAt };
   }

@@ -5,7 +5,7 @@ export interface Acknowledged {
   readonly at: HistoryPosition;
   /** The message's fingerprint; see `messageId`. */
   readonly id: number;
-  /** The epoch in which messages were acknowledged before this one; 0 if there was none. */
+  /** The room's epoch before that of `at`, if this server's messages were acknowledged in it; 0 if there is none. */
   readonly formerEpoch: number;
 }
 

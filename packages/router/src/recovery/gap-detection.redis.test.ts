@@ -23,7 +23,7 @@ describe("after an interruption", () => {
     await cut(pair, FIRST);
     await publish(b, "lobby", "1", "2", "3");
     await eventually(() => expect(a.gaps).toEqual([{ room: "lobby", known: { origin: "b", missed: 3 } }]));
-    // Later messages continue from the caught-up number, and no gap is reported twice.
+    // Later messages follow the number up to which the gap was counted, and no gap is reported twice.
     await publish(b, "lobby", "after");
     await eventually(() => expect(textsOf(a)).toEqual(["before", "after"]));
     expect(a.gaps).toHaveLength(1);

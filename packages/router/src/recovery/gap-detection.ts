@@ -49,7 +49,10 @@ const GATHER_MAX_MS = 500;
  */
 const GRACE_MS = 200;
 
-/** How long a request is repeated, in milliseconds, because the other servers may be disconnected too. */
+/**
+ * A failed request is repeated for up to ASK_FOR_MS, because the other servers may be disconnected too. The n-th
+ * attempt waits n * ATTEMPT_MS for its response, and the next attempt begins after a pause of PAUSE_MS.
+ */
 const ASK_FOR_MS = 3_000;
 const ATTEMPT_MS = 500;
 const PAUSE_MS = 100;
@@ -162,7 +165,7 @@ export class GapDetection {
     try {
       await this.#compare(channels, gathered);
     } catch (error) {
-      // Only closing the router interrupts a comparison.
+      // After `close`, the error only says that the comparison was aborted.
       if (!this.#stop.signal.aborted) this.#options.onFault(error);
     } finally {
       for (const channel of channels) {
@@ -231,7 +234,7 @@ export class GapDetection {
     }
   }
 
-  /** Waits before a gap is reported, because the messages may still be in flight. */
+  /** Waits if messages seem to be missing, because they may still be in flight. */
   async #grace(origin: string, told: ReportedPositions, channels: readonly ResumedChannel[]): Promise<void> {
     const seemsMissing = channels.some((channel) => missingOn(channel, origin, told) !== 0);
     if (seemsMissing) await sleep(GRACE_MS, undefined, { signal: this.#stop.signal });
@@ -274,8 +277,8 @@ export class GapDetection {
         const answeredAtMs = performance.now();
         const counted = { snapshot, answeredAtMs, tookMs: answeredAtMs - askedAtMs };
         if (best === undefined || counted.tookMs < best.tookMs) best = counted;
-        // Otherwise the request may have waited for the link: read again, because the next response may
-        // have a more exact time.
+        // A slow request may have waited for the link. Read again, because the time of the next snapshot may be
+        // more exact.
         if (best.tookMs <= PROMPT_MS || tries >= CENSUSES_MAX) break;
       } catch {
         // The store reports its failures itself.
@@ -367,8 +370,8 @@ function missingOn(channel: ResumedChannel, origin: string, told: ReportedPositi
 }
 
 /**
- * Splits room names into batches. Returns at least one batch, even if it is empty, because each request also
- * asks for the server's own channel.
+ * Splits room names into batches. Returns at least one batch, even if it is empty, because each request also asks
+ * for the position on the asking server's own channel.
  */
 function batches(names: readonly string[]): string[][] {
   const made: string[][] = [[]];

@@ -26,7 +26,7 @@ export class GapReporter {
     this.#onGap({ room, known: missed === undefined ? undefined : { origin: undefined, missed } });
   }
 
-  /** Reports an implausible number: messages may be missing. */
+  /** Reports that messages may be missing, because a message had an implausible number. */
   implausible(room: string | undefined): void {
     this.counts.gaps++;
     this.#onGap({ room, known: undefined });
@@ -42,7 +42,7 @@ export class GapReporter {
     this.counts.resumedWhole++;
   }
 
-  /** Reports that it cannot be determined whether messages were published during an interruption. */
+  /** Reports that it cannot be determined whether messages are missing after an interruption. */
   uncertain(room: string | undefined): void {
     this.counts.resumedUncertain++;
     this.#onGap({ room, known: undefined });

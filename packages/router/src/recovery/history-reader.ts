@@ -30,7 +30,7 @@ export interface Reading {
 /** Maximum number of messages per page. */
 const PAGE = 200;
 
-/** Pause between attempts after a failed read, in milliseconds. */
+/** Pause after a failed read, in milliseconds; doubled after each further failure, up to RETRY_MAX_MS. */
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 1_000;
 
@@ -52,9 +52,7 @@ export class HistoryReader {
   readonly #options: HistoryReaderOptions;
   /** Fingerprints of the latest delivered messages. */
   readonly #recent = new DeliveredFingerprints();
-  /**
-   * Number of times that it was doubted whether this is still the history that messages were delivered from.
-   */
+  /** Number of calls of {@link doubt}, so that {@link settle} clears only the doubts that it knows of. */
   #doubts = 0;
   #isDoubted = false;
   /** Whether the history is known to be a different one, so that the next read begins a new epoch. */
@@ -93,7 +91,10 @@ export class HistoryReader {
     this.#recent.clear();
   }
 
-  /** Whether this message was delivered under its offset; `undefined` if the offset is no longer remembered. */
+  /**
+   * Whether this message was delivered under its offset; `undefined` if the offset is no longer remembered. If
+   * another message was delivered under it, the next read begins a new epoch.
+   */
   recognises({ at, id }: OrderedMessage): boolean | undefined {
     const isSame = this.#recent.isSame(at.offset, id);
     if (isSame === false) this.#isForked = true;
@@ -122,7 +123,7 @@ export class HistoryReader {
     }
   }
 
-  /** Makes one attempt to read. Resolves with `undefined` if the history was found to be set back. */
+  /** Makes one attempt to read. Resolves with `undefined` if the history was set back or replaced. */
   async #readOnce(at: HistoryPosition, reached: number, compares: boolean): Promise<HistorySlice | undefined> {
     const { history, room, notice } = this.#options;
     const { epoch, offset } = at;
@@ -157,7 +158,8 @@ export class HistoryReader {
 }
 
 /**
- * Returns the part of a slice after an offset. Entries missing before that offset do not make it incomplete.
+ * Returns the part of a slice after an offset. Entries that are missing before the offset do not make the result
+ * incomplete.
  */
 function after({ top, complete, former, entries }: HistorySlice, offset: number): HistorySlice {
   const [first] = entries;

@@ -8,8 +8,8 @@ import { Semaphore } from "../semaphore.js";
 const READS_AT_ONCE = 16;
 
 /**
- * Wraps a history so that the number of concurrent reads is limited: filling many rooms does not delay other
- * calls.
+ * Wraps a history so that the number of concurrent reads of messages is limited: filling many rooms does not delay
+ * other calls. Reads of only the current position are not limited.
  */
 export function readWithMeasure(history: History): History {
   const slots = new Semaphore(READS_AT_ONCE);

@@ -9,7 +9,7 @@ import { historyNotice } from "./epoch-notice.js";
 import type { OrderedMessage } from "./ordered-message.js";
 import { OrderedRoom } from "./ordered-room.js";
 
-/** A store whose subscriptions and history can be cut off, like a link. */
+/** Wraps a store, so that a test can cut off its subscriptions and its history. */
 class Link {
   readonly store: Store;
   readonly bus: Bus;
@@ -97,7 +97,7 @@ describe("the messages of a recoverable room", () => {
           if (event === "turn") await turn();
           if (event === "repeat") await repeatLast(link);
           if (event === "lose") {
-            // Set the history back to nothing, as after a flush.
+            // Begin another epoch, as if the history had been lost.
             const { epoch } = (await link.history.since("lobby")).top;
             await link.history.restart("lobby", { epoch, offset: 2 ** 40 }, historyNotice("x", "lobby"));
             losses++;
@@ -226,8 +226,8 @@ describe("the messages of a recoverable room", () => {
     await send(b, 3);
     for (const server of [a, plain]) await eventually(() => expect(numbersOf(server)).toEqual([1, 2, 3]));
     expect([...a.gaps, ...plain.gaps]).toEqual([]);
-    // Messages that such a server sends during an interruption are in no history: members are notified
-    // that messages may be missing.
+    // The message that `plain` sends during an interruption is in no history: members are notified that messages
+    // may be missing.
     link.isDeaf = true;
     await send(plain, 4);
     await send(b, 5);
@@ -244,7 +244,7 @@ describe("the messages of a recoverable room", () => {
     await send(b, 1);
     const { epoch } = (await link.history.since("lobby")).top;
     const anew = await link.history.restart("lobby", { epoch, offset: 2 }, historyNotice("b", "lobby"));
-    // This works without another publish.
+    // Server `a` continues without another publish.
     await eventually(() => expect(a.router.positionOf("lobby")).toEqual(anew));
     expect(a.gaps).toEqual([{ room: "lobby", known: undefined }]);
     await send(b, 2);
@@ -331,8 +331,8 @@ describe("options of recoverable rooms", () => {
 });
 
 /**
- * Opens a room on a history that returns these slices, the first one when the room is opened. Returns the
- * room and the list of what it reports.
+ * Opens a room on a history whose n-th read returns `sliceOf(n)`; opening the room makes the first read. Returns
+ * the room, the list of its deliveries and gaps, and a function that counts the reads.
  */
 async function openAlone(sliceOf: (read: number) => HistorySlice) {
   const told: unknown[] = [];

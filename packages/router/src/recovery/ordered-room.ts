@@ -4,7 +4,7 @@ import { BUFFERED_MAX, ReorderBuffer } from "../ordering/reorder-buffer.js";
 import { HistoryReader } from "./history-reader.js";
 import type { OrderedMessage } from "./ordered-message.js";
 
-/** Receives a copy of every delivered message; see {@link OrderedRoom.follow}. */
+/** Called with each delivered message, whose bytes are only valid during the call; see {@link OrderedRoom.follow}. */
 export type Follower = (message: OrderedMessage) => void;
 
 /** Options of {@link OrderedRoom}. */
@@ -16,7 +16,7 @@ export interface OrderedRoomOptions {
   readonly deliver: (payload: Uint8Array, except: readonly string[]) => void;
   /** Decodes a stored message; returns `undefined` and counts the message if it is damaged. */
   readonly read: (message: Uint8Array) => Omit<OrderedMessage, "at"> | undefined;
-  /** Called with the number of lost messages, or with `undefined` if messages may be lost. */
+  /** Called with the number of lost messages, or with `undefined` if messages may have been lost. */
   readonly onGap: (missed: number | undefined) => void;
   readonly onDuplicate: () => void;
   /** Called for each message taken from the history. */
@@ -31,8 +31,9 @@ export interface OrderedRoomOptions {
 const LEFT_MAX = BUFFERED_MAX;
 
 /**
- * A store that evicts keys, or loses them repeatedly, begins a new epoch with every read. After this many
- * within a window, messages are delivered as they arrive, and the history is read once the window has ended.
+ * A store that evicts keys, or loses them repeatedly, begins a new epoch with every read. If more than EPOCHS_MAX
+ * epochs begin within EPOCHS_WINDOW_MS, messages are delivered as they arrive, and the history is read again after
+ * another EPOCHS_WINDOW_MS.
  */
 const EPOCHS_MAX = 4;
 const EPOCHS_WINDOW_MS = 1_000;
@@ -45,14 +46,14 @@ const IN_FLIGHT_MAX_MS = 1_000;
 const IN_FLIGHT_POLL_MS = 5;
 
 /**
- * Delivers the messages of one recoverable room strictly by offset: each once, in order. A gap is filled from
- * the history before any later message is delivered. Members are told of a gap only if the history no longer
- * has the missing messages.
+ * Delivers the messages of one recoverable room strictly by offset: each once, in order. A gap is filled from the
+ * history before any later message is delivered. A gap is reported only if the missing messages cannot be read from
+ * the history.
  */
 export class OrderedRoom {
   readonly #options: OrderedRoomOptions;
   readonly #followers = new Set<Follower>();
-  /** Messages that arrive while the history is being read. */
+  /** Messages that arrive while the history is being read; `undefined` at other times. */
   #held: ReorderBuffer | undefined = new ReorderBuffer();
   #catchingUp: Promise<boolean> | undefined;
   /** Position of the latest delivered message. */
@@ -144,9 +145,7 @@ export class OrderedRoom {
     void this.catchUp().then(this.#reader.settle());
   }
 
-  /**
-   * Passes a copy of every message delivered from now on to the follower. Returns a function that stops this.
-   */
+  /** Calls the follower with each message delivered from now on. Returns a function that stops this. */
   follow(follower: Follower): () => void {
     this.#followers.add(follower);
     return () => void this.#followers.delete(follower);
@@ -210,7 +209,10 @@ export class OrderedRoom {
     }
   }
 
-  /** Delivers the buffered messages in order. Returns `false` at a gap. */
+  /**
+   * Delivers the buffered messages in order. Returns `false` if the history must be read again, for example at a
+   * gap.
+   */
   #release(): boolean {
     const held = this.#held;
     if (held === undefined) return true;
@@ -225,7 +227,7 @@ export class OrderedRoom {
     return true;
   }
 
-  /** Delivers messages from the history, up to its top. */
+  /** Delivers messages from the history, up to its end. */
   async #fill(mark: number): Promise<"whole" | "gap" | "unread"> {
     let outcome: "whole" | "gap" = "whole";
     // Only the first read compares: later pages belong to the same history.
@@ -303,10 +305,10 @@ export class OrderedRoom {
   }
 
   /**
-   * Removes the buffered messages of epochs that had ended when the history was read. If the old epoch was
-   * lost, only this channel has these messages, so they are delivered, even if later messages were delivered
-   * already. If it is known how far the history was set back, other servers received other messages, so the
-   * buffered ones are dropped to keep the order. Returns whether there were any.
+   * Removes the buffered messages of epochs that had ended when the history was read. If the epoch before the
+   * current one was lost, only this channel has these messages, so they are delivered, even if later messages were
+   * delivered already. If `former` says which offset that epoch had reached, other servers may have received other
+   * messages, so the buffered ones are dropped to keep the order. Returns whether there were such messages.
    */
   #settleStrays(mark: number, { top: { epoch }, former }: HistorySlice): boolean {
     const strays = this.#held?.takeOthers(mark, epoch) ?? [];
@@ -315,12 +317,15 @@ export class OrderedRoom {
     const back = this.#at;
     const isLost = former === undefined || former.offset === Number.MAX_SAFE_INTEGER;
     if (isLost) for (const stray of strays) this.#passUnordered(stray);
-    // Later messages of the epoch that was read continue at its previous offset.
+    // Delivering the strays may have moved the position. Return to the epoch that was read.
     if (back.epoch === epoch) this.#move(back);
     return true;
   }
 
-  /** Counts one more epoch. Returns whether new epochs follow each other too quickly. */
+  /**
+   * Counts one more epoch. Returns whether new epochs follow each other too quickly, and then schedules the next
+   * read.
+   */
   #isUnreliable(): boolean {
     const nowMs = performance.now();
     if (nowMs - this.#epochsSinceMs >= EPOCHS_WINDOW_MS) {
@@ -357,7 +362,7 @@ export class OrderedRoom {
     else this.#deliver({ at, ...message });
   }
 
-  /** Delivers the buffered messages despite the gap and reports it, because members have waited long enough. */
+  /** Delivers the buffered messages despite the gap, because members have waited long enough, and reports the gap. */
   #giveUp(): void {
     this.#reader.doubt();
     this.#options.onGap(undefined);

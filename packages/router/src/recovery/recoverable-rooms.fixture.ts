@@ -13,7 +13,7 @@ export interface Place {
 export const LIMIT = { maxMessages: 1_000, maxBytes: 1_000_000 };
 export const RECOVERABLE = { isRecoverable: () => true };
 
-/** A Redis of its own, and servers on it that treat all rooms as recoverable. */
+/** Starts a Redis. The returned `start` starts a server on it that treats all rooms as recoverable. */
 export async function startPlace(storeOptions: RedisStoreOptions = {}): Promise<Place> {
   const redis = await startRedis();
   onTestFinished(() => redis.close());

@@ -159,7 +159,7 @@ describe("a recoverable room", () => {
     await publish(c, [30, 31]);
     for (const server of [a, late]) await eventually(() => expect(numbersOf(server).slice(-2)).toEqual([30, 31]));
     expect(numbersOf(a).slice(0, 15)).toEqual(upTo(15));
-    // This server received these messages under reused offsets before the new epoch began.
+    // Before the new epoch began, `late` received some of the messages 16 to 21, under reused offsets.
     expect(upTo(6, 16)).toEqual(expect.arrayContaining(numbersOf(late).slice(0, -2)));
   });
 

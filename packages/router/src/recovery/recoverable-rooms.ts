@@ -25,7 +25,7 @@ import { SetBackDetection } from "./set-back-detection.js";
  */
 const RECOVERIES_AT_ONCE = 16;
 
-/** The result of a publish, without the number of subscribers, because a history does not report it. */
+/** Creates the result of a publish. It lacks the number of subscribers, because a history does not report it. */
 const UNKNOWN_REACH = (): Published => ({});
 
 /** Options of {@link RecoverableRooms}. */
@@ -36,13 +36,13 @@ export interface RecoverableRoomsOptions {
   readonly rooms: RoomSubscriptions;
   readonly receiver: BusReceiver;
   readonly gaps: GapReporter;
-  /** Maximum number of rooms whose acknowledged position is remembered. */
+  /** Maximum number of rooms per minute whose acknowledged positions are remembered. */
   readonly maxPositions: number;
 }
 
 /**
- * The recoverable rooms: publishes through the history, delivers in its order, and recovers messages for
- * returning clients.
+ * Publishes the messages of recoverable rooms through their histories, delivers them in the order of the histories,
+ * and recovers messages for returning clients.
  */
 export class RecoverableRooms {
   readonly #options: RecoverableRoomsOptions;
@@ -74,12 +74,12 @@ export class RecoverableRooms {
   async append(room: string, draft: HistoryDraft): Promise<Published> {
     const position = await this.#options.history.append(room, draft);
     const { epoch, sequence } = draft.sender;
-    // A message of an epoch that has ended gets offset 0.
+    // Offset 0: the message was stored by an earlier attempt, under an epoch that has ended since.
     if (position.offset > 0) this.#acknowledged.add(room, position, messageId(this.#originHash, epoch, sequence));
     return UNKNOWN_REACH();
   }
 
-  /** Creates the delivery of a room that is being joined. */
+  /** Creates the ordered delivery of a room that is being joined. */
   createStream(room: string): OrderedRoom {
     const { serverId, local, receiver, gaps } = this.#options;
     const { counts } = receiver;
@@ -133,7 +133,7 @@ export class RecoverableRooms {
   }
 }
 
-/** Creates the error for a room without a history on this server. */
+/** Creates the error for a room that is not recoverable or was not entered on this server. */
 export function notRecoverable(): CmError {
   return new CmError("options-invalid", "The room must be recoverable and entered on this server.", {
     details: { field: "room" },

@@ -5,7 +5,7 @@ import type { OrderedMessage } from "./ordered-message.js";
 
 /** Options of {@link SetBackDetection}. */
 export interface SetBackDetectionOptions {
-  /** The histories. This object limits the number of concurrent reads. */
+  /** The histories, which limit the number of concurrent reads themselves. */
   readonly history: History;
   readonly positions: AcknowledgedPositions;
   /** Creates the notice that is published when a new epoch of the room begins. */
@@ -23,8 +23,8 @@ export interface SetBackDetectionOptions {
 const COMPARED_AT_ONCE = 16;
 
 /**
- * Pause between two passes, in milliseconds: a link that breaks repeatedly is proven to work again just as
- * often.
+ * Pause between two passes, in milliseconds. A link that breaks repeatedly is proven to work again just as often,
+ * and each proof requests a pass.
  */
 const PASS_PAUSE_MS = 1_000;
 
@@ -106,8 +106,8 @@ export class SetBackDetection {
     const { top, former, entries } = await history.since(room, { ...at, offset: at.offset - 1 }, 1);
     const restart = (epoch: number, offset: number) => history.restart(room, { epoch, offset }, noticeOf(room));
     if (top.epoch !== at.epoch) {
-      // The history was set back to a state before the epoch began: other servers may never have received
-      // the epoch.
+      // The history was set back to a state before this epoch began: other servers may never have received this
+      // epoch.
       if (top.epoch === formerEpoch) await restart(top.epoch, FURTHEST);
       // The server that began the current epoch knew a lower offset than the one acknowledged to this
       // server.

@@ -19,7 +19,7 @@ export type ControlRequest =
   | { readonly type: "ping" };
 
 /**
- * The outcome of a control message.
+ * The outcome of a control request.
  *
  * - `done`: the other side executed it
  * - `not-found`: the connection is gone, or no process runs the server
@@ -58,8 +58,8 @@ export function controlOf(
 }
 
 /**
- * Converts a response to `done`, `not-found` or `timeout`. Throws if the other server refused: an error with
- * the code of the refusal.
+ * Converts a response to `done`, `not-found` or `timeout`. If the other server refused the request, throws an error
+ * with the code of the refusal.
  */
 export function outcomeOf(answer: Answer, serverId: string): ControlOutcome {
   if (answer.type !== "refused") return answer.type;

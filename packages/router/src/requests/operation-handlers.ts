@@ -26,7 +26,7 @@ const NOTHING = new Uint8Array(0);
 const DONE: OperationOutcome = { type: "done", body: NOTHING };
 const NOT_FOUND: OperationOutcome = { type: "not-found" };
 
-/** Passes each operation to the handler that executes it. */
+/** Returns a function that passes each operation to the handler that executes it. */
 export function createOperations(options: OperationsOptions): CarryOut {
   const { local, onServerMessage, onQuestion } = options;
   return (operation: ServerOperation, origin: string) => {

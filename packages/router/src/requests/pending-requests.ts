@@ -8,7 +8,7 @@ const TIMEOUT: Answer = { type: "timeout" };
 
 /** A request that waits for its response. */
 export interface PendingRequest {
-  /** The outcome. Settles at the deadline at the latest. */
+  /** The outcome. Settles at the latest when the request's timeout ends. */
   readonly answer: Promise<Answer>;
   /** Settles the request with `not-found`, because no server received it. */
   notDelivered(): void;

@@ -56,9 +56,9 @@ export class ServerChannels {
   }
 
   /**
-   * Sends a request to another server. Settles at the deadline at the latest. Rejects with `pending-limit` if
-   * too many requests wait, with an error of {@link encodeControl}, or with the error of the bus if the
-   * request could not be sent.
+   * Sends a request to another server. Settles after `timeoutMs` at the latest. Rejects with `pending-limit` if too
+   * many requests wait, with `closed` after the router was closed, with an error of {@link encodeControl}, or with
+   * the error of the bus if the request could not be sent.
    */
   async ask(serverId: string, operation: ServerOperation, timeoutMs: number): Promise<Answer> {
     this.pending.requireRoom(1);

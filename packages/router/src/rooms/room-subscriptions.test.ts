@@ -52,7 +52,7 @@ function subscriptionsOn(bus: Bus, options: { releaseDelayMs?: number; maxIdle?:
   });
 }
 
-/** Returns the current state of a promise. */
+/** Resolves with `live`, `failed` or `waiting`, depending on the promise's state. */
 async function fateOf(promise: Promise<unknown>): Promise<string> {
   let fate = "waiting";
   promise.then(

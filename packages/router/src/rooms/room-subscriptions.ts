@@ -12,7 +12,7 @@ import { ChannelTracker } from "../ordering/sequence-tracker.js";
 import type { ResumedChannel } from "../recovery/gap-detection.js";
 import type { OrderedRoom } from "../recovery/ordered-room.js";
 
-/** A room whose channel this server is subscribed to. */
+/** A room whose channel this server is subscribed to, or is subscribing to. */
 export interface SubscribedRoom extends ResumedChannel {
   readonly name: string;
   /** Delivers the room's messages if the room is recoverable. */
@@ -27,7 +27,7 @@ class Entry implements SubscribedRoom, EnteredRoom {
   liveSinceMs = Number.POSITIVE_INFINITY;
   /** Number of local members, including those whose join is still in progress. */
   members = 0;
-  /** Settles when the channel is subscribed or subscribing failed; `undefined` once it is subscribed. */
+  /** Settles when the channel is subscribed and the room's history is read, or when that failed; then `undefined`. */
   opening: Promise<void> | undefined;
   /** Set once the channel is subscribed. */
   subscription: Subscription | undefined;

@@ -45,7 +45,7 @@ it("publishes what a turn has for three rooms in three messages of Redis, each w
     expect(router.stats()).toMatchObject({ received: 30, duplicates: 0, damaged: 0 });
   }
 
-  // The numbers go on behind the batch: one lost message is one missing number, and no more.
+  // The number of the next message follows those of the batches, so that no server reports a gap.
   await a.router.toRoom("lobby", "{}");
   await eventually(() => expect(b.sockets.rooms).toHaveLength(31));
   expect(b.gaps).toEqual([]);
@@ -70,11 +70,12 @@ it("counts what is damaged in a batch of a stranger, and delivers the rest of it
   const batch = batches[0] ?? Buffer.alloc(0);
   const stranger = await connect();
   const publish = (bytes: Buffer) => stranger.publish(lobby, bytes);
-  // Cut off, and with a length that passes the end: nothing of it can be trusted.
+  // Publish two damaged batches: one is cut off, and the other has a length that passes its end. Neither is
+  // delivered.
   await publish(batch.subarray(0, batch.length - 1));
   await publish(Buffer.concat([batch, Buffer.from([0, 0, 1, 0, 1])]));
   await eventually(() => expect(b.router.stats().damaged).toBe(2));
-  // A whole message that was delivered before, one that is none, and a batch within the batch.
+  // Publish the whole batch once more, followed by two bytes that are no message, and by a batch within the batch.
   const nested = Buffer.concat([Buffer.alloc(4), batch]);
   nested.writeUInt32BE(batch.length);
   await publish(Buffer.concat([batch, Buffer.from([0, 0, 0, 2, 1, 2]), nested]));

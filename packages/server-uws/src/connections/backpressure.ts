@@ -3,12 +3,12 @@ import type { NativeConnection } from "./native-connection.js";
 import { TurnFrames } from "./turn-frames.js";
 
 /**
- * Minimum number of published bytes between two checks of all connections, chosen so that the checks cost at
- * most a few percent.
+ * Minimum number of published bytes between two checks of all connections. It keeps the cost of the checks to a
+ * few percent of the processor time.
  */
 const CHECK_EVERY_MIN_BYTES = 256 * 1024;
 
-/** Maximum size of a frame's header, counted with every message. */
+/** Maximum size of a frame's header, in bytes. It is added to the size of every message. */
 const FRAME_HEADER_BYTES = 10;
 
 /** A native buffer doubles as it grows, so it takes up to twice as much memory as the bytes in it. */
@@ -23,12 +23,12 @@ export const NATIVE_BACKPRESSURE_MAX = 0x7fff_ffff;
 /**
  * Limits the bytes queued for slow connections, without ever leaving a gap in a connection's frames.
  *
- * The native limit (`maxBackpressure`) may drop a message and send the next one: while it drains a subscriber's
- * queue, and when a direct send follows in the same call. Its `dropped` event is emitted only once, even if
- * dozens of messages are lost. Therefore the native limit is set too high to be reached, and this class counts
- * instead: the queue of a socket can't have grown by more than all bytes published since its last check. Each
- * time another `#checkEveryBytes` bytes have been published, all connections are checked (about 10 ns each),
- * and those over the limit are cut. A connection has thus received every frame so far, or it has been closed.
+ * With the native limit (`maxBackpressure`), uWebSockets.js may drop a message and send the next one: while it
+ * writes a subscriber's queue, and when a direct send follows in the same call. Its `dropped` event is emitted
+ * only once, even if dozens of messages are lost. Therefore the native limit is set too high to be reached, and
+ * this class counts instead: the queue of a socket can't have grown by more than all bytes published since the
+ * last check. Each time another `#checkEveryBytes` bytes have been published, all connections are checked (about
+ * 10 ns each), and those over the limit are cut. A connection thus misses no frame before it is closed.
  */
 export class Backpressure<U> extends SlowConsumers {
   readonly #connections: ReadonlyMap<string, NativeConnection<U>>;

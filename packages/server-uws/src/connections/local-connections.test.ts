@@ -9,7 +9,10 @@ import { createLocalConnectionManager, type UwsLocalConnectionOptions } from "./
 
 type Socket = NativeWebSocket<unknown>;
 
-/** Starts an App as an application would, with one route, and records the events that its handlers receive. */
+/**
+ * Starts an App as an application would, with a managed route `/ws` and another route `/foreign`. Records the
+ * events that the handlers of `/ws` receive.
+ */
 async function startApp(
   options: Omit<UwsLocalConnectionOptions, "app"> = {},
   behavior: WebSocketBehavior<unknown> = {},

@@ -27,8 +27,7 @@ export interface UwsLocalConnectionOptions {
   readonly maxBackpressureBytes?: number | undefined;
   /**
    * Called with errors that no caller receives: the errors that an `onClosed` callback throws, with the stage
-   * `handler`; without this call they would end the process. Must not throw. Default: each error is emitted as a
-   * process warning.
+   * `handler`. Must not throw. Default: each error is emitted as a process warning.
    */
   readonly onError?: OnError | undefined;
 }
@@ -48,10 +47,10 @@ export interface UwsLocalConnectionStats {
 /** Manages plain uWebSockets.js sockets of your own App by connection id. */
 export interface UwsLocalConnectionManager<U> extends LocalConnectionManager<WebSocket<U>> {
   /**
-   * Returns the behavior for a route whose sockets are managed here: the given behavior, with handlers that
-   * also record opens, signs of life and closes. Only sockets of such routes can be added. `maxBackpressure` is
-   * set too high to be reached, because the native limit drops messages while the manager closes the socket
-   * instead; and your `close` receives the code that the manager closed the socket with.
+   * Returns the behavior for a route whose sockets are managed here: the given behavior, with handlers that also
+   * record when a socket opens, receives something and closes. Only sockets of such routes can be added.
+   * `maxBackpressure` is set too high to be reached, because the native limit drops messages; the manager closes
+   * the socket before it misses one. Your `close` receives the code that the manager closed the socket with.
    */
   behavior(behavior: WebSocketBehavior<U>): WebSocketBehavior<U>;
   /** Counters of the manager. */
@@ -94,7 +93,7 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
    * added, or was removed.
    */
   readonly #sockets = new Map<WebSocket<U>, Held | undefined>();
-  /** Maps native connections to the sockets that were registered here: the inverse of `#sockets`. */
+  /** The socket of each added connection: the inverse of `#sockets`. */
   readonly #socketOf = new Map<NativeConnection<undefined>, WebSocket<U>>();
 
   constructor(app: TemplatedApp, maxConnections: number, maxBackpressureBytes: number, onError: OnError) {

@@ -16,7 +16,8 @@ export type NativeSocket<U> = WebSocket<SocketData<U>>;
 export class NativeConnection<U> extends BaseConnection<U> implements LaneMember {
   readonly laneByRoom: LanesByRoom = new Map();
   /**
-   * The native socket; `undefined` before the open event and from the close event on, when it must not be used.
+   * The native socket; `undefined` before it is attached, and from its close event on, because it must not be
+   * used from then on.
    */
   #socket: AnySocket | undefined;
   readonly #lanes: RoomLanes<NativeConnection<U>> | undefined;
@@ -50,7 +51,7 @@ export class NativeConnection<U> extends BaseConnection<U> implements LaneMember
     if (this.#socket === undefined) return false;
     // Copy bytes: they are only valid during the call.
     this.#turn.add(this.#frames, typeof frame === "string" ? frame : Buffer.from(frame));
-    // If the write closed the socket, the close event has already cleared the field.
+    // If the write closed the socket, the close event has already cleared `#socket`.
     return this.#socket !== undefined;
   }
 
@@ -97,7 +98,7 @@ export class NativeConnection<U> extends BaseConnection<U> implements LaneMember
     for (const topic of socket.getTopics()) if (roomOf(topic) !== undefined) socket.unsubscribe(topic);
   }
 
-  /** Must be called on the open event: the socket can be used from now on. */
+  /** Must be called after the open event, with the socket that can be used from now on. */
   attach(socket: AnySocket): void {
     this.#socket = socket;
   }

@@ -4,7 +4,7 @@ import type { AnySocket } from "../rooms/room-topics.js";
 /** Size of the buffer in which the native layer collects the bytes of one write. */
 const FLUSH_AT_BYTES = 16 * 1024;
 
-/** Maximum number of sockets with frames that wait for the end of a turn; at this number all are written at once. */
+/** If frames to this many sockets wait for the end of the turn, the frames of all sockets are written at once. */
 const SOCKETS_MAX = 1_024;
 
 /** The limit on queued bytes, and the object that collects frames until the end of the turn. */
@@ -16,7 +16,7 @@ export interface NativeLimit extends WaitingLimit {
 interface FrameOwner {
   /** The connection's socket; `undefined` once the connection is closed. */
   readonly socket: AnySocket | undefined;
-  /** Called when some bytes may have been queued for the client. */
+  /** Called when bytes may have been queued for the client after a write. May close the connection. */
   checkWaiting(): void;
 }
 
@@ -28,16 +28,16 @@ export interface OwnFrames {
 }
 
 /**
- * Result of the native `send` if everything was written at once; 0 if bytes were queued, 2 if the frame was
- * dropped.
+ * The result of the native `send` if everything was written at once. The other results are 0 if bytes were
+ * queued, and 2 if the frame was dropped.
  */
 const WRITTEN = 1;
 
 /**
- * Collects the frames to single connections within one turn of the event loop: a chunk from Redis may contain
- * the responses to many requests of a client, and each response would otherwise take a separate system call.
- * {@link release} is called before every room message, so that a connection gets all frames in the order of the
- * calls.
+ * Collects the frames to single connections within one turn of the event loop, so that the frames to one
+ * connection take one system call. For example, one read from Redis may contain the responses to many requests of
+ * a client. {@link release} is called before every room message, so that a connection gets all frames in the
+ * order of the calls.
  */
 export class TurnFrames {
   readonly #wrote: () => void;

@@ -80,7 +80,7 @@ describe("listening", () => {
 
   it("says that another process listens only if one does", async () => {
     const native = loadNative(4_096);
-    // An App that fails to listen even if nothing prevents it.
+    // This App fails to listen even if nothing prevents it.
     const app = { listen: (...args: unknown[]) => (args[3] as (socket: false) => void)(false) };
     const address = { host: "127.0.0.1", port: await freePort(), sharePort: false };
     await expect(listen(native, app as unknown as TemplatedApp, address)).rejects.toMatchObject({

@@ -138,7 +138,8 @@ describe("a PROXY header", () => {
     socket.on("data", (chunk) => {
       received += chunk.toString("latin1");
     });
-    // Written before the next request, which is answered; the native layer waits for more of the first one.
+    // The native layer waits for more bytes of this request. A request that is sent later, on another connection,
+    // is answered.
     await new Promise((resolve) => socket.write(withExtension(25) + REQUEST, "latin1", resolve));
     expect(await answerTo(port, header + REQUEST)).toContain("203.0.113.7");
     expect(received).toBe("");

@@ -43,8 +43,8 @@ export function writeReply(res: HttpResponse, reply: HttpReply, options: WriteOp
 
 /**
  * Ends the response with a body, of which the native layer takes only as much as the client reads. While the rest
- * waits, a further request on the connection makes the native layer close it. With `end`, the native layer would
- * keep the bodies of any number of requests whose responses are not read.
+ * of the body waits, a further request makes the native layer close the connection. With `end`, the native layer
+ * would keep the bodies of any number of responses that the client does not read.
  */
 function endAsRead(res: HttpResponse, body: Buffer): void {
   const [, isComplete] = res.tryEnd(body, body.byteLength);
@@ -57,8 +57,8 @@ function endAsRead(res: HttpResponse, body: Buffer): void {
 /** Creates the exchange of a native request. */
 export function httpExchange(res: HttpResponse): HttpExchange {
   let open = true;
-  // The native layer aborts the process if a request handler returns before it has responded and no abort
-  // handler is set. A response without its body (HEAD) does not count as a response.
+  // Set an abort handler: without one, the native layer aborts the process if a request handler returns before
+  // it has responded. A response without its body (HEAD) does not count as a response.
   res.onAborted(() => {
     open = false;
   });

@@ -4,8 +4,8 @@ import WebSocket from "ws";
 import { startServer } from "../server.fixture.js";
 
 it("upgrades that the native layer drops leave nothing behind, and are not reported", async () => {
-  // Because of the first of the two headers, the native layer closes the connection after the response, and
-  // thereby the WebSocket.
+  // Because of the first of the two headers, the native layer closes the TCP connection after the response, and
+  // the WebSocket with it.
   const headers = { Connection: "close", connection: "Upgrade" };
   const { port, server, opened, closed } = await startServer({
     maxConnections: 1,

@@ -19,12 +19,12 @@ export interface UpgradeSurroundings<U> {
  * Turns admitted upgrade requests into native WebSockets.
  *
  * An upgrade that had to wait is exposed to two bugs of the native layer. (1) While the layer reads a request,
- * it attributes any upgrade to that request; a promise may settle at that time. Therefore the admission
- * completes the upgrade in a turn of its own. (2) Its `cork` reads the HTTP response again after the upgrade,
- * even though the WebSocket occupies that memory by then; if the bytes have been changed since the upgrade, it
- * closes the new socket (uWebSockets #1928, fixed by #1929 in July 2026). Therefore nothing is done between the
- * upgrade and the end of the cork: the open event only stores the socket, and everything else follows after the
- * cork. (Without the cork, the response is sent in about thirty writes instead of one.)
+ * it attributes any upgrade to that request, and a promise may settle at that time. Therefore the admission
+ * completes the upgrade in a later turn. (2) The layer's `cork` reads the HTTP response again after the upgrade,
+ * even though the WebSocket occupies that memory by then. If the bytes have been changed since the upgrade, the
+ * layer closes the new socket (uWebSockets #1928, fixed by #1929 in July 2026). Therefore nothing is done between
+ * the upgrade and the end of the cork: the open event only stores the socket, and everything else follows after
+ * the cork. The cork is needed, because without it the response takes about thirty writes instead of one.
  */
 export class Upgrades<U> {
   readonly #surroundings: UpgradeSurroundings<U>;
@@ -33,7 +33,8 @@ export class Upgrades<U> {
 
   constructor(surroundings: UpgradeSurroundings<U>) {
     this.#surroundings = surroundings;
-    // Compile the function now rather than during the first upgrade.
+    // Call the function once now, so that Node.js does not compile it between the first upgrade and the end of its
+    // cork.
     this.arrive(undefined);
   }
 
@@ -47,7 +48,7 @@ export class Upgrades<U> {
     this.#arrived = socket;
   };
 
-  /** Returns whether the close event is for a WebSocket that was not passed to `opened` yet. */
+  /** Returns whether a closed WebSocket had not been passed to `opened` yet. Counts such a WebSocket as lost. */
   depart(socket: NativeSocket<U>): boolean {
     if (this.#arrived !== socket) return false;
     this.#arrived = undefined;
@@ -60,8 +61,8 @@ export class Upgrades<U> {
     const { admissions, limit, lanes, trustedProxies } = this.#surroundings;
     const head = copyRequest(res, req, trustedProxies);
     let pending: PendingUpgrade | undefined;
-    // The native layer aborts the process if this event handler returns before it has responded and no abort
-    // handler is set.
+    // Set an abort handler: without one, the native layer aborts the process if this event handler returns before
+    // it has responded.
     res.onAborted(() => pending?.abandon());
     pending = admissions.handle(head, {
       refuse: (reply) => writeReply(res, reply, { closeConnection: true }),

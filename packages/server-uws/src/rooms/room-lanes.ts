@@ -14,9 +14,9 @@ export interface LaneMember extends DirectMember {
  * Assigns the connections to the lanes of their rooms, and counts the members of each room. Held-back messages
  * of a lane are sent before a connection enters or leaves it.
  *
- * Members are counted here rather than by the native subscription event: that event calls into JavaScript for
- * each room of a socket that closes, in the same turn in which thousands may close, and takes longer than the
- * closes themselves.
+ * Members are counted here rather than by the native subscription event. When a socket closes, that event calls
+ * into JavaScript for each of the socket's rooms. If thousands of sockets close in one turn, these calls take
+ * longer than the closes themselves.
  */
 export class RoomLanes<M extends LaneMember> {
   readonly #fanOut: RoomFanOut;
@@ -70,12 +70,12 @@ export class RoomLanes<M extends LaneMember> {
     this.#remove(member, room, lane);
   }
 
-  /** Stops counting the memberships of a closed connection. {@link forget} removes them from their lanes later. */
+  /** Subtracts a closed connection from `memberships`. {@link forget} removes it from its rooms later. */
   ended(member: M): void {
     this.#memberships -= member.laneByRoom.size;
   }
 
-  /** Removes the rooms of a connection for which {@link ended} was called, possibly much earlier. */
+  /** Removes a closed connection from its rooms, some time after {@link ended} was called. */
   forget(member: M): void {
     for (const [room, lane] of member.laneByRoom) this.#remove(member, room, lane);
     member.laneByRoom.clear();

@@ -20,8 +20,8 @@ export function publishToTopic(
   if (first === undefined) {
     app.publish(topic, frame, false);
   } else if (left.length === 1) {
-    // The method `publish` of a socket sends to all subscribers but that socket. The socket must be a
-    // subscriber itself, otherwise no socket gets the frame.
+    // The method `publish` of a socket sends to all subscribers except that socket. It sends to no one if the
+    // socket is not a subscriber itself.
     first.publish(topic, frame, false);
   } else {
     // Unsubscribing the excluded sockets for this one message loses nothing else: they still get the messages

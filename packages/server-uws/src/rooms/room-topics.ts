@@ -4,8 +4,8 @@ import type { WebSocket } from "uWebSockets.js";
 export type AnySocket = WebSocket<unknown>;
 
 /**
- * Prefix of the topic of a room. It keeps room topics apart from any other topics, including those of your own
- * App.
+ * Prefix of the topic of a room. It keeps the topics of rooms apart from all other topics of an App that belongs
+ * to the application.
  */
 const ROOM_TOPIC = "cm:room:";
 

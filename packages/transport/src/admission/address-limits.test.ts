@@ -9,7 +9,7 @@ it("gives an address its rate of upgrades again as time goes by, and forgets the
   expect(allowed("203.0.113.7", 10)).toBe(4);
   now = 500;
   expect(allowed("203.0.113.7", 10)).toBe(1);
-  // As many other addresses as are remembered, so that the first one is forgotten.
+  // The rates of at most 65,536 addresses are remembered: this many others make the first one be forgotten.
   for (let index = 0; index < 65_536; index++)
     limits.objectionTo(`11.${index >> 16}.${(index >> 8) & 255}.${index & 255}`);
   expect(allowed("203.0.113.7", 10)).toBe(4);

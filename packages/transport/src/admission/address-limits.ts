@@ -6,7 +6,7 @@ import type { ResolvedTransportOptions } from "../options/resolved-options.js";
 /** The limits per address. */
 export type AddressLimit = "connections-per-address" | "upgrades-per-address";
 
-/** Maximum number of addresses whose rate is remembered; beyond it, the least recently used one is forgotten. */
+/** Maximum number of keys whose upgrade rate is remembered; beyond it, the least recently used one is forgotten. */
 const RATES_MAX = 65_536;
 
 /** Size of a burst, in seconds of the allowed rate. */
@@ -45,10 +45,10 @@ interface Rate {
 }
 
 /**
- * Limits the connections of one address, including upgrades in progress, and its upgrades per second. IPv6
- * addresses count by their /64. Loopback and private addresses are not limited: clients on the internet never
- * have such an address, and behind a proxy that is not in `trustedProxies`, all clients would share the proxy's
- * address and its limits.
+ * Limits the connections of one address, including upgrades in progress, and its upgrades per second. All IPv6
+ * addresses of one /64 share a key and its limits. Loopback and private addresses are not limited: clients on
+ * the internet never have such an address, and behind a proxy that is not in `trustedProxies`, all clients would
+ * share the proxy's address and its limits.
  */
 export class AddressLimits {
   readonly #maxConnections: number;
@@ -60,7 +60,7 @@ export class AddressLimits {
    */
   readonly #held = new Map<string, number>();
   /**
-   * The key of each address with connections or waiting upgrades. Cached, because computing the key takes
+   * The key of each address with connections or waiting upgrades. The key is cached, because computing it takes
    * longer than all other work at the end of a connection. The map is bounded: it has at most one entry per
    * connection or upgrade.
    */
@@ -142,7 +142,7 @@ export class AddressLimits {
   }
 }
 
-/** The key that an address is counted under; `undefined` if it is not limited. */
+/** Returns the key that an address is counted under; `undefined` if the address is not limited. */
 function keyOf(address: string): string | undefined {
   const isV6 = isIPv6(address);
   if (UNLIMITED.check(address, isV6 ? "ipv6" : "ipv4")) return undefined;

@@ -10,7 +10,7 @@ export interface UpgradeRequest extends RequestFacts {
 
 /** The user that a connection belongs to. */
 export interface Authentication<U> {
-  /** A name that is valid for `parseName`. */
+  /** The user's id: a name that is valid for `parseName`. */
   readonly userId: string;
   /** Kept with the connection as {@link TransportConnection.data}. */
   readonly data: U;

@@ -31,9 +31,9 @@ interface Waiting<U> {
  * Handles upgrade requests: validates them, has them authenticated within a deadline, and lets the transport
  * accept or refuse them.
  *
- * An upgrade whose `authenticate` returned a promise is completed in a separate turn of the event loop,
- * together with others that are ready: a promise may settle while the library is reading another request, when
- * no upgrade must be completed.
+ * An upgrade whose `authenticate` returned a promise is completed in a later turn of the event loop, together
+ * with others that are ready: the promise may settle while the library reads another request, and the library
+ * must not complete an upgrade at that time.
  */
 export class UpgradeAdmission<U> {
   readonly #options: ResolvedTransportOptions<U>;
@@ -41,7 +41,7 @@ export class UpgradeAdmission<U> {
   readonly #addresses: AddressLimits;
   readonly #waiting = new Set<Waiting<U>>();
   readonly #refused = new KeyedCounter<string>();
-  /** Upgrades that have been authenticated and wait for their turn. */
+  /** Upgrades that have been authenticated and wait for the next turn. */
   #ready: { readonly upgrade: Waiting<U>; readonly authentication: Authentication<U> }[] = [];
   #accepting = true;
   #tooManyPending = 0;
@@ -67,7 +67,7 @@ export class UpgradeAdmission<U> {
     return this.#refused.counts();
   }
 
-  /** Number of upgrades that were refused because too many others waited. */
+  /** Number of upgrades that were refused because too many others waited, as `pending-upgrades`; empty if none. */
   limits(): Readonly<Record<string, number>> {
     return this.#tooManyPending === 0 ? {} : { "pending-upgrades": this.#tooManyPending };
   }
@@ -82,7 +82,7 @@ export class UpgradeAdmission<U> {
     for (const upgrade of [...this.#waiting]) this.#fail(upgrade, new CmError("closed", "The server is closing."));
   }
 
-  /** The response to a request at the WebSocket path that is not an upgrade, or an incomplete one. */
+  /** Counts and returns the refusal of a request at the WebSocket path that is no upgrade, or an incomplete one. */
   plainRefusal({ facts: { headers } }: RequestHead): HttpReply {
     this.#refused.add("operation-unknown");
     const wantsUpgrade = headers.upgrade !== undefined && (headers["sec-websocket-key"] ?? "") !== "";
@@ -92,7 +92,7 @@ export class UpgradeAdmission<U> {
   }
 
   /**
-   * Handles an upgrade request. Calls a method of the responder, either before `handle` returns or later, unless
+   * Handles an upgrade request. Calls one method of the responder, before `handle` returns or later, unless
    * `abandon` is called first.
    */
   handle(head: RequestHead, responder: UpgradeResponder<U>): PendingUpgrade {
@@ -186,8 +186,8 @@ export class UpgradeAdmission<U> {
   }
 
   /**
-   * Removes a waiting upgrade. Returns `false` if it has been responded to or abandoned: the responder must then not
-   * be used.
+   * Removes a waiting upgrade. Returns `false` if it has been responded to or abandoned already; its responder
+   * must not be used in that case.
    */
   #settle(upgrade: Waiting<U>): boolean {
     clearTimeout(upgrade.timer);
@@ -241,7 +241,7 @@ export class UpgradeAdmission<U> {
   }
 }
 
-/** Codes under which refusals that have a status instead of an error are counted. */
+/** The codes under which refusals are counted that are given as a response with a status, not as an error. */
 const CODE_BY_STATUS: { readonly [status in number]?: ErrorCode } = {
   400: "operation-unknown",
   426: "version-unsupported",
@@ -254,7 +254,7 @@ function asksForUpgrade(headers: RequestFacts["headers"]): boolean {
   return list(headers.connection).some((name) => name.toLowerCase() === "upgrade");
 }
 
-/** Whether the value must be awaited. Also `true` for promises of other realms and libraries. */
+/** Whether the value is a promise, including promises of other realms and libraries. */
 function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }

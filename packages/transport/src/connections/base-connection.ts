@@ -7,8 +7,8 @@ import type { ControlFrameBudget } from "./control-frames.js";
 import type { TransportConnection } from "./transport-connection.js";
 
 /**
- * Maximum number of queued bytes for a close frame to be sent. Behind more bytes, the close frame would arrive
- * too late, and the bytes would occupy memory until then.
+ * If more bytes than these are queued, no close frame is sent: it would arrive too late after them, and they
+ * would occupy memory until then.
  */
 const LINGER_MAX_BYTES = 64 * 1024;
 
@@ -48,7 +48,7 @@ export abstract class BaseConnection<U> implements TransportConnection<U>, RoomM
   readonly remoteAddress: string;
   readonly openedAt: number = Date.now();
   lastSeenAt: number = this.openedAt;
-  /** Time of the last sign of life, on the clock of the server's `Liveness`. */
+  /** When something last arrived from the client, in milliseconds on the clock of the server's `Liveness`. */
   heardAt = 0;
   /** Number of pings that the client has not answered. */
   pongsDue = 0;
@@ -71,7 +71,7 @@ export abstract class BaseConnection<U> implements TransportConnection<U>, RoomM
   protected abstract writeFrame(frame: string | Uint8Array): boolean;
   abstract enterRoom(room: string): void;
   abstract leaveRoom(room: string): void;
-  /** Writes the frames that are held back until the end of the turn to the system now. */
+  /** Passes the frames that wait for the end of the turn to the operating system at once. */
   flush(): void {}
   /** Discards what the server has recorded about the rooms of a closed connection. */
   forgetRooms(): void {}
@@ -145,7 +145,10 @@ export abstract class BaseConnection<U> implements TransportConnection<U>, RoomM
     this.cutSocket();
   }
 
-  /** Called on the close event: drops the socket. Returns how the connection ended if the server ended it. */
+  /**
+   * Releases the socket, on its close event. Returns how the server ended the connection; `undefined` if the
+   * server did not end it.
+   */
   detach(): Ending | undefined {
     this.releaseSocket();
     return this.#ending;

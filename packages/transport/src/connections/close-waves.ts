@@ -3,7 +3,7 @@ import type { TransportConnection } from "./transport-connection.js";
 
 /** The pace at which connections are closed. */
 export interface Pace {
-  /** Time over which the closes are spread, in milliseconds; 0: all at once. */
+  /** Time over which the closes are spread, in milliseconds. 0: all connections are closed at once. */
   readonly overMs: number;
   /** Time between two waves, in milliseconds, plus or minus a quarter. */
   readonly waveMs: number;
@@ -35,7 +35,7 @@ export async function closeInWaves<U>(
       try {
         await sleep(Math.max(due, lastWaveAt + waveMs / 2) - performance.now(), undefined, { signal });
       } catch {
-        // Ignore the rejection: a sleep only rejects if the signal is aborted, which the loop checks.
+        // Ignore the rejection: a sleep rejects only if the signal is aborted, and the loop checks the signal.
       }
     }
     if (signal?.aborted === true) return leaving;

@@ -17,6 +17,6 @@ export interface ConnectionHandler<U> {
    * ended without a close frame.
    */
   closed(connection: TransportConnection<U>, code: number, reason: string): void;
-  /** Called when the client responds to a ping. */
+  /** Called for each pong of the client, including pongs that answer no ping. */
   pong?(connection: TransportConnection<U>): void;
 }

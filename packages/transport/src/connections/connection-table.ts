@@ -17,7 +17,7 @@ import { UserIndex } from "./user-index.js";
 /** Time between two waves of close frames when the server closes, in milliseconds, and minimum size of a wave. */
 const CLOSE_PACE = { waveMs: 20, waveMin: 50 } as const;
 
-/** Maximum time for close frames to leave before their sockets are cut, in milliseconds. */
+/** Maximum time for close frames to be written before their sockets are cut, in milliseconds. */
 const FLUSH_GRACE_MS = 250;
 
 /** The fault in a frame because of which the library ended the socket. */
@@ -45,8 +45,8 @@ export class ConnectionTable<U, C extends BaseConnection<U>> {
   readonly #liveness: Liveness<U>;
   readonly #closes = new KeyedCounter<CloseKind>();
   /**
-   * Runs the work after each close, spread over turns: the native layer can report more than 1,024 closes in
-   * one turn.
+   * Runs the work after each close, spread over turns, because uWebSockets.js can report more than 1,024 closes
+   * in one turn.
    */
   readonly #endings = new TimeSlicedCalls();
   readonly #closed = new AbortController();
@@ -103,7 +103,7 @@ export class ConnectionTable<U, C extends BaseConnection<U>> {
 
   /** Handles a frame of `byteLength` bytes; `read` converts it to text. */
   received(connection: C, byteLength: number, isBinary: boolean, read: () => string): void {
-    // One read from the socket may contain further frames after the one whose handler closed the connection.
+    // Ignore further frames of the same read from the socket if the handler of one frame closed the connection.
     if (!connection.open) return;
     this.#seen(connection);
     this.#slow.traffic.received(byteLength);
@@ -131,9 +131,9 @@ export class ConnectionTable<U, C extends BaseConnection<U>> {
   }
 
   /**
-   * Removes a connection that was closed by this side, or with the code that the library reports. Called once
-   * for each connection. The connection is removed at once; if thousands of connections close together, the
-   * handler is notified of some closes in later turns.
+   * Removes a closed connection. Called once for each connection. `code` and `reason` are those that the library
+   * reports; they are ignored if the server ended the connection. The connection is removed at once; if
+   * thousands of connections close together, the handler is notified of some closes in later turns.
    */
   closed(connection: C, code: number, reason: string, fault?: FrameFault): void {
     const ending = connection.detach();
@@ -155,8 +155,8 @@ export class ConnectionTable<U, C extends BaseConnection<U>> {
   }
 
   /**
-   * Closes the connections in waves; `begin` is called after the options have been checked. Throws
-   * `options-invalid`.
+   * Closes the connections in waves, after `begin` has been called. Throws `options-invalid`, without calling
+   * `begin`.
    */
   drain(options: DrainOptions, begin: () => void): Promise<void> {
     this.#drain = new Drain(this.#byId.values(), options, this.#closed.signal);
@@ -169,7 +169,10 @@ export class ConnectionTable<U, C extends BaseConnection<U>> {
     this.#closed.abort();
   }
 
-  /** Closes every connection, and gives the close frames a moment to be written. */
+  /**
+   * Closes every connection in waves, and waits up to `FLUSH_GRACE_MS` for the close frames to be written.
+   * Does nothing if `closeTimeoutMs` is 0.
+   */
   async goodbye(): Promise<void> {
     const { closeTimeoutMs } = this.#options;
     if (closeTimeoutMs === 0) return;
@@ -212,7 +215,7 @@ export class ConnectionTable<U, C extends BaseConnection<U>> {
     };
   }
 
-  /** Records a sign of life from the client. */
+  /** Records that something arrived from the client. */
   #seen(connection: C): void {
     connection.lastSeenAt = Date.now();
     connection.heardAt = this.#liveness.now;

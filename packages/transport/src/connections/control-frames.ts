@@ -3,10 +3,10 @@ import type { CloseReason } from "@cm/protocol";
 /** Size of a burst, in seconds of the allowed rate. */
 const BURST_SECONDS = 2;
 
-/** Size of the header of a pong from a server, whose payload is at most 125 bytes (RFC 6455). */
+/** Size of the header of a pong from a server, in bytes. The payload of a pong is at most 125 bytes (RFC 6455). */
 const PONG_HEADER_BYTES = 2;
 
-/** The number of control frames that a connection may still send at a given time. */
+/** A token bucket: `left` is the number of control frames that the connection could still send at `filledAt`. */
 export interface ControlFrameBudget {
   left: number;
   filledAt: number;
@@ -22,7 +22,7 @@ interface FrameSender {
   close(reason: CloseReason, text: string): void;
 }
 
-/** Is told of bytes that were queued outside of the connections' own sends. */
+/** Counts bytes that the WebSocket library queued by itself. */
 interface QueuedBytes {
   grew(bytes: number): void;
 }
@@ -55,7 +55,7 @@ export class ControlFrames {
     this.#take(connection);
   }
 
-  /** Handles a pong. Returns `false` if it was one too many, and the connection has been closed. */
+  /** Handles a pong. Returns `false` if the connection is closed, also if it was closed now for one pong too many. */
   ponged(connection: FrameSender): boolean {
     if (connection.pongsDue === 0) return this.#take(connection);
     connection.pongsDue -= 1;

@@ -4,7 +4,7 @@ import type { TransportConnection } from "./transport-connection.js";
 
 /** Options of a drain. */
 export interface DrainOptions {
-  /** Time over which the connections are closed, in milliseconds; 0: all at once. 0 to 3,600,000. */
+  /** Time over which the connections are closed, in milliseconds, 0 to 3,600,000. 0: all are closed at once. */
   readonly overMs: number;
   /** Signal whose abort closes the remaining connections at once. */
   readonly signal?: AbortSignal | undefined;
@@ -16,14 +16,17 @@ export interface DrainProgress {
   readonly connections: number;
   /** Number of connections that the drain has closed so far; others have closed by themselves, or are still open. */
   readonly closed: number;
-  /** Whether no connection is left to be closed. */
+  /** Whether the drain has ended: because every connection was closed, or because the server is closing. */
   readonly done: boolean;
 }
 
 /** Time between two waves, in milliseconds. */
 const WAVE_MS = 100;
 
-/** Minimum number of connections in a wave, which is 20 per second: a server with few connections drains faster. */
+/**
+ * Minimum number of connections in a wave, which makes 20 per second. A server with few connections therefore
+ * drains in less time than `overMs`.
+ */
 const WAVE_MIN = 2;
 
 /** Closes the connections of a server in waves. */
@@ -34,7 +37,7 @@ export class Drain<U> {
   #closed = 0;
   #done = false;
 
-  /** Aborting `closing` ends the drain without closing the rest. Throws `options-invalid`. */
+  /** Aborting `closing` ends the drain without closing the remaining connections. Throws `options-invalid`. */
   constructor(connections: Iterable<TransportConnection<U>>, options: DrainOptions, closing: AbortSignal) {
     this.#options = checked(options);
     this.#leaving = [...connections];
@@ -45,7 +48,7 @@ export class Drain<U> {
     return { connections: this.#leaving.length, closed: this.#closed, done: this.#done };
   }
 
-  /** Resolves when every connection was closed, or `closing` was aborted. */
+  /** Closes the connections. Resolves when every connection was closed, or `closing` was aborted. */
   async run(): Promise<void> {
     const { overMs, signal } = this.#options;
     const ends = signal === undefined ? this.#closing : AbortSignal.any([signal, this.#closing]);

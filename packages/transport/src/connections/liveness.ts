@@ -13,7 +13,7 @@ const TICK_MS = 100;
 
 /**
  * Maximum time that the clock advances in one tick, in milliseconds. While the process is blocked, it reads
- * nothing and sends no pings, so the blocked time must not count as time without a sign of life.
+ * nothing and sends no pings, so the blocked time must not count as time in which the client sent nothing.
  */
 const ADVANCE_MAX_MS = 1_000;
 
@@ -34,11 +34,13 @@ interface Entry<U> {
  * Pings every connection once per interval, and cuts connections from which nothing has arrived for
  * `idleTimeoutMs`.
  *
- * This is not left to the WebSocket library: uWebSockets.js pings only shortly before its idle timeout (after
- * 105 s of 120), which is later than load balancers cut a quiet connection (nginx and many others after 60 s),
- * and it counts in steps of 4 s, so it cuts early. A timing wheel holds each connection in the slot of the tick
- * at which it is due: a tick only visits the connections that are due, and the first pings of connections that
- * opened together are spread over one interval.
+ * This is not left to the WebSocket library. uWebSockets.js pings only shortly before its idle timeout: after
+ * 105 s of 120, but nginx and many other load balancers cut a quiet connection after 60 s. It also counts in
+ * steps of 4 s, so it may cut a connection up to 4 s too early.
+ *
+ * A timing wheel holds each connection in the slot of the tick at which the connection is due, so that a tick
+ * only visits the connections that are due. The first pings of connections that opened together are spread over
+ * one interval.
  */
 export class Liveness<U> {
   readonly #options: LivenessOptions;
@@ -54,8 +56,8 @@ export class Liveness<U> {
   }
 
   /**
-   * Milliseconds on the clock that {@link BaseConnection.heardAt} is taken from; at most `ADVANCE_MAX_MS`
-   * behind.
+   * The time in milliseconds on the clock that {@link BaseConnection.heardAt} is taken from. The clock advances
+   * only with each tick, by at most `ADVANCE_MAX_MS`, so the time may be up to that much too early.
    */
   get now(): number {
     return this.#now;
@@ -124,7 +126,7 @@ export class Liveness<U> {
 
   /**
    * The time at which a connection is cut if nothing more arrives from it. `heardAt` may be up to
-   * ADVANCE_MAX_MS too early, so ADVANCE_MAX_MS is added: no connection is cut early.
+   * `ADVANCE_MAX_MS` too early, so `ADVANCE_MAX_MS` is added, and no connection is cut early.
    */
   #idleAt(connection: BaseConnection<U>): number {
     return connection.heardAt + this.#options.idleTimeoutMs + ADVANCE_MAX_MS;

@@ -6,24 +6,24 @@ import type { WaitingLimit } from "./base-connection.js";
 export interface WaitingConnection {
   readonly bufferedBytes: number;
   /**
-   * Writes the held-back frames to the system, so that only the bytes that the client does not read are still
-   * queued.
+   * Passes the frames that wait for the end of the turn to the operating system, so that only the bytes that the
+   * client does not read are still queued.
    */
   flush(): void;
   /** Ends the connection as a slow consumer. */
   cutAsSlow(): void;
 }
 
-/** Share of the total limit by which the queued bytes may have grown when all connections are checked. */
+/** Share of the total limit that must have been sent since the last check before all connections are checked. */
 const LOOK_SHARE = 1 / 16;
 
 /**
  * Enforces the limits on the bytes queued for one connection and for all connections. Counts how often the
  * limits were exceeded, and the frames sent and received.
  *
- * The current total of queued bytes is not tracked. Since the last check the total can't have grown by more
- * than the number of bytes sent. All connections are only checked once that upper bound is too high, which is
- * rare as long as the clients read.
+ * The current total of queued bytes is not tracked. Since the last check the total can't have grown by more than
+ * the number of bytes sent since. Only when this upper bound exceeds the limit, all connections are checked,
+ * which is rare as long as the clients read.
  */
 export class SlowConsumers implements WaitingLimit {
   readonly maxBytes: number;
@@ -86,7 +86,7 @@ export class SlowConsumers implements WaitingLimit {
   }
 
   #look(): void {
-    // Close handlers may send frames, which calls this method again.
+    // Return if a check is in progress: it may close connections whose handlers send frames.
     if (this.#isLooking) return;
     this.#isLooking = true;
     this.#sentSince = 0;

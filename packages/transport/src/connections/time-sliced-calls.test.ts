@@ -3,7 +3,7 @@ import { TimeSlicedCalls } from "./time-sliced-calls.js";
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Slices with a clock that advances only by the calls; each call takes 1 ms. */
+/** Creates a `TimeSlicedCalls` whose clock advances only during calls. Each call takes 1 ms. */
 function slices() {
   let now = 0;
   const paced = new TimeSlicedCalls(() => now);

@@ -1,7 +1,7 @@
 /**
- * Time after which no further call begins in one turn of the event loop, in milliseconds. It is only a
- * twentieth of the 100 ms that other clients may have to wait when very many connections close at once, because
- * reading from sockets, the store's responses and garbage collection take place in the same turn.
+ * Time after which no further call begins in one turn of the event loop, in milliseconds. When very many
+ * connections close at once, other clients should wait at most 100 ms. This is only a twentieth of that time,
+ * because reading from sockets, the store's responses and garbage collection take place in the same turn.
  */
 const SLICE_MS = 5;
 
@@ -12,9 +12,9 @@ const SLICE_MS = 5;
 const WAITING_MAX = 16_384;
 
 /**
- * Runs calls in order, for at most {@link SLICE_MS} in one turn of the event loop. A moderate number of calls
- * runs at once. Further calls run in the following turns, each turn after the data that has arrived over the
- * network in the meantime. At most {@link WAITING_MAX} calls wait; beyond that, the oldest ones run at once.
+ * Runs calls in order, for about {@link SLICE_MS} in one turn of the event loop. A moderate number of calls runs
+ * at once. Further calls run in the following turns, in each turn after the data that has arrived over the
+ * network was handled. At most {@link WAITING_MAX} calls wait; beyond that, the oldest ones run at once.
  */
 export class TimeSlicedCalls {
   readonly #nowMs: () => number;

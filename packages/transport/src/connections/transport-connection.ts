@@ -19,9 +19,9 @@ export interface TransportConnection<U> {
   /** Bytes that are queued to be written; 0 after the close. */
   readonly bufferedBytes: number;
   /**
-   * Sends a text frame; bytes must be UTF-8. Returns `false` if the connection is closed, or was closed by this call
-   * as a slow reader. The frame keeps its order with messages to the connection's rooms, unless those are delayed (see
-   * `TransportServer`). Throws `options-invalid` for any other value, such as an object.
+   * Sends a text frame; bytes must be UTF-8. Returns `false` if the connection is closed, or was closed by this
+   * call as a slow consumer. The frame keeps its order with messages to the connection's rooms, unless those are
+   * delayed (see `TransportServer`). Throws `options-invalid` if the frame is neither a string nor bytes.
    */
   send(frame: string | Uint8Array): boolean;
   /** The connection gets the room's messages from now on. Idempotent. */

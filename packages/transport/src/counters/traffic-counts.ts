@@ -15,9 +15,10 @@ export interface TrafficCounts {
   /** Payload bytes of `framesSent`. */
   readonly bytesSent: number;
   /**
-   * Writes to sockets: frames of a room that were held back together count once for each member, and all frames
-   * to a single connection within one turn of the event loop count once. `framesSent / writes` is the number of
-   * frames per write. There may be fewer system calls, if a socket gets both kinds in one turn.
+   * Writes to sockets. Frames of a room that were held back together count once for each member. All frames that
+   * were sent to a connection alone within one turn of the event loop count once. `framesSent / writes` is the
+   * number of frames per write. There may be fewer system calls than writes, if a socket gets both kinds of
+   * frames in one turn.
    */
   readonly writes: number;
 }

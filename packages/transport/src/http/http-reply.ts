@@ -3,7 +3,7 @@ import { type CmError, ERROR_CODES, type ErrorCode } from "@cm/protocol";
 
 /** A response to an HTTP request. */
 export interface HttpReply {
-  /** 200 to 599. */
+  /** The status code, 200 to 599. */
   readonly status: number;
   /** Headers in addition to those that the server writes itself. Default: none. */
   readonly headers?: Readonly<Record<string, string>>;
@@ -16,8 +16,8 @@ const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const HEADER_VALUE_FORBIDDEN = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 
 /**
- * Describes what is invalid in a reply, or `undefined`. For example, a line break in a header would start
- * another header.
+ * Returns a description of what is invalid in a reply, or `undefined`. For example, a line break in a header
+ * would start another header.
  */
 export function replyFault(reply: HttpReply): string | undefined {
   // A handler in plain JavaScript may return nothing.
@@ -53,9 +53,9 @@ export function headersOf(reply: HttpReply): [name: string, value: string][] {
 
 /** How to write a reply. */
 export interface WriteOptions {
-  /** Omit the body but send its length (HEAD). */
+  /** Whether to omit the body but send its length, for HEAD. Default `false`. */
   readonly headOnly?: boolean;
-  /** Close the TCP connection afterwards. */
+  /** Whether to close the TCP connection after the reply. Default `false`. */
   readonly closeConnection?: boolean;
 }
 
@@ -87,7 +87,10 @@ export function problem(
   };
 }
 
-/** Same as `refusalOf`, for an HTTP route. */
+/**
+ * Returns the problem document for an error of an HTTP route. Messages of server faults (5xx) may contain host
+ * names and keys, so the client gets the code's general meaning instead.
+ */
 export function problemOf(error: CmError): HttpReply {
   const status = STATUS_BY_CODE[error.code] ?? 400;
   return problem(status, error.code, status >= 500 ? ERROR_CODES[error.code].meaning : error.message);
@@ -113,8 +116,8 @@ const STATUS_BY_CODE: { readonly [code in ErrorCode]?: number } = {
 };
 
 /**
- * The refusal for an error. Messages of server faults (5xx) may contain host names and keys, so the client gets
- * the code's general meaning instead.
+ * Returns the refusal of an upgrade for an error. Messages of server faults (5xx) may contain host names and
+ * keys, so the client gets the code's general meaning instead.
  */
 export function refusalOf(error: CmError): HttpReply {
   const status = STATUS_BY_CODE[error.code] ?? 400;

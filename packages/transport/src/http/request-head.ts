@@ -27,7 +27,7 @@ export interface RequestHead {
   readonly method: string;
   /** Size of the request line and headers in bytes, in the usual notation with one space after each colon. */
   readonly headBytes: number;
-  /** Whether the request has two different lengths, so that two servers may disagree on where its body ends. */
+  /** Whether the request has several `Content-Length` headers that differ: servers may disagree on its body's end. */
   readonly isAmbiguous: boolean;
 }
 
@@ -76,7 +76,7 @@ export function copyRequestHead(parts: RequestParts): RequestHead {
   return { facts: { path, query, headers, remoteAddress }, method, headBytes, isAmbiguous };
 }
 
-/** The refusal of a request whose head is too large or ambiguous, or `undefined`. */
+/** Returns the refusal of a request whose head is too large or ambiguous; `undefined` if it is neither. */
 export function objectionTo({ headBytes, isAmbiguous }: RequestHead, maxHeadBytes: number): HttpReply | undefined {
   if (headBytes > maxHeadBytes) return headTooLarge(maxHeadBytes);
   if (isAmbiguous) return problem(400, "operation-unknown", "The request has two different Content-Length headers.");

@@ -8,8 +8,8 @@ export interface HttpExchange {
   /** Writes the reply, unless the client has disconnected. */
   write(reply: HttpReply, options?: WriteOptions): void;
   /**
-   * Reads the body in chunks, which are only valid during the call. Must be called before the turn of the
-   * request's head ends.
+   * Calls `take` with each chunk of the body, which is only valid during that call. `read` must be called in the
+   * turn in which the request's head arrived.
    */
   read(take: (chunk: Uint8Array, isLast: boolean) => void): void;
 }
@@ -79,7 +79,7 @@ export class RouteDispatcher {
   }
 }
 
-/** Reads the whole body, or refuses it if its declared or actual length is too large. */
+/** Calls `whole` with the whole body, or refuses the request if the declared or actual length is too large. */
 function readBody(
   exchange: HttpExchange,
   declaredBytes: number,

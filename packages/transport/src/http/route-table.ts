@@ -40,7 +40,7 @@ const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
 const METHODS: readonly string[] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
-/** Checks the value of the option `routes`; `path` is the path of the WebSockets. Throws `options-invalid`. */
+/** Converts the option `routes` to a table. `path` is the path of the WebSockets. Throws `options-invalid`. */
 export function routeTableOf(value: unknown, path: string): RouteTable {
   if (typeof value !== "object" || value === null) throw invalid("routes", "must be an object");
   const table = new Map<string, Map<string, CheckedRoute>>();
@@ -59,7 +59,7 @@ export function routeTableOf(value: unknown, path: string): RouteTable {
 }
 
 function routeOf(field: string, value: unknown): CheckedRoute {
-  // Both are checked below.
+  // The types of `maxBodyBytes` and `answer` are checked below.
   const { maxBodyBytes, answer } = (typeof value === "function" ? { answer: value } : Object(value)) as Partial<Route>;
   if (typeof answer !== "function") {
     throw invalid(field, "must be a function that returns a reply, or { maxBodyBytes, answer } with such a function");

@@ -74,7 +74,7 @@ function familyOf(address: string): "ipv4" | "ipv6" | undefined {
   return version === 0 ? undefined : version === 4 ? "ipv4" : "ipv6";
 }
 
-/** Some proxies write `203.0.113.7:1234` and `[2001:db8::7]:1234`; removes the port. */
+/** Removes the port that some proxies append: `203.0.113.7:1234`, `[2001:db8::7]:1234`. */
 function withoutPort(hop: string): string {
   const [, bracketed, plain] = /^(?:\[([^\]]*)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+)$/.exec(hop) ?? [];
   return bracketed ?? plain ?? hop;

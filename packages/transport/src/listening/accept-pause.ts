@@ -5,8 +5,8 @@ import { CmError } from "@cm/protocol";
 const LOOK_EVERY_MS = 250;
 
 /**
- * Number of files that must be available before connections are accepted again: the listening socket and the
- * first connections.
+ * Number of files that the process must be able to open before connections are accepted again: the listening
+ * socket and the first connections.
  */
 const ROOM_TO_RESUME = 32;
 
@@ -25,9 +25,9 @@ export interface AcceptPauseOptions {
 
 /**
  * Stops accepting connections while this process can't open any more files. The listening socket is closed
- * during the pause, so that the kernel refuses new connections and a load balancer sends them elsewhere.
- * Otherwise uWebSockets.js would retry the accept without a pause, which takes a whole core, and Node.js would
- * accept each connection and close it without reporting an error.
+ * during the pause, so that the kernel refuses new connections and a load balancer sends them elsewhere. If the
+ * socket stayed open, uWebSockets.js would retry the accept without a pause, which takes a whole core, and
+ * Node.js would accept each connection and close it without reporting an error.
  */
 export class AcceptPause {
   readonly #options: AcceptPauseOptions;

@@ -2,8 +2,8 @@ import { CmError } from "@cm/protocol";
 import type { ListeningAddress } from "../transport-server.js";
 
 /**
- * The error for a failed attempt to listen. `code` is the error code that Node.js reported when it tried to
- * listen on the same address; `undefined` if Node.js succeeded.
+ * Returns the error for a failed attempt to listen. `code` is the error code that Node.js reported when it tried
+ * to listen on the same address; `undefined` if Node.js succeeded.
  */
 export function listenFailure({ host, port }: ListeningAddress, code: string | undefined): CmError {
   const where = `${host}:${port}`;

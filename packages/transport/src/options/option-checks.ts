@@ -3,7 +3,7 @@ import { CmError } from "@cm/protocol";
 /** Visible ASCII except for the characters that some servers interpret as a pattern (":" and "*"), "?" and "#". */
 const FIXED_PATH = /^\/[!"$-)+-9;->@-~]{0,255}$/;
 
-/** Creates the error `options-invalid` for one option. */
+/** Creates the error `options-invalid` for one option. `problem` completes a sentence that begins with its name. */
 export function invalid(field: string, problem: string): CmError {
   return new CmError("options-invalid", `${field} ${problem}.`, { details: { field } });
 }
@@ -39,7 +39,7 @@ export function fixedPath(field: string, value: unknown): string {
   return value;
 }
 
-/** Throws {@link invalid} if a frame is neither a string nor a `Uint8Array`, such as an object that was not encoded. */
+/** Throws {@link invalid} if a frame is neither a string nor a `Uint8Array`, such as an object. */
 export function requireFrame(frame: unknown): void {
   if (typeof frame === "string" || frame instanceof Uint8Array) return;
   throw invalid("frame", "must be a string or a Uint8Array (encode an object first)");

@@ -120,7 +120,7 @@ export function resolveTransportOptions<U>(
 ): ResolvedTransportOptions<U> {
   requireOptions<object>(options, { ...KNOWN, ...Object.fromEntries(own.map((name) => [name, true])) });
   for (const [field, value] of Object.entries(options)) {
-    // Defaults are requested by omitting an option, not with `null`.
+    // The default of an option applies if the option is omitted or `undefined`, not if it is `null`.
     if (value === null) throw invalid(field, "must not be null");
   }
   const path = fixedPath("path", options.path ?? "/ws");

@@ -43,8 +43,8 @@ export interface TransportOptions<U> {
    */
   readonly maxUpgradesPerSecondPerAddress?: number | undefined;
   /**
-   * Proxies that are trusted to report a client's address, in `X-Forwarded-For` or in a header of the PROXY
-   * protocol, version 2, that they send before anything else: addresses and subnets such as "10.0.0.0/8".
+   * Addresses and subnets, such as "10.0.0.0/8", of proxies that are trusted to report a client's address: in
+   * `X-Forwarded-For`, or in a header of the PROXY protocol, version 2, at the beginning of the TCP connection.
    * Default: none, so that the address is that of the TCP peer.
    */
   readonly trustedProxies?: readonly string[] | undefined;
@@ -114,8 +114,9 @@ export interface TransportOptions<U> {
   readonly closeTimeoutMs?: number | undefined;
   /**
    * Returns the user that a connection belongs to, or throws a CmError: `unauthorized` becomes HTTP 401,
-   * `capacity-reached` becomes 503, other codes become 4xx or 503. Any other error becomes 500 and goes to
-   * `onError`. The signal is aborted when the client disconnects, at the deadline and when the server closes.
+   * `capacity-reached` becomes 503, other codes become another 4xx or 5xx status. Any other error becomes 500
+   * and goes to `onError`. The signal is aborted when the client disconnects, and when the upgrade is refused,
+   * such as at the deadline or when the server closes.
    */
   readonly authenticate: (
     request: UpgradeRequest,

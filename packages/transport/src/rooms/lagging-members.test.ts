@@ -3,15 +3,15 @@ import { LaggingMembers, type RoomMember } from "./lagging-members.js";
 import type { SlowReaderPolicy } from "./slow-reader-options.js";
 
 const MAX_BYTES = 2_000;
-/** One of these and its header make the members be checked. */
+/** A frame of more than half of `MAX_BYTES`: sending it makes all members be checked. */
 const LARGE = Buffer.alloc(MAX_BYTES, "x");
 
-/** A member whose client reads or does not. */
+/** A member whose number of queued bytes the test sets. */
 class Member implements RoomMember {
   readonly id: string;
   open = true;
   bufferedBytes = 0;
-  /** The rooms whose messages it gets. */
+  /** The rooms whose messages the member gets. */
   readonly fanOut = new Set<string>();
   readonly frames: unknown[] = [];
 

@@ -9,16 +9,16 @@ export interface RoomMember {
   readonly bufferedBytes: number;
   send(frame: string | Uint8Array): boolean;
   /**
-   * Writes the held-back frames to the system, so that only the bytes that the client does not read are still
-   * queued.
+   * Passes the frames that wait for the end of the turn to the operating system, so that only the bytes that the
+   * client does not read are still queued.
    */
   flush(): void;
   /**
-   * Adds the connection to the room's members. Messages that are held back for other members are sent before
-   * that.
+   * Adds the connection to the room's members, after the messages that are held back for other members have been
+   * sent.
    */
   enterRoom(room: string): void;
-  /** Removes the connection from the room's members. Messages sent before are written to it before that. */
+  /** Removes the connection from the room's members, after messages that were sent before have been written to it. */
   leaveRoom(room: string): void;
 }
 
@@ -33,8 +33,8 @@ export interface LaggingMembersOptions extends ResolvedSlowReaderOptions {
 }
 
 /**
- * Interval at which members that are behind are checked, in milliseconds. The libraries' events are not used,
- * because they fire for every small part that a client reads.
+ * Interval at which members that are behind are checked, in milliseconds. The WebSocket libraries' events for
+ * written data are not used, because they are emitted for every small part that a client reads.
  */
 const LOOK_EVERY_MS = 25;
 
@@ -42,8 +42,8 @@ const LOOK_EVERY_MS = 25;
 const FRAMES_PER_LOOK = 1_000;
 
 /**
- * Minimum time between two notices of a member's gap in a room, in milliseconds; the member gets no messages of
- * the room until then.
+ * Minimum time between two `gap` frames for one member and room, in milliseconds. A member that falls behind
+ * again gets no messages of the room until this time has passed.
  */
 const NOTICE_INTERVAL_MS = 1_000;
 
@@ -71,9 +71,9 @@ type Memberships = Map<string, Membership>;
  * back once they have read, with a `gap` for the messages that they missed.
  *
  * Members that read cause no work when a message is sent: the members of these rooms are only checked each time
- * another half of `maxBytes` has been sent to the rooms, and those with more than `maxBytes` queued leave the
- * room's fan-out. A member therefore never misses messages without being notified: it gets the messages sent
- * before it left, then the `gap`, then the messages sent after it came back.
+ * another half of `maxBytes` has been sent to the rooms, and those with more than `maxBytes` queued are removed
+ * from the fan-out. A member therefore never misses messages without being notified: it gets the messages sent
+ * before it was removed, then the `gap`, then the messages sent after it was added back.
  */
 export class LaggingMembers {
   readonly #options: LaggingMembersOptions;
@@ -226,7 +226,7 @@ export class LaggingMembers {
 
   /** Removes members that do not read from the fan-out of their rooms. */
   #look(): void {
-    // Flushing may close connections, whose handlers may send messages.
+    // Return if a check is in progress: it may close connections whose handlers send messages.
     if (this.#isLooking || this.#options.isSending()) return;
     this.#isLooking = true;
     this.#sentSince = 0;
@@ -308,7 +308,7 @@ export class LaggingMembers {
     return 1 + kept.length;
   }
 
-  /** Ends the lag of a member that leaves. Returns the number of messages that it did not get. */
+  /** Ends the lag of a member that leaves or was closed. Returns the number of messages that the member missed. */
   #end(connection: RoomMember, membership: Membership, lag: Lag): number {
     const { room } = membership;
     const missed = room.leftOutOf(lag);

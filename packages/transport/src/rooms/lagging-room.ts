@@ -1,6 +1,6 @@
 import type { SlowReaderPolicy } from "./slow-reader-options.js";
 
-/** Approximate memory of a kept frame in addition to its bytes. */
+/** Approximate memory of a kept frame in addition to its own bytes, in bytes. */
 const FRAME_OVERHEAD_BYTES = 128;
 
 /** Maximum number of keys for which a room keeps the latest message. */
@@ -8,7 +8,7 @@ const KEYS_MAX = 1_024;
 
 /** The state of a member that gets no messages of the room until it has read. */
 export class Lag {
-  /** Number of the room's messages when the member fell behind. */
+  /** Number of messages that the room had counted when the member fell behind. */
   readonly from: number;
   /** Number of messages since then that were not meant for this member. */
   excepted = 0;
@@ -44,9 +44,9 @@ export interface KeptBudget {
 }
 
 /**
- * A room whose policy is `drop` or `latest`. While members are behind, the room numbers its messages, so that
- * the number of messages that a member missed is a difference and the cost of a message does not depend on the
- * number of such members. The latest messages are kept once for all of them.
+ * A room whose policy is `drop` or `latest`. While members are behind, the room counts its messages: the number
+ * of messages that a member missed is the difference of two counts, so the cost of a message does not depend on
+ * the number of members that are behind. The latest messages are kept once for all of these members.
  */
 export class LaggingRoom {
   readonly name: string;
@@ -60,7 +60,7 @@ export class LaggingRoom {
   /** The latest message of each key, the oldest message first. */
   readonly #kept = new Map<string, Kept>();
   #keptBytes = 0;
-  /** The number of the newest message that was the latest of its key but had to be evicted. */
+  /** The number of the newest message that was evicted although it was the latest of its key; 0 if none was. */
   #evicted = 0;
 
   constructor(name: string, policy: LaggingRoom["policy"], maxKeptBytes: number, budget: KeptBudget) {

@@ -28,12 +28,12 @@ export interface RoomFanOutOptions {
 }
 
 /**
- * Maximum number of frames in one write: uWebSockets.js writes a member's queue anyway once it contains this
- * many frames.
+ * Maximum number of frames in one write. uWebSockets.js writes the queue of a member in any case once it
+ * contains this many frames.
  */
 const WAITING_MAX_FRAMES = 32;
 
-/** Size of the buffer from which uWebSockets.js writes; more bytes would take two writes. */
+/** Maximum size of one write: the size of uWebSockets.js's write buffer. More bytes would take two writes. */
 const WAITING_MAX_BYTES = 16 * 1024;
 
 /**
@@ -46,12 +46,12 @@ const BACKLOG_MAX_FRAMES = 1_024;
 /** Maximum size of the frames held back in all lanes, in bytes; a frame counts once for each lane. */
 const ALL_MAX_BYTES = 16 * 1024 * 1024;
 
-/** Rooms that have sent nothing for this long, in milliseconds, are forgotten if there are many. */
+/** Rooms without messages for this time, in milliseconds, may be forgotten once there are `ROOMS_MIN` rooms. */
 const FORGET_AFTER_MS = 1_000;
 
 const ROOMS_MIN = 256;
 
-/** Approximate memory of a held-back frame in addition to its bytes. */
+/** Approximate memory of a held-back frame in addition to its own bytes, in bytes. */
 const FRAME_OVERHEAD_BYTES = 64;
 
 /** Members of a room that are written to together. */
@@ -138,7 +138,7 @@ export class RoomFanOut {
     else if (this.#turn === undefined && this.#queue.length > 0) this.#takeTurn();
   }
 
-  /** The lane that the next member has to enter. */
+  /** Returns the lane that the next member has to enter. Adds a lane if all lanes of the room are full. */
   laneToEnter(name: string): number {
     const { sockets, maxMembersPerTurn } = this.#options;
     const lanes = this.lanesOf(name);
@@ -148,7 +148,7 @@ export class RoomFanOut {
     return lanes;
   }
 
-  /** Number of the room's lanes: 1 unless the room is large. */
+  /** Number of the room's lanes: 1 unless the room has more members than one lane holds. */
   lanesOf(name: string): number {
     return this.#rooms.get(name)?.lanes.length ?? 1;
   }
@@ -165,12 +165,18 @@ export class RoomFanOut {
     for (const { lanes } of [...this.#rooms.values()]) for (const lane of [...lanes]) this.#empty(lane);
   }
 
-  /** Must be called after a member left a lane, which may be empty now, or may have been entered again since. */
+  /**
+   * Must be called after a member has left a lane, possibly in a later turn. If the lane is empty then, does the
+   * same as {@link emptied}.
+   */
   left(name: string, lane: number): void {
     if (this.#rooms.has(name) && this.#options.sockets.members(name, lane) === 0) this.emptied(name, lane);
   }
 
-  /** Must be called when a lane of the room has lost its last member, or is losing it now. */
+  /**
+   * Must be called when the last member of a lane has left or is leaving. Removes the room's lanes from the last
+   * one on until one has members, and the room if no lane is left.
+   */
   emptied(name: string, emptyLane: number): void {
     const room = this.#rooms.get(name);
     if (room === undefined) return;
@@ -229,7 +235,8 @@ export class RoomFanOut {
     if (isFull && !isOneOfMany) {
       this.#empty(lane);
     } else if (lane.bytes >= BACKLOG_MAX_BYTES || lane.frames.length >= BACKLOG_MAX_FRAMES) {
-      // The room sends faster than its members can be written to: write now, which makes the sender wait.
+      // The room gets messages faster than they can be written to its members. Write now, so that the sender
+      // waits.
       this.#empty(lane);
     } else if (lane.state !== "queued" && (isFull || now - lane.sentAt >= windowMs)) {
       lane.state = "queued";
@@ -257,7 +264,7 @@ export class RoomFanOut {
     if (this.#turn === undefined) this.#takeTurn();
   };
 
-  /** Sends to lanes until `maxMembersPerTurn` members have been written to; the others wait for the next turn. */
+  /** Sends to queued lanes until `maxMembersPerTurn` members are reached; the other lanes wait for the next turn. */
   #takeTurn(): void {
     // Wait for the next turn if a lane is being written to. That happens if the write closed a connection whose
     // handler then sent something.
@@ -280,8 +287,7 @@ export class RoomFanOut {
   }
 
   /**
-   * Continues in the next turn, after the data that has arrived over the network in the meantime has been
-   * handled.
+   * Continues in the next turn, after the data that arrives over the network until then has been handled.
    */
   #takeTurnLater(): void {
     this.#turn ??= setImmediate(() => {

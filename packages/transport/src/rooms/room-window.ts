@@ -1,4 +1,4 @@
-/** Maximum window of `auto`, in milliseconds: less than the time between two frames of a screen. */
+/** Maximum window of `auto`, in milliseconds: less than the 16 ms for which a 60 Hz screen shows one image. */
 export const AUTO_WINDOW_MAX_MS = 10;
 
 /** Maximum window that can be configured, in milliseconds. */
@@ -11,8 +11,8 @@ export const ROOM_WINDOW_MAX_MS = 100;
 export type RoomWindow = number | "auto";
 
 /**
- * Time constant of a room's average rate, in milliseconds. Example: at 400 messages per second, the window opens
- * within 100 ms; it closes within 500 ms after they stop.
+ * Time constant of a room's average rate, in milliseconds. Example: at 400 messages per second, messages are
+ * held back after at most 100 ms; when the messages stop, the window is 0 again within 500 ms.
  */
 const RATE_TIME_MS = 250;
 
@@ -22,8 +22,8 @@ const RATE_TIME_MS = 250;
 const SAME_WRITE_MS = 1;
 
 /**
- * Below this many writes per second and member, `auto` delays nothing: even a full window would not halve their
- * number.
+ * Below this many writes per second and member, `auto` delays nothing, because even a full window would not halve
+ * the number of writes.
  */
 const OPENS_AT_PER_SECOND = 75;
 

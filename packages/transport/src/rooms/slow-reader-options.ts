@@ -4,9 +4,9 @@ import { invalid, whole } from "../options/option-checks.js";
 /**
  * What happens to a member of a room that reads too slowly.
  *
- * - `close`: its connection is closed with `slow-consumer` once more than `maxBackpressureBytes` are queued for
- *   it
- * - `drop`: messages of the room are dropped for it until it has read, then a `gap` reports their number
+ * - `close`: the member's connection is closed with `slow-consumer` once more than `maxBackpressureBytes` are
+ *   queued for it
+ * - `drop`: the member misses messages of the room until it has read, then a `gap` reports their number
  * - `latest`: same as `drop`, and the latest message of each key follows the `gap`
  */
 export type SlowReaderPolicy = (typeof SLOW_READER_POLICIES)[number];
@@ -22,8 +22,8 @@ export interface SlowReaderOptions {
   readonly policyOf: (room: string) => SlowReaderPolicy;
   /**
    * Number of queued bytes above which a member gets no messages of rooms whose policy is `drop` or `latest`.
-   * It gets messages again once at most half as many bytes are queued. 1,024 to half of `maxBackpressureBytes`;
-   * default a quarter of it.
+   * The member gets messages again once at most half as many bytes are queued. 1,024 to half of
+   * `maxBackpressureBytes`; default: a quarter of `maxBackpressureBytes`.
    */
   readonly maxBytes?: number | undefined;
   /**

@@ -8,7 +8,7 @@ const MESSAGES = 1_000;
 const MAX_BYTES = 64 * 1024;
 const FRAME = encodeUtf8("x".repeat(90));
 
-/** The bytes that a frame counts: its payload and at most 10 of its header. */
+/** Number of bytes that count for one frame: its payload, and 10 bytes for its header. */
 const FRAME_BYTES = FRAME.byteLength + 10;
 
 /**
@@ -48,7 +48,7 @@ function costOf(policy: SlowReaderPolicy, behind: number) {
   return counts;
 }
 
-/** Number of times that all members are looked at while the messages are sent: once per half of `maxBytes`. */
+/** Number of times that all members are checked while the messages are sent: once per half of `maxBytes` sent. */
 const ROUNDS = Math.floor((MESSAGES * FRAME_BYTES) / (MAX_BYTES / 2));
 
 it.each(["drop", "latest"] as const)(

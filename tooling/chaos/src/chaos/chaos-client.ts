@@ -13,7 +13,7 @@ export interface ChaosClientOptions {
   readonly nextGateway: () => { readonly index: number; readonly wsUrl: string };
 }
 
-/** Time after which a frame counts as unanswered, in milliseconds. */
+/** Time within which a connection must open, and a join must be answered, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
 /** The latest position in a recoverable room that a client knows. */
@@ -49,7 +49,10 @@ export class ChaosClient {
     return this.#reconnects;
   }
 
-  /** Publishes once. Resolves with the type or error code of the response, or `unanswered` if there was none. */
+  /**
+   * Publishes once. Resolves with the type or error code of the response, with `unanswered` if there was none, or
+   * with `not-connected` if the client is not in its room.
+   */
   async publish(): Promise<string> {
     const { ledger, room, user } = this.#options;
     const socket = this.member?.socket;
@@ -81,7 +84,7 @@ export class ChaosClient {
     }
   }
 
-  /** One connection, from its beginning to its end. */
+  /** Opens one connection, joins the room, and waits until the connection has ended. */
   async #live(): Promise<void> {
     const { user, room, nextGateway } = this.#options;
     const { index, wsUrl } = nextGateway();
@@ -98,8 +101,8 @@ export class ChaosClient {
   }
 
   /**
-   * Called when the client has joined its room. It continues its previous book if no message is missing
-   * between the two connections.
+   * Called when the client has joined its room. Continues the client's book if no message is missing between the
+   * two connections, otherwise opens a new one.
    */
   #enter(connection: string, answer: ServerFrame): void {
     const { user, room, ledger } = this.#options;
@@ -117,7 +120,8 @@ export class ChaosClient {
     const { ledger } = this.#options;
     if (this.#book === undefined) return;
     if (this.#place !== undefined && !this.#stopped) {
-      // Recovered messages directly follow the response to the join, so they are recorded in the same book.
+      // Keep the book: if the client recovers, the missed messages follow the response to the join and belong in
+      // it.
       ledger.suspend(this.#book);
       return;
     }

@@ -22,7 +22,10 @@ export interface FaultScene {
 /** A temporary fault; resolves when it is over. */
 export type Fault = (scene: FaultScene) => Promise<void>;
 
-/** Longer than the store's time limit of 2,000 ms for one operation, and longer than a lease. */
+/**
+ * Time for which Redis stands still, in milliseconds: longer than the store's time limit of 2,000 ms for one
+ * operation, and longer than a lease.
+ */
 const STANDSTILL_MS = 4_000;
 
 /** Faults for every kind of Redis deployment. */
@@ -50,7 +53,7 @@ const ANYWHERE: Readonly<Record<string, Fault>> = {
     onMasters(world, ["CLIENT", "PAUSE", STANDSTILL_MS, "ALL"], STANDSTILL_MS),
   "Redis takes no writes": async ({ world, random }) => {
     const forMs = random.between(500, 5_000);
-    // Redis holds more than that, and must not evict any of it.
+    // Redis uses more than 1 byte, so it refuses writes. It must not evict keys instead.
     await onMasters(world, ["CONFIG", "SET", "maxmemory", 1, "maxmemory-policy", "noeviction"]);
     await sleep(forMs);
     // The master may have changed meanwhile, so reset all nodes.
@@ -199,7 +202,7 @@ function withSentinels(world: ChaosWorld, work: (redis: RedisSentinel) => Promis
   return store.topology === "sentinel" ? world.failOver(() => work(store.redis)) : Promise.resolve();
 }
 
-/** Runs `work` with one of the masters that has a replica, and waits until the Cluster is whole again. */
+/** Runs `work` with the master of a random slot, if it has a replica, and waits until the Cluster is whole again. */
 function withMasterOf(
   world: ChaosWorld,
   random: SeededRandom,
@@ -262,7 +265,10 @@ function nodesOf({ store }: ChaosWorld): readonly RedisServer[] {
   return store.topology === "single" ? [store.redis] : store.redis.nodes;
 }
 
-/** Cuts only the gateways' connections, not those that inject the faults. */
+/**
+ * Cuts the connections whose line in `CLIENT LIST` matches, which are the gateways' and not those that inject
+ * faults.
+ */
 async function cutClients(world: ChaosWorld, named: RegExp): Promise<void> {
   for (const { port } of await mastersOf(world)) {
     const clients = String(await askRedis(port, "CLIENT", "LIST").catch(() => "")).split("\n");
@@ -281,7 +287,10 @@ async function mastersOf({ store }: ChaosWorld): Promise<ReadonlySet<RedisServer
   return masters;
 }
 
-/** The key of the members of a room that is empty again; `undefined` if another fault prevented finding it. */
+/**
+ * Returns the key of a room's members once the room is empty again; `undefined` if another fault prevented finding
+ * it.
+ */
 async function placeOfRoom(world: ChaosWorld, random: SeededRandom, room: string): Promise<string | undefined> {
   const find = async (): Promise<string | undefined> =>
     (await world.keys()).find((key) => key.endsWith(`}:rooms:${room}`));

@@ -19,7 +19,7 @@ export class ReceiptBook {
   lastVagueGapAtMs = Number.NEGATIVE_INFINITY;
   /** Time of the latest `gap` frame with a number. */
   lastCountedGapAtMs = Number.NEGATIVE_INFINITY;
-  /** Number of messages reported as missing since the ledger was last settled. */
+  /** Number of messages that `gap` frames reported as missing since the ledger was last settled. */
   reportedMissing = 0;
   readonly received = new Set<number>();
   readonly lastOfPublisher = new Map<string, number>();
@@ -37,19 +37,22 @@ export interface LedgerCounts {
   acknowledged: number;
   delivered: number;
   gaps: number;
-  /** Acknowledged messages that a member did not receive and was told of. */
+  /**
+   * Acknowledged messages that a member did not receive, counted for each member. Unreported ones are violations
+   * too.
+   */
   reportedMissing: number;
   /** Number of times that a client reconnected and was promised all missed messages. */
   recoveries: number;
 }
 
 /**
- * Compares what members received with what was published. Each acknowledged message must reach every member
- * that was in the room before it was published and still is, exactly once; or that member must have been told
- * of a gap after it was published, either without a number or with at least as many messages as it has not
- * received (refused ones may be included). A client that reconnects to a recoverable room and is promised all
- * missed messages counts as present all the time. Nothing may arrive twice, and each publisher's messages
- * must keep their order.
+ * Compares what members received with what was published. Each acknowledged message must reach every member that
+ * was in the room before it was published and still is, exactly once. Otherwise a `gap` must have been reported to
+ * that member after the message was published, either without a number or with at least as many messages as the
+ * member has not received (refused messages may be included). A client that reconnects to a recoverable room and
+ * is promised all missed messages counts as present all the time. Nothing may arrive twice, and each publisher's
+ * messages must keep their order.
  */
 export class ChaosLedger {
   readonly counts: LedgerCounts = {
@@ -126,7 +129,9 @@ export class ChaosLedger {
     book.reportedMissing += missed;
   }
 
-  /** Messages that are missing without a report to their receiver; empty if there are none. */
+  /**
+   * Returns descriptions of messages that are missing without a report to their receiver; empty if there are none.
+   */
   silentLosses(): string[] {
     return [...this.#books].flatMap((book) => {
       const losses = this.#losses(book).filter(({ publishedAtMs }) => book.lastVagueGapAtMs < publishedAtMs);
@@ -146,7 +151,7 @@ export class ChaosLedger {
     return [...this.#books].reduce((sum, book) => sum + (isIn(book.room) ? this.#losses(book).length : 0), 0);
   }
 
-  /** Settles the ledger: checks what was published so far and forgets it. */
+  /** Adds silent losses to the violations, at most 20 of them, and forgets all messages published so far. */
   settle(): void {
     this.violations.push(...this.silentLosses().slice(0, 20));
     this.counts.reportedMissing += this.missing(() => true);

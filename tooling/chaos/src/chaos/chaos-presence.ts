@@ -25,7 +25,7 @@ export class ChaosPresence {
     this.#counted = counted;
   }
 
-  /** Must be called while nothing is changing. */
+  /** Starts watching. Must be called while nothing is changing. */
   static async begin(world: ChaosWorld, members: readonly CrowdMember[]): Promise<ChaosPresence> {
     const users = [...new Set(members.map(({ user }) => user))];
     const rooms = [...new Set(members.map(({ room }) => room))];
@@ -33,7 +33,9 @@ export class ChaosPresence {
     return new ChaosPresence(world, record, members, await count(world));
   }
 
-  /** Throws if a wrong change was announced, or if the shown state is wrong. */
+  /**
+   * Throws if a wrong change was announced, or if the shown state is wrong. Otherwise this is the next checkpoint.
+   */
   async check(members: readonly CrowdMember[], timeoutMs: number): Promise<void> {
     await eventually(() => this.#record.expectShown(members), { timeoutMs, intervalMs: 100 });
     const counted = await count(this.#world);
@@ -58,7 +60,7 @@ export class ChaosPresence {
    */
   #undisturbed(members: readonly CrowdMember[], counted: Counted): CrowdMember[] {
     const before = new Set(this.#members.map(({ socket }) => socket));
-    // A gateway that has ended meanwhile may have cleaned up after another one before.
+    // A gateway that has ended counts too, because it may have cleaned up after another one before.
     const someReaped = [...this.#counted].some(
       ([pid, { reapedServers }]) => counted.get(pid)?.reapedServers !== reapedServers,
     );

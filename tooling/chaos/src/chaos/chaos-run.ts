@@ -44,7 +44,10 @@ const STRAY_FILES_MAX = 8;
  */
 const RECOVERY_MS = 20_000;
 
-/** Injects one or two faults at a time until the time is over. After each, everything must agree again. */
+/**
+ * Injects one or two faults at a time, until the time is over or a violation is found. After the faults are over,
+ * the store and the gateways must agree with the clients again.
+ */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const world = await ChaosWorld.start(options.topology, options.gateways, { roomWindow: options.roomWindow });
   try {
@@ -127,7 +130,7 @@ class ChaosRun {
     await this.#checkpoint(this.#current);
   }
 
-  /** Stops the load, waits until everything has settled, and compares it with what the clients know. */
+  /** Stops the load, waits until everything has settled, and compares the store and the gateways with the clients. */
   async #checkpoint(after: string): Promise<void> {
     this.#isPublishing = false;
     try {
@@ -156,7 +159,10 @@ class ChaosRun {
     await this.#noteUsage();
   }
 
-  /** All clients leave: nothing may be left behind, and the gateways must not have grown. */
+  /**
+   * Ends the run: the gateways must not have grown, and after all clients and gateways have left, no keys may
+   * remain.
+   */
   async #end(): Promise<void> {
     this.#current = "leaving";
     try {
@@ -200,8 +206,8 @@ class ChaosRun {
   }
 
   /**
-   * Chooses gateways for one client with its own random numbers, so that other clients' reconnecting does not
-   * affect them.
+   * Returns a function that chooses gateways for one client with its own random numbers, so that other clients'
+   * reconnecting does not affect the choice.
    */
   #balancer(client: number): () => { readonly index: number; readonly wsUrl: string } {
     const random = new SeededRandom(this.#options.seed * CLIENTS + client);

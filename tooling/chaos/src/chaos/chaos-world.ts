@@ -24,7 +24,7 @@ export type ChaosRedis =
 
 export type Topology = ChaosRedis["topology"];
 
-/** Heartbeat interval and lease TTL of every gateway. */
+/** Heartbeat interval and lease TTL of every gateway that has `short` leases. */
 export const HEARTBEAT_MS = 1_000;
 export const LEASE_MS = 3_000;
 
@@ -45,7 +45,10 @@ export interface ChaosWorldOptions {
 /** Prefix of the names of recoverable rooms. */
 export const RECOVERABLE_PREFIX = "kept-";
 
-/** Gateways on one Redis that are stopped and replaced, each behind a proxy if that is possible. */
+/**
+ * Gateways on one Redis deployment that are stopped and replaced. With a single Redis, each is behind its own
+ * proxy.
+ */
 export class ChaosWorld implements GatewayCluster {
   readonly prefix = freshPrefix();
   readonly store: ChaosRedis;

@@ -2,14 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { HEARTBEAT_MS, LEASE_MS, type Leases, type Topology } from "../chaos/chaos-world.js";
 import type { FailureScene } from "./failure-scene.js";
 
-/** Times until a fault was detected, and until it was over. */
+/** Times until a fault was detected, and until its effects were over. */
 export interface Times {
   /** Time until detection, in milliseconds; `undefined` if the fault has no visible effect. */
   readonly detectionMs: number | undefined;
   readonly recoveryMs: number;
 }
 
-/** One measured fault. */
+/** A fault to be measured. */
 export interface MeasuredFault {
   readonly name: string;
   readonly topology: Topology;
@@ -17,7 +17,7 @@ export interface MeasuredFault {
   readonly leases?: Leases;
   /** The observations that detection and recovery are measured by. */
   readonly readFrom: string;
-  /** The figures with heartbeats of 30 s and leases of 90 s. */
+  /** What the times are with the default heartbeats of 30 s and leases of 90 s. */
   readonly atDefaults: string;
   run(scene: FailureScene): Promise<Times>;
 }
@@ -25,7 +25,7 @@ export interface MeasuredFault {
 /** Index of the gateway whose view is observed while others fail. */
 const OBSERVER = 0;
 
-/** The default of gateways. */
+/** The default of the gateways' `DEAD_AFTER_MS`. */
 const DEAD_AFTER_MS = 5_000;
 
 const BY_SILENCE =
@@ -55,7 +55,7 @@ export const MEASURED_FAULTS: readonly MeasuredFault[] = [
     readFrom: "its members are missing from the rosters of another gateway; Redis holds no data of the gateway",
     atDefaults: "measured with them",
     run: async (scene) => {
-      // A gateway judges others only after it has been in sync for this long.
+      // A gateway declares no other dead before it has been in sync for this long.
       await sleep(2 * DEAD_AFTER_MS);
       return killed(scene, [1]);
     },

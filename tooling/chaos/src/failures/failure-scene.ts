@@ -25,7 +25,7 @@ export interface Losses {
   readonly lost: number;
   /** The same for recoverable rooms, where members who reconnected and recovered count as connected. */
   readonly lostThoughKept: number;
-  /** The lost messages that the member was not told of. */
+  /** Losses that were not reported to the member; 0 if all were. */
   readonly untold: number;
   /** Publishes that were refused with an error or got no response. */
   readonly refused: number;
@@ -90,7 +90,10 @@ export class FailureScene {
     return losses;
   }
 
-  /** Measures the time until a condition holds, in milliseconds; checked every 20 ms. */
+  /**
+   * Returns the time until a condition holds, in milliseconds. The condition is checked every 20 ms. Rejects after
+   * 30 s.
+   */
   async timeUntil(holds: () => Promise<boolean>): Promise<number> {
     const from = performance.now();
     while (performance.now() - from < NEVER_MS) {
@@ -112,7 +115,7 @@ export class FailureScene {
     return answers.some((status) => status !== 200);
   }
 
-  /** The servers of all members of all rooms, as reported to a client of the gateway. */
+  /** Returns the owners of the members of all rooms, as the gateway with the index `observer` reports them. */
   async serversInRosters(observer: number): Promise<Set<string>> {
     const servers = new Set<string>();
     for (const members of (await this.#rosters(observer)).values()) {

@@ -5,12 +5,12 @@ import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import type { Leases, Topology } from "../chaos/chaos-world.js";
 import { MEASURED_FAULTS } from "./failure-faults.js";
-import { type FaultFigures, failurePage, type ReapingFigures } from "./failure-page.js";
+import { type FaultFigures, failurePage, type ReapingFigures } from "./failure-modes-page.js";
 import { FailureScene } from "./failure-scene.js";
 
 const PAGE = fileURLToPath(new URL("../../../../docs/failure-modes.md", import.meta.url));
 
-/** Set by `npm run failures`: the number of rounds of every fault. Otherwise one round of a few faults. */
+/** Number of rounds of every fault, set by `npm run failures`. If it is 0, only a few faults are measured, once. */
 const rounds = Number(process.env.FAILURE_RUNS ?? "0");
 const IN_SHORT = ["a gateway is killed", "all subscribers' connections are killed"];
 
@@ -33,7 +33,7 @@ it(rounds > 0 ? `measures every fault ${rounds} times and writes the page` : "me
   if (rounds > 0) await writeFile(PAGE, page);
 });
 
-/** The result that `npm run failures` measured before. */
+/** Returns the cost of cleaning up that `npm run failures` measured before, or `undefined` without a measurement. */
 function reaping(): ReapingFigures | undefined {
   const text = process.env.FAILURE_REAPING;
   if (text === undefined) return undefined;

@@ -107,7 +107,10 @@ export class Crowd {
   }
 }
 
-/** Publishes until the response is not `unavailable`, or the timeout has passed. */
+/**
+ * Publishes until the response is not `unavailable`. Throws if it is another error, or `unavailable` after the
+ * timeout.
+ */
 async function publishOnce(
   socket: CrowdMember["socket"],
   room: string,

@@ -1,6 +1,6 @@
 import type { ReconnectingClient, Sitting } from "./reconnecting-client.js";
 
-/** A message that the bus accepted. */
+/** A message that a gateway acknowledged. */
 interface Taken {
   readonly by: string;
   readonly n: number;
@@ -30,7 +30,7 @@ export class ReconnectingLoad {
   }
 
   /**
-   * Returns the faults in the messages that the client received: accepted messages to its room that it missed
+   * Returns the faults in the messages that the client received: acknowledged messages to its room that it missed
    * while it was in the room, messages that arrived twice or out of order, and gaps.
    */
   faults(client: ReconnectingClient): string[] {

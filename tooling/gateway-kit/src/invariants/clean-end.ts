@@ -28,9 +28,9 @@ export interface CleanEnd {
 export const OF_A_CLUSTER: UsageGrowth = { openFiles: 12 };
 
 /**
- * Checks all invariants after a fault: the store and the gateways agree with the clients; after all clients
- * have left, the store and the gateways agree with that; each surviving gateway uses about as much memory and
- * as many files as at its start; and no key is left after the gateways have ended.
+ * Checks all invariants after a fault: the store and the gateways agree with the clients, and agree again after
+ * all clients have left; each surviving gateway uses about as much memory and as many files as at its start; and
+ * no key is left after the gateways have ended.
  */
 export async function expectCleanEnd(
   cluster: FaultCluster,

@@ -14,14 +14,15 @@ it("see that a room, a user, a record or a whole server is missing, and what is 
   const crowd = await Crowd.gather(cluster, { perGateway: 4, rooms: 2 });
   await expectProjected(cluster, crowd);
   const keys = await cluster.keys();
-  // The index of servers contains the lease. It is the last one, because the gateway would write it again.
+  // The index of servers, which contains the lease, is the last one, because the gateway writes it again.
   for (const shape of [/:rooms$/, /:rooms:room-1$/, /:connections$/, /:online$/, /:connections:/, /\{servers\}$/]) {
     const key = keys.find((each) => shape.test(each)) ?? "";
     const backup = `${cluster.prefix}:backup`;
     await askRedis(redisPort(), "RENAME", key, backup);
     await expect(expectProjected(cluster, crowd, 0), key).rejects.toThrow();
     await askRedis(redisPort(), "RENAME", backup, key);
-    // A request for a roster may have told the gateway that its lease was lost: then it writes everything again.
+    // A request for a roster may have shown the gateway that its lease was lost, and then it writes everything
+    // again.
     await expectProjected(cluster, crowd);
   }
   // Connect one client that the crowd does not know of.

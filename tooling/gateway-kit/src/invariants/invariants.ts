@@ -80,8 +80,8 @@ export async function expectNoKeys(
 /** Allowed increase of a process's usage over an earlier reading. */
 export interface UsageGrowth {
   /**
-   * Allowed growth of the resident memory. Default 67,108,864, because the garbage collector decides when
-   * memory is released.
+   * Allowed growth of the resident memory, in bytes. Default 67,108,864, because the garbage collector decides
+   * when memory is released.
    */
   readonly rssBytes?: number;
   /** Allowed growth of the number of open files. Default 2. */

@@ -27,7 +27,10 @@ const RECHECK_MS = 1_000;
 /** Time for which a room announces its changes after it was asked to, in milliseconds. */
 const ANNOUNCE_TTL_MS = 3_000;
 
-/** The changes by which a user or member appears or disappears, as opposed to a change of one device. */
+/**
+ * The changes by which a user or member appears or disappears, as opposed to changes of one of several
+ * connections.
+ */
 const NOTED = new Set(["online", "offline", "joined", "left"]);
 
 /** The name of a user in a record. */
@@ -45,7 +48,7 @@ export function connectionName(connectionId: string): string {
  * that `@cm/presence` shows its watchers.
  */
 export class PresenceRecord {
-  /** The announced changes in order, by user and by connection. */
+  /** The kinds of the announced changes in order, by the name of the user or connection. */
   readonly announced = new Map<string, string[]>();
   /** Names of users and connections that were shown as gone. */
   readonly shownGone = new Set<string>();
@@ -53,7 +56,7 @@ export class PresenceRecord {
   readonly rosters = new Map<string, ReadonlyMap<string, RosterMember>>();
   /** Number of interrupted subscriptions; an announcement may have been missed during each. */
   interruptions = 0;
-  /** Changes that were shown after a later change. */
+  /** Descriptions of changes of users that were shown after a later change. */
   readonly late: string[] = [];
   readonly #store: Store;
   readonly #presence: Presence;
@@ -88,7 +91,10 @@ export class PresenceRecord {
     return record;
   }
 
-  /** Clears the record and continues. Rooms that were lost are asked again to announce their changes. */
+  /**
+   * Clears the record and continues. Asks for the announcements of all rooms again, in case the store has lost the
+   * request.
+   */
   async turnPage(): Promise<void> {
     this.announced.clear();
     this.shownGone.clear();

@@ -13,9 +13,8 @@ export interface WitnessOptions {
    */
   readonly storeLosesData?: boolean;
   /**
-   * Whether leases expire while their servers are alive, so that rosters that are read during that time lack
-   * the members of those servers. Users must not be shown or announced as gone because of
-   * that. Default `false`.
+   * Whether leases expire while their servers are alive, so that rosters that are read during that time lack the
+   * members of those servers. Users must not be shown or announced as gone because of that. Default `false`.
    */
   readonly leasesRunOut?: boolean;
   /** Maximum time for owners to write again what was lost, in milliseconds. Default 5,000. */

@@ -98,7 +98,10 @@ export async function runGatewayToItsEnd(
   return { code, output: gateway.output };
 }
 
-/** Waits until the gateway responds, and returns its port and server id, which it would otherwise log. */
+/**
+ * Waits until the gateway responds. Returns its port and server id from its environment, because its log is in a
+ * file.
+ */
 async function answering({ PORT = "", SERVER_ID = "" }: Readonly<Record<string, string>> = {}) {
   for (;;) {
     const answer = await fetch(`http://127.0.0.1:${PORT}/healthz`).catch(() => undefined);

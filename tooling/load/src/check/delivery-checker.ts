@@ -27,7 +27,7 @@ export interface DeliveryFindings {
    * no longer known.
    */
   readonly orderUnchecked: number;
-  /** Messages that reached a member of another room, or were never sent. */
+  /** Deliveries to a member of another room than the publisher's, or from a publisher that does not exist. */
   readonly strays: number;
   /** Deliveries of messages whose publisher got an error, which is possible after a timeout. */
   readonly refusedYetDelivered: number;
@@ -36,13 +36,14 @@ export interface DeliveryFindings {
 /**
  * Checks that each member received all messages of its room in order, using bounded memory.
  *
- * A leading member of a room is one that has received the message of the last place. When it receives another
- * message, that message gets the next place in the room's order. If another member receives a message without a
- * place, either this member has missed the messages in between, or the leading members have missed this
- * message. So the message stays without a place, and only bounds are stored: its place is after the last place
- * that the member had reached, and before the next place that the member reaches. The room's order is violated
- * if a member receives a message whose place is before the member's last one, or if the bounds of a message
- * contradict each other. Losses alone never look like a violation; without losses, every violation is found.
+ * The messages of a room get places in the room's order, from 1. A leading member is one that has received the
+ * message of the last place. When it receives a message without a place, that message gets the next place. If
+ * another member receives a message without a place, either this member has missed the messages in between, or the
+ * leading members have missed this message. So the message stays without a place, and only bounds are stored: its
+ * place is after the last place that the member had reached, and before the next place that the member reaches.
+ * The room's order is violated if a member receives a message whose place is before the member's last one, or if
+ * the bounds of a message contradict each other. Losses alone never look like a violation; without losses, every
+ * violation is found.
  */
 export class DeliveryChecker {
   readonly #members: number;
@@ -52,8 +53,8 @@ export class DeliveryChecker {
   /** The highest place of a message that the member has received, by member. */
   readonly #lastPlaces: Int32Array;
   /**
-   * The message without a place that the member has received since that place, by member, as index in the
-   * window and sequence; the index is -1 if there is none.
+   * By member: the message without a place that the member has received since its highest place, as index in the
+   * window and as sequence. The index is -1 if there is none.
    */
   readonly #unplaced: Int32Array;
   readonly #unplacedSequences: Int32Array;

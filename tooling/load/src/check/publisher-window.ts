@@ -1,4 +1,4 @@
-/** Maximum number of entries for all publishers together; each has 25 bytes. */
+/** Maximum number of entries of all publishers together, unless 64 for each are more. An entry takes 25 bytes. */
 const ENTRIES_MAX = 2_097_152;
 
 /** Upper bound of a message without one: greater than every place. */

@@ -16,7 +16,7 @@ export interface MemberPlacement {
 /** Receives the events of all members. */
 export interface MemberEvents {
   onJoined(member: Member): void;
-  /** Called with a stamped message; the stamp is only valid during the call. */
+  /** Called for each stamped message; the next one overwrites the stamp. */
   onMessage(member: Member, stamp: PayloadStamp): void;
   onAccepted(member: Member, sequence: number): void;
   onRefused(member: Member, sequence: number, code: string): void;

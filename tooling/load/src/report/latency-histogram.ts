@@ -9,12 +9,12 @@ export interface LatencySummary {
 
 const SUB_BITS = 6;
 const SUB_BUCKETS = 2 ** SUB_BITS;
-/** Number of buckets. Values of 2^36 microseconds (19 hours) and more share the last one. */
+/** Number of buckets. Values of about 2^37 microseconds (38 hours) and more share the last one. */
 const BUCKETS = SUB_BUCKETS * 32;
 
 /**
- * Counts latencies in buckets whose width is 1/64 of their value, so that a quantile is at most 1.6 % too high.
- * Takes a few kilobytes for any number of values.
+ * Counts latencies in buckets whose width is at most 1/64 of their values, or 1 microsecond, so that a quantile is
+ * at most 1.6 % too high. Takes 16 KiB for any number of values.
  */
 export class LatencyHistogram {
   readonly #counts = new Float64Array(BUCKETS);
@@ -32,7 +32,10 @@ export class LatencyHistogram {
     if (latencyUs > this.#maxUs) this.#maxUs = latencyUs;
   }
 
-  /** The smallest bucket bound below which the given share of values lies, in milliseconds. */
+  /**
+   * Returns the upper bound of the bucket that the quantile lies in, at most the maximum, in milliseconds; 0
+   * without values.
+   */
   quantileMs(share: number): number {
     const wanted = Math.max(1, Math.ceil(share * this.#total));
     let seen = 0;

@@ -42,7 +42,10 @@ export interface LoadReport {
 export interface ForfeitedFigures {
   /** Messages that were not sent because the driver was too late to catch up. */
   readonly late: number;
-  /** Messages that were not sent because no connected publisher of the room had space in its socket's queue. */
+  /**
+   * Messages that were not sent because no connected publisher of the room had space in its socket's queue, or
+   * because `maxInFlight` was reached.
+   */
   readonly blocked: number;
 }
 

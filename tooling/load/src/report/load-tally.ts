@@ -173,7 +173,7 @@ export class LoadTally implements MemberEvents {
     return this.#options.acks ? this.#published - this.#accepted - this.#refused : 0;
   }
 
-  /** The member with the number of a publisher: the publishers of a room are its first members. */
+  /** Returns the number of the member that is this publisher: the publishers of a room are its first members. */
   #memberOf(publisher: number): number {
     const { members, publishers } = this.#options;
     return Math.trunc(publisher / publishers) * members + (publisher % publishers);

@@ -17,8 +17,8 @@ const MESSAGE_MAX_BYTES = 4 * 1024 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Splits the byte stream of a server into frames. Complete frames are passed on in place; only a frame that
- * is split over chunks is copied.
+ * Splits the byte stream of a server into frames. Complete messages are passed on in place; only frames that are
+ * split over chunks, and fragments of messages, are copied.
  */
 export class FrameReader {
   readonly #sink: FrameSink;

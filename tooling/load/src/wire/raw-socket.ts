@@ -19,8 +19,9 @@ export interface RawSocketEvents {
   /** Called with a complete message in `bytes[start, end)`; the bytes are only valid during the call. */
   onMessage(bytes: Buffer, start: number, end: number): void;
   /**
-   * @param code the server's close code; 1006 if the connection ended without one; `http-<status>` if the
-   * handshake was refused; otherwise the system's error code
+   * @param code the server's close code; 1000 after {@link RawSocket.close}; 1006 if the connection ended without
+   * one; `stream-broken` if the stream could not be parsed. If the handshake failed, `http-<status>`, the system's
+   * error code, or `handshake-cut`.
    */
   onClosed(code: string): void;
 }

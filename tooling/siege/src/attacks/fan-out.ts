@@ -6,7 +6,10 @@ const REQUESTS_PER_SECOND = 95;
 /** The default limit of receivers per second of one connection's messages. */
 const FANOUT_PER_SECOND = 100_000;
 
-/** Sends messages to all connections of one user, or to a room, as fast as requests are accepted. */
+/**
+ * Creates an attack that sends messages to all connections of one user, or to a room, as fast as requests are
+ * accepted.
+ */
 function fanOut(
   { name, title }: Pick<Attack, "name" | "title">,
   { receivers, senders, target }: { receivers: number; senders: number; target: "user" | "room" },
@@ -15,7 +18,7 @@ function fanOut(
     name,
     title,
     env: ({ size }) => ({
-      // Otherwise the crowd's connections would be refused.
+      // No limit, because the whole crowd may be one user.
       MAX_CONNECTIONS_PER_USER: "0",
       MAX_FANOUT_PER_SECOND: String(Math.round(FANOUT_PER_SECOND * size)),
     }),

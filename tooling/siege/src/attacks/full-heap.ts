@@ -2,10 +2,10 @@ import { type Attack, bystanderFindings } from "../attack.js";
 
 const ROOMS_EACH = 100;
 
-/** Share by which the clients ask for more rooms and memberships than the gateway has. */
+/** Share by which the clients request more rooms and memberships than the gateway allows. */
 const EXCESS = 0.1;
 
-/** Heap of the gateway at full size, and the least in which it can run, in MiB. */
+/** Heap of the gateway at full size, and the smallest heap in which it can run, in MiB. */
 const HEAP_MIB = 512;
 const HEAP_MIN_MIB = 64;
 
@@ -16,10 +16,13 @@ function heapMiB(size: number): number {
 /** Number of rooms that a gateway without limits is filled with, for each MiB of its heap. */
 const ROOMS_PER_MIB = 140;
 
-/** Number of clients that join the shared rooms before the gateway has as many rooms as it takes. */
+/** Number of clients that join the shared rooms before the gateway's limit on rooms is reached. */
 const EARLY = 10;
 
-/** Number of clients that then ask for a further room, slightly below the default limit of requests per second. */
+/**
+ * Number of clients that then request one more room, and the requests per second of each, slightly below the
+ * default limit.
+ */
 const SEEKERS = 20;
 const REQUESTS_PER_SECOND = 95;
 
@@ -59,7 +62,7 @@ export const FULL_HEAP: Attack = {
       async () => {
         if (gateway.running) await seekers.flood({ frame, perSecond: REQUESTS_PER_SECOND, seconds: scale.seconds });
       },
-      // The others could not join another room either.
+      // The uninvolved clients join no rooms, because the gateway would refuse them too.
       { beforehand: fill, areVisiting: false },
     );
     if (!gateway.running) return [{ what: "the gateway", value: "ENDED", isKept: false }];

@@ -8,7 +8,7 @@ import { claimsOf, TokenIssuer } from "../token-issuer.js";
 /** One of the addresses reserved for documentation, RFC 5737. */
 const ATTACKER = "203.0.113.7";
 
-/** Defaults of the gateway, at full size. */
+/** Defaults of `MAX_PENDING_UPGRADES` and `MAX_UPGRADES_PER_SECOND_PER_ADDRESS`, used at full size. */
 const PENDING_MAX = 1_000;
 const UPGRADES_PER_SECOND = 100;
 
@@ -52,7 +52,7 @@ export const HANGING_AUTHENTICATION: Attack = {
       headers: { "X-Forwarded-For": ATTACKER },
     };
     const crowd = scene.crowd();
-    // For a while after a fetch, unknown keys are refused without another one.
+    // For a while after a fetch, the gateway refuses unknown keys without another fetch.
     for (const until = Date.now() + FETCH_SECONDS * 1000; ; await sleep(250)) {
       void openSocket(`${order.wsUrl}&`, "attacker").catch(() => undefined);
       await sleep(250);

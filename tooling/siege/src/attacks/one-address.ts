@@ -4,7 +4,7 @@ import type { Attack } from "../attack.js";
 /** One of the addresses reserved for documentation, RFC 5737. */
 const ATTACKER = "203.0.113.7";
 
-/** Maximum number of connections per address: the default of 1,000, at full size. */
+/** Returns the maximum number of connections per address: the default of 1,000, scaled. */
 function placesOf(size: number): number {
   return Math.round(1_000 * size);
 }

@@ -2,7 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Attack, bystanderFindings, type Finding, type Scene } from "../attack.js";
 import type { FloodOrder } from "../crowd-orders.js";
 
-/** The default of `MAX_TOTAL_BACKPRESSURE_BYTES`. The heap also holds pages that were sent until it is collected. */
+/**
+ * The default of `MAX_TOTAL_BACKPRESSURE_BYTES`, in MiB. The heap also holds pages that were sent, until it is
+ * collected.
+ */
 const BUDGET_MIB = 256;
 
 /** Number of clients that ask and do not read, and of members of the room whose roster they ask for. */
@@ -18,7 +21,7 @@ const PINGS_PER_SECOND = 500;
 /** Time between two looks at the gateway's memory, in milliseconds. */
 const LOOK_EVERY_MS = 100;
 
-/** Lets clients flood that stopped reading after their welcome. */
+/** Lets clients that stopped reading after their welcome flood the gateway. */
 async function floodUnread(
   scene: Scene,
   flood: Omit<FloodOrder, "type" | "seconds">,

@@ -3,7 +3,7 @@ import { type Draws, ODD_VALUES } from "./random-values.js";
 
 const CLAIMS = ["sub", "exp", "nbf", "iat", "jti", "iss", "aud", "cm", "info"];
 
-/** Claims of which one has an odd value. */
+/** Returns claims, one of which may have an odd value. */
 function oddClaims(draws: Draws): Record<string, unknown> {
   const rights = { [draws.of(["join", "publish", "members", "send", "presence", "odd"])]: draws.of(ODD_VALUES) };
   return { sub: "mallory", exp: 2 ** 33, [draws.of(CLAIMS)]: draws.of([...ODD_VALUES, rights]) };

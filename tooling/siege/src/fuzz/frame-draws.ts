@@ -1,7 +1,10 @@
 import { CLIENT_FRAMES, type Fields, type Kind, type ReadableKind } from "@cm/protocol";
 import { type Draws, ODD_VALUES } from "./random-values.js";
 
-/** The names that valid frames use: the room that the messages of the fuzz go to, and a user who is not connected. */
+/**
+ * The name that valid frames use, both for the room that the messages of the fuzz go to and for a user who is not
+ * connected.
+ */
 const NAME = "fuzz";
 
 /** A valid value for each schema that has more rules than its type. */
@@ -39,9 +42,9 @@ function validFrame(draws: Draws): { readonly frame: Record<string, unknown>; re
 }
 
 /**
- * The text of a frame that a client may send, valid or not, derived from the descriptions of the frames. In most of
- * them one described field has an odd value, which does not always count as a fault, so that the connection stays open
- * longer; the others have an odd value in any field, or damaged bytes.
+ * Returns the text of a frame that a client may send, derived from the descriptions of the frames. A tenth of the
+ * frames are valid. Half have an odd value in one described field, which does not always count as a fault, so that
+ * the connection stays open longer. The others have an odd value in any field, or damaged bytes.
  */
 export function frameText(draws: Draws): string {
   const { frame, fields } = validFrame(draws);

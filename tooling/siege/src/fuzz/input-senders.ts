@@ -30,7 +30,7 @@ export type InputSender = (context: SenderContext, inputs: number) => Promise<nu
 /** Number of frames per connection; the gateway closes a connection after 20 faulty ones. */
 const FRAMES_AT_ONCE = 40;
 
-/** Valid and invalid frames, on connections that are replaced when they are closed. */
+/** Sends valid and invalid frames, at most {@link FRAMES_AT_ONCE} on each connection. */
 export const frames: InputSender = async ({ draws, wsUrl, token }, inputs) => {
   let sent = 0;
   const url = new URL(wsUrl);
@@ -97,7 +97,7 @@ const HEADER_VALUES = [
   "a".repeat(300),
 ];
 
-/** A revocation with a body that is valid, of the wrong shape, or of a length that its head does not tell. */
+/** Returns a revocation whose body is valid, has the wrong shape, or has another length than its head says. */
 function revocationBytes(draws: Draws): Buffer {
   const body = JSON.stringify({ [draws.of(["userId", "tokenId", "odd"])]: draws.of(["mallory", ...ODD_VALUES]) });
   const length = draws.below(4) > 0 ? Buffer.byteLength(body) : draws.below(100_000);
@@ -132,7 +132,7 @@ function ended(socket: Socket, afterMs: number): Promise<void> {
 
 const REQUESTS_AT_ONCE = 10;
 
-/** Share of the revocations among the requests for operators. */
+/** One in this many requests to the port for operators is a revocation. */
 const REVOCATIONS_EACH = 4;
 
 /** Valid and invalid HTTP requests, several per connection, to the port for clients and that for operators. */

@@ -21,12 +21,12 @@ const LANES: readonly (readonly [name: string, share: number, lane: InputSender]
 ];
 
 /**
- * Number of inputs of all kinds per second: a flood would measure how fast the machine is, and not whether any input
- * takes long. A lane that is behind, because it waits for answers, catches up.
+ * Number of inputs of all kinds per second. A flood would measure how fast the machine is, and not whether any
+ * input takes long. A sender that waited for answers catches up.
  */
 const INPUTS_PER_SECOND = 10_000;
 
-/** Time for which a lane sends inputs at once, in milliseconds. */
+/** The inputs that are due within this time are sent at once, in milliseconds. */
 const STEP_MS = 50;
 
 /** Share of inputs sent before memory is measured first, so that the gateway's caches are filled. */
@@ -47,8 +47,8 @@ export interface FuzzOptions {
 }
 
 /**
- * Sends random inputs to two gateways of its own, with tokens of a key set and of a shared secret. Resolves with
- * whether the gateways handled them correctly.
+ * Starts two gateways, one that accepts tokens of a key set and one those of a shared secret, and sends random
+ * inputs to them. Resolves with whether the gateways handled the inputs correctly.
  */
 export async function runFuzz({ inputs, seed, isTimed }: FuzzOptions): Promise<boolean> {
   const redis = await startRedis();
@@ -148,8 +148,8 @@ function mebibytes(sizes: readonly number[]): string {
 }
 
 /**
- * Connects a member of the room that the messages are published to. It discards the messages, because their
- * senders have access to the bus.
+ * Connects a member of the room that the bus messages are published to. The member ignores them, because whoever
+ * has access to the bus may publish anything.
  */
 function joinRoom(wsUrl: string, token: string): Promise<RawSocket> {
   const url = new URL(wsUrl);

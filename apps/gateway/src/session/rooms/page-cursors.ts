@@ -28,7 +28,7 @@ export class PageCursors {
   }
 
   #tag(room: string, cursor: string): Buffer {
-    // A cursor can't contain the separator, so no two pairs produce the same text.
+    // The store's cursors do not contain the separator, so no two sealed pairs have the same text.
     return createHmac("sha256", this.#key).update(`${cursor}\u0000${room}`).digest().subarray(0, TAG_BYTES);
   }
 }

@@ -1,10 +1,11 @@
-/** Maximum number of roster pages that are read at a time, for one connection and for all of a server. */
+/** Maximum number of roster pages that are read at a time, for one connection and for all connections of a server. */
 export const PAGES_AT_ONCE = { connection: 4, server: 16 } as const;
 
 /**
- * The reads of roster pages, in the order of the requests. What a page costs is known only once it has been read, so
- * all requests that a client sends at once would pass the limits if they were not looked at one after the other.
- * And a page of 1,000 members takes milliseconds: the pages of many clients must not all be handled in one turn.
+ * Limits how many roster pages are read at a time; the other reads wait in the order of the requests. The cost of a
+ * page is known only after it has been read: if all requests that a client sends at once were read together, none
+ * would be refused by the limits. A page of 1,000 members takes milliseconds, so the pages of many clients must not
+ * all be handled in one turn of the event loop.
  */
 export class PageReads {
   #free: number;
@@ -14,7 +15,10 @@ export class PageReads {
     this.#free = atOnce;
   }
 
-  /** Runs `read`, which looks at the limits first, when its turn has come. */
+  /**
+   * Runs `read` when all earlier reads have started and fewer than `atOnce` are running. `read` must check the
+   * limits of the connection itself.
+   */
   async inTurn(read: () => Promise<void>): Promise<void> {
     if (this.#free > 0) this.#free -= 1;
     // The place is handed to the first in line, so that a later request can't overtake it.

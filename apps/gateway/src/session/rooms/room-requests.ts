@@ -53,8 +53,8 @@ export interface RoomRequestsOptions {
   readonly answers: ClientResponses;
   readonly account: FanOutAccount;
   /**
-   * Whether the client reads the data that it was sent, so that more data may be fetched for it. Counts each
-   * time that it does not.
+   * Returns whether the client reads the data that it was sent, so that more data may be fetched for it. Counts the
+   * limit as reached if it does not.
    */
   readonly isReader: () => boolean;
   readonly isClosed: () => boolean;
@@ -163,7 +163,7 @@ export class RoomRequests {
         if (room.joined && room.mayPublish) await this.#options.permissions.publish(room.name, data);
         if (this.#options.isClosed()) return;
         sent = this.#publishFrom(room, frame);
-        // Prevent an unhandled rejection: `sent` is only awaited below, outside of the room's turn.
+        // Prevent an unhandled rejection: `sent` is only awaited below, after this operation has ended.
         sent.catch(() => undefined);
       });
       await sent;
@@ -252,7 +252,7 @@ export class RoomRequests {
           this.#options.account.owe(READING_COST * frames.length);
           begin({ ...at, recovered }, frames);
         },
-        // Look again when the recovery begins: the client may have asked for many rooms at once.
+        // Check again when the recovery begins, because the client may have joined many rooms at once.
         () => !this.#options.isClosed() && this.#options.isReader(),
       );
     }
@@ -270,12 +270,12 @@ export class RoomRequests {
     await this.#options.context.membership.leave(this.#options.socket.id, room.name);
   }
 
-  /** Runs a client's operation on a room in its turn, and responds if it fails. */
+  /** Runs a client's operation on a room after all earlier ones, and sends the client an error if it fails. */
   #inRoom(room: JoinedRoom, ref: Ref | undefined, operation: () => Promise<void>): void {
     this.#rooms.keep(room);
     void this.#options.answers
       .wait(ref, () => this.#rooms.inTurn(room, operation))
-      // Tidy up here too, because the request may have been refused before its turn.
+      // Tidy up here too, because `wait` may have refused the request without running it.
       .finally(() => this.#rooms.tidy(room));
   }
 

@@ -91,7 +91,7 @@ export class SessionRooms {
     const forbidden: JoinedRoom[] = [];
     for (const room of this.#rooms.values()) {
       const mayStay = room.isAdmitted || permissions.mayJoin(room.name);
-      // If publishes that wait before the removal were allowed, each would delay it by a hook.
+      // Refuse publishes that wait in front of the removal: each would delay the removal by the time of a hook.
       room.mayPublish = mayStay && permissions.mayPublish(room.name);
       if (!mayStay) forbidden.push(room);
     }

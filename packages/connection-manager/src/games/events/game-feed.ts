@@ -92,8 +92,8 @@ export class GameFeed {
   }
 
   /**
-   * Reads the roster again after the store has lost its data, including this server's request for
-   * roster announcements. If there is no watch, one is about to be opened, so there is nothing to do.
+   * Called after the store has lost its data: reads the roster again and renews the request for roster
+   * announcements, which was lost too. If there is no watch, one is about to be opened, so there is nothing to do.
    * Never rejects.
    */
   async refresh(): Promise<void> {

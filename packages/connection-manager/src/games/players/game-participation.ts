@@ -59,7 +59,7 @@ export class GameParticipation {
     const { serverId, players, membership, records, feeds } = this.#parts;
     players.require(userId);
     const feed = feeds.get(gameId);
-    // A handler that was added before the join must receive its event, so wait for the feed.
+    // A handler that was added before the join must receive the event of the join, so wait for the feed.
     if (feed?.isOpening === true) await feed.attempt.catch(() => undefined);
     const player = players.require(userId);
     alive(player);
@@ -168,8 +168,8 @@ export class GameParticipation {
     const { membership, records } = this.#parts;
     const room = spectatorsRoom(gameId);
     const [record, ...joined] = await Promise.allSettled([
-      // Read the record only after the feed has been opened, so that the removal of a game that exists
-      // then is received.
+      // Read the record only after the feed has been opened: if the record exists then, the feed receives the
+      // removal of the game.
       feed.attempt.then(() => records.get(gameId)),
       ...[...player.sockets.values()].map(({ connectionId }) => membership.join(connectionId, room)),
     ]);
@@ -190,7 +190,9 @@ export class GameParticipation {
     throw new CmError("timeout", "Another server did not confirm in time that the user left the game.");
   }
 
-  /** Removes a socket from the local state, and its user with the last socket. */
+  /**
+   * Removes a socket from the local state. If it was the user's last one, the user also stops playing and watching.
+   */
   #forget(socket: PlayerSocket): void {
     const { players } = this.#parts;
     const player = players.get(socket.userId);
@@ -219,14 +221,16 @@ export class GameParticipation {
 }
 
 /**
- * Records a sign of life of the user. It is not known which of the user's sockets the sign came from, so it
- * is recorded for all of them.
+ * Records activity of the user. It is not known which of the user's sockets was active, so the time is recorded for
+ * all of them.
  */
 export function alive(player: Player): void {
   for (const socket of player.sockets.values()) socket.lastSeen = Date.now();
 }
 
-/** Waits for all calls, even if one fails, so that none is still running when the returned promise settles. */
+/**
+ * Waits for all calls, even if one fails, so that none is still running at the end. Then throws the first failure.
+ */
 async function together(calls: readonly Promise<void>[]): Promise<void> {
   for (const result of await Promise.allSettled(calls)) {
     if (result.status === "rejected") throw result.reason;

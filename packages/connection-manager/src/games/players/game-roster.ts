@@ -23,8 +23,8 @@ export class GameRoster implements RoomWatcher {
   }
 
   /**
-   * Users who are missing in the snapshot have left: presence has already waited for those whom their
-   * servers might have written again.
+   * Users who are missing in the snapshot have left: a snapshot lacks a user only after the user's server had time
+   * to write the user to the store again.
    */
   snapshot(members: readonly RosterMember[]): void {
     const before = this.#players;

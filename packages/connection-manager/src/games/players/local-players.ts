@@ -9,7 +9,7 @@ export interface PlayerSocket {
   readonly socketId: string;
   /** The socket's connection id in the cluster. */
   readonly connectionId: string;
-  /** Last sign of life, in milliseconds since the Unix epoch. */
+  /** Time of the last activity, in milliseconds since the Unix epoch. */
   lastSeen: number;
   /** Settles when the socket has been registered, or could not be registered. */
   opened: Promise<void>;
@@ -101,7 +101,7 @@ export class LocalPlayers {
     return true;
   }
 
-  /** Adds a player to a game's players on this server. Returns `false` if it is one of them already. */
+  /** Adds a player to a game's players on this server. Returns `false` if the player is one of them already. */
   play(player: Player, gameId: string): boolean {
     if (player.games.has(gameId)) return false;
     player.games.add(gameId);

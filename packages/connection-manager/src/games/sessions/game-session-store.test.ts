@@ -19,7 +19,10 @@ const WAY_TO: Readonly<Record<GameState, readonly GameState[]>> = {
   completed: ["completed"],
 };
 
-/** Creates game records on a real store, and records the names of the calls; `before` runs before each call. */
+/**
+ * Creates a `GameSessionStore` on a memory store, and records the names of its calls; `before` runs before each
+ * call.
+ */
 async function start(before: (call: string, roomRecords: RoomRecords) => Promise<unknown> = async () => undefined) {
   const store = createMemoryStore();
   onTestFinished(() => store.close());

@@ -21,8 +21,8 @@ const ROOM: Channel = { kind: "room", name: "lobby" };
 const PATIENCE = { timeout: 10_000, interval: 5 };
 
 /**
- * Contract tests for `History`, of a whole store or of a bus that keeps histories. A new harness is created
- * for each test. Configure the history to keep at most 1,000 messages per room.
+ * Contract tests for `History`, of a whole store or of a bus that keeps histories. A new harness is created for
+ * each test. Configure the history to keep 1,000 messages per room.
  */
 export function describeHistory(name: string, createHarness: () => Promise<PartHarness<HistoryPart>>): void {
   const it = scenarios(createHarness);

@@ -2,8 +2,8 @@ import type { Store } from "@cm/protocol";
 import { requireOptions } from "@cm/protocol/options";
 
 /**
- * A part of a store under test: its bus, or its bus and its histories. A whole store also counts as such a
- * part.
+ * A part of a store under test, with the functions that the suites need. The part is a bus, or a bus with its
+ * histories; a whole store also counts as such a part.
  */
 export interface PartHarness<P> {
   /** The part under test, open, on fresh data that only this part and its peers share. */

@@ -8,7 +8,7 @@ import { AT_ONCE, connectionOf, connectionsOf, inShort } from "./sample-users.js
 const LONG_GRACE = { graceMs: LONG_MS };
 const SHORT_GRACE = { graceMs: SHORT_MS };
 
-/** Contract tests for `UserDirectory` and `ProjectionUpkeep` about leaving users. */
+/** Contract tests for `UserDirectory` and `ProjectionUpkeep` about the grace period of users. */
 export function describePresenceGrace(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 

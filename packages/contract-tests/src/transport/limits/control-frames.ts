@@ -9,7 +9,9 @@ const PINGS = Buffer.concat(Array.from({ length: 1_000 }, () => maskedFrame(OPCO
 /** Maximum number of bytes that a client pings with: far more than the buffers of the system hold. */
 const PINGED_MAX_BYTES = 256 * 1024 * 1024;
 
-/** Sends {@link PINGS} until the connection has ended. `look` is called after each write. */
+/**
+ * Sends {@link PINGS} until the connection has ended or the maximum is reached. `look` is called after each write.
+ */
 async function pingUntilEnded({ socket }: RawClient, look: () => void): Promise<void> {
   for (let sent = 0; !socket.destroyed && sent < PINGED_MAX_BYTES; sent += PINGS.length) {
     await new Promise<void>((resolve) => socket.write(PINGS, () => resolve()));
@@ -63,7 +65,7 @@ export function describeControlFrames(createTransport: CreateTransport): void {
       for (let sent = 0; sent < 100; sent += 1) raw.send(OPCODE.ping, Buffer.from(String(sent)));
       await vi.waitFor(() => expect(raw.closeCode).toBe(CLOSE_CODES.overloaded), WAIT);
       expect(closed).toEqual([{ connection, code: CLOSE_CODES.overloaded, reason: "too many pings and pongs" }]);
-      // A burst of twice the rate, and the ping that was too many.
+      // The pings of a burst of twice the rate are answered, and only few beyond it.
       const pongs = raw.frames.filter(({ opcode }) => opcode === OPCODE.pong);
       expect(pongs.length).toBeGreaterThanOrEqual(20);
       expect(pongs.length).toBeLessThan(30);

@@ -37,7 +37,7 @@ function lastText({ frames }: RawClient): string {
   return frames.at(-1)?.payload.toString() ?? "";
 }
 
-/** One turn of the event loop, in which waiting messages are written. */
+/** Waits for a turn of the event loop, in which waiting messages are written. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
@@ -109,7 +109,7 @@ export function describeSlowReaderPolicies(createTransport: CreateTransport): vo
         maxMembersPerTurn: 10,
         roomWindowMs: 3,
       });
-      // These members fill the first lane, but get no messages.
+      // These members take nine of the ten places in the first lane. They get no messages.
       const except: string[] = [];
       for (let index = 0; index < 9; index++) {
         const { connection } = await join();

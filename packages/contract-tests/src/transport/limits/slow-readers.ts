@@ -15,7 +15,7 @@ function expectPrefix(raw: RawClient): number {
   return numbers.length;
 }
 
-/** One turn of the event loop, in which waiting messages are written. */
+/** Waits for a turn of the event loop, in which waiting messages are written. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -23,7 +23,7 @@ export interface ReapingFigures {
   readonly pingP99Ms: number;
 }
 
-/** Generates the page about the cost of faults, entirely from measurements. */
+/** Returns the text of `docs/failure-modes.md`. All figures are from measurements. */
 export function failurePage(
   figures: readonly FaultFigures[],
   { commit, date, machine }: MeasuredAt,

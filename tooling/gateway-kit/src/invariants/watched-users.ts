@@ -3,15 +3,17 @@ import { createRedisStore } from "@cm/redis-store";
 import { onTestFinished } from "vitest";
 import type { GatewayCluster } from "../processes/gateway-cluster.js";
 
-/** The presence of some users that was shown to a watcher, which uses no gateway. */
+/** What a watcher was shown of some users. The watcher uses `@cm/presence` directly, without a gateway. */
 export interface WatchedUsers {
   /** Each change, as `<kind> <user>`, in order. */
   readonly changes: string[];
-  /** Users that were shown as not online, with one entry for each time. */
+  /** Ids of users, one entry for each time that a user was shown as not online. */
   readonly shownOffline: string[];
 }
 
-/** Watches users who are online until the test ends. */
+/**
+ * Watches users until the test ends. They should be online already, because the record includes their first state.
+ */
 export async function watchUsers(
   { redisUrl, prefix }: Pick<GatewayCluster, "redisUrl" | "prefix">,
   users: readonly string[],
