@@ -280,7 +280,18 @@ describe("Router", () => {
     await a.router.close();
     expect(await b.store.bus.publish({ kind: "room", name: "lobby" }, bytes("x"))).toEqual({ subscribers: 0 });
     expect(await b.store.bus.publish({ kind: "server", name: "a" }, bytes("x"))).toEqual({ subscribers: 0 });
-    await expect(a.router.toRoom("lobby", bytes("x"))).rejects.toMatchObject({ code: "closed" });
+    const time = { timeoutMs: 1_000 };
+    const later: readonly (() => Promise<unknown>)[] = [
+      () => a.router.enter("lobby"),
+      () => a.router.toRoom("lobby", bytes("x")),
+      () => a.router.toConnection("a.1", bytes("x")),
+      () => a.router.toUser("ann", bytes("x")),
+      () => a.router.toServer("b", bytes("x")),
+      () => a.router.control("b", { type: "drain" }, time),
+      () => a.router.ask(bytes("x"), time),
+      () => a.router.recover("lobby", { epoch: 1, offset: 0 }, { maxMessages: 1, maxBytes: 1 }, () => undefined),
+    ];
+    for (const call of later) await expect(call(), String(call)).rejects.toMatchObject({ code: "closed" });
     expect(a.router.stats().rooms).toBe(0);
   });
 

@@ -1,6 +1,7 @@
 import { requireOptions, requireWholeNumber } from "@cm/protocol/options";
 import { describe } from "vitest";
 import { type LeftOut, requireLeftOut, runSuites } from "../left-out-suites.js";
+import { describeChangingRooms } from "./changing-rooms.js";
 import { describeConnections } from "./connections.js";
 import { describeDrain } from "./drain.js";
 import { describeHttpRoutes } from "./http-routes.js";
@@ -21,6 +22,7 @@ const SUITES = {
   upgrades: describeUpgrades,
   "proxy-headers": describeProxyHeaders,
   connections: describeConnections,
+  "changing-rooms": describeChangingRooms,
   "room-windows": describeRoomWindows,
   "slow-readers": describeSlowReaders,
   "slow-reader-policies": describeSlowReaderPolicies,

@@ -63,6 +63,17 @@ it("puts names into partitions that never change", () => {
   `);
 });
 
+it("hashes the UTF-8 bytes of a name, wherever it leaves ASCII", () => {
+  const expected = (name: string): number => {
+    const hash = Buffer.from(name, "utf8").reduce((seen, byte) => Math.imul(seen ^ byte, 0x01000193), 0x811c9dc5);
+    return (hash >>> 0) % 256;
+  };
+  for (let unit = 0; unit <= 0x900; unit++) {
+    const name = `a${String.fromCharCode(unit)}b`;
+    expect(partitionOf(name, 256), JSON.stringify(name)).toBe(expected(name));
+  }
+});
+
 it("spreads names over all partitions, numbered ones too", () => {
   const sizes = Array.from({ length: 256 }, () => 0);
   for (let i = 0; i < 25_600; i++) {

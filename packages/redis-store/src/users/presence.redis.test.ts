@@ -291,3 +291,21 @@ it("refuses partitions that do not exist, their cursors, and times that are none
     await expect(call()).rejects.toMatchObject({ code: "options-invalid" });
   }
 });
+
+it("continues a page where the one before ended within a partition", async () => {
+  const { store, server } = await setUp();
+  const users = Array.from({ length: 7 }, (_, index) => `user-${index}`);
+  await store.users.add(
+    server.lease,
+    users.flatMap((userId) => connectionsOf(server, userId, 1)),
+  );
+  const pages: string[][] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await store.users.online({ limit: 3, ...(cursor === undefined ? {} : { cursor }) });
+    pages.push(page.items.map(({ userId }) => userId));
+    ({ cursor } = page);
+  } while (cursor !== undefined);
+  expect(pages.flat().sort()).toEqual(users);
+  expect(pages.map(({ length }) => length).slice(0, 2)).toEqual([3, 3]);
+});
