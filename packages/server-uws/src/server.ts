@@ -155,8 +155,13 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
 
   protected override publish(room: string, lane: number, frames: readonly RoomFrame[]): void {
     const direct = lane === 0 ? this.#lanes.directMembers(room) : undefined;
-    if (direct === undefined) this.#publishToTopic(topicOf(room, lane), frames);
-    else for (const frame of frames) this.#deliver(direct, frame);
+    const [only] = frames;
+    if (direct !== undefined && only !== undefined && frames.length === 1) {
+      this.#deliver(direct, only);
+      return;
+    }
+    if (direct !== undefined) this.#lanes.addTopic(room);
+    this.#publishToTopic(topicOf(room, lane), frames);
   }
 
   /** Sends a frame to the members of a room that has no topic, at the end of the turn. */

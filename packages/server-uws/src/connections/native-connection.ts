@@ -14,7 +14,7 @@ export type NativeSocket<U> = WebSocket<SocketData<U>>;
 
 /** A connection on a native socket. */
 export class NativeConnection<U> extends BaseConnection<U> implements LaneMember {
-  readonly laneByRoom: LanesByRoom = new Map();
+  laneByRoom: LanesByRoom | undefined;
   /**
    * The native socket; `undefined` before it is attached, and from its close event on, because it must not be
    * used from then on.

@@ -6,8 +6,8 @@ export type LanesByRoom = Map<string, number>;
 
 /** A connection that enters and leaves rooms. */
 export interface LaneMember extends DirectMember {
-  /** The rooms that the connection is in. Modified only by {@link RoomLanes}. */
-  readonly laneByRoom: LanesByRoom;
+  /** The rooms that the connection is in; `undefined` if there are none. Modified only by {@link RoomLanes}. */
+  laneByRoom: LanesByRoom | undefined;
 }
 
 /**
@@ -42,16 +42,22 @@ export class RoomLanes<M extends LaneMember> {
     return this.#members.direct(room);
   }
 
+  /** Gives a room without a native topic one. */
+  addTopic(room: string): void {
+    this.#members.addTopic(room);
+  }
+
   /**
    * Adds an open connection to a room. Sends the held-back messages of its lane first, which may close the
    * connection; it then does not enter.
    */
   enter(member: M, room: string): void {
-    if (member.laneByRoom.has(room)) return;
+    if (member.laneByRoom?.has(room)) return;
     const lane = this.#fanOut.laneToEnter(room);
     this.#fanOut.flush(room, lane);
     if (!member.open) return;
     this.#members.enter(member, room, lane);
+    member.laneByRoom ??= new Map();
     member.laneByRoom.set(room, lane);
     this.#memberships++;
   }
@@ -61,30 +67,32 @@ export class RoomLanes<M extends LaneMember> {
    * connection; {@link ended} and {@link forget} then remove it.
    */
   leave(member: M, room: string): void {
-    const lane = member.laneByRoom.get(room);
-    if (lane === undefined) return;
+    const { laneByRoom } = member;
+    const lane = laneByRoom?.get(room);
+    if (laneByRoom === undefined || lane === undefined) return;
     this.#fanOut.flush(room, lane);
     if (!member.open) return;
-    member.laneByRoom.delete(room);
+    laneByRoom.delete(room);
+    if (laneByRoom.size === 0) member.laneByRoom = undefined;
     this.#memberships--;
     this.#remove(member, room, lane);
   }
 
   /** Subtracts a closed connection from `memberships`. {@link forget} removes it from its rooms later. */
   ended(member: M): void {
-    this.#memberships -= member.laneByRoom.size;
+    this.#memberships -= member.laneByRoom?.size ?? 0;
   }
 
   /** Removes a closed connection from its rooms, some time after {@link ended} was called. */
   forget(member: M): void {
-    for (const [room, lane] of member.laneByRoom) this.#remove(member, room, lane);
-    member.laneByRoom.clear();
+    for (const [room, lane] of member.laneByRoom ?? []) this.#remove(member, room, lane);
+    member.laneByRoom = undefined;
   }
 
   /** Sends the messages held back for a connection that is about to be closed. */
   flushOf(member: M): void {
     if (!this.#fanOut.holds) return;
-    for (const [room, lane] of [...member.laneByRoom]) this.#fanOut.flush(room, lane);
+    for (const [room, lane] of [...(member.laneByRoom ?? [])]) this.#fanOut.flush(room, lane);
   }
 
   #remove(member: M, room: string, lane: number): void {
