@@ -3,6 +3,7 @@ import { KeyedCounter } from "../counters/keyed-counter.js";
 import { type HttpReply, jsonRefusal, refusalOf } from "../http/http-reply.js";
 import { objectionTo, type RequestFacts, type RequestHead } from "../http/request-head.js";
 import type { ResolvedTransportOptions } from "../options/resolved-options.js";
+import { isThenable } from "../thenable.js";
 import type { AddressLimits } from "./address-limits.js";
 import type { Authentication, UpgradeRequest } from "./authentication.js";
 
@@ -252,11 +253,6 @@ const NO_UPGRADE = jsonRefusal(400, "operation-unknown", "The Connection header 
 
 function asksForUpgrade(headers: RequestFacts["headers"]): boolean {
   return list(headers.connection).some((name) => name.toLowerCase() === "upgrade");
-}
-
-/** Whether the value is a promise, including promises of other realms and libraries. */
-function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
 /** The items of a comma-separated header. */
