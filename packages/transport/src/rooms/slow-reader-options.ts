@@ -1,5 +1,5 @@
 import { CmError } from "@cm/protocol";
-import { invalid, whole } from "../options/option-checks.js";
+import { invalid, knownMembers, whole } from "../options/option-checks.js";
 
 /**
  * What happens to a member of a room that reads too slowly.
@@ -49,6 +49,7 @@ export function resolveSlowReaders(
 ): ResolvedSlowReaderOptions | undefined {
   if (options === undefined) return undefined;
   if (typeof options !== "object") throw invalid("slowReaders", "must be an object");
+  knownMembers("slowReaders", options, ["policyOf", "maxBytes", "keyOf"]);
   const { policyOf, keyOf = ONE_KEY, maxBytes = Math.floor(maxBackpressureBytes / 4) } = options;
   if (typeof policyOf !== "function") throw invalid("slowReaders.policyOf", "must be a function");
   if (typeof keyOf !== "function") throw invalid("slowReaders.keyOf", "must be a function");
