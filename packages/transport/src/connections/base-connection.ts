@@ -124,15 +124,16 @@ export abstract class BaseConnection<U> implements TransportConnection<U>, RoomM
     if (this.bufferedBytes > this.#limit.maxBytes) this.cutAsSlow();
   }
 
-  /** Ends the connection as a slow consumer, however many bytes are queued. */
-  cutAsSlow(): void {
-    if (!this.open) return;
+  /** Ends the connection as a slow consumer, however many bytes are queued. Returns `false` if it was closed already. */
+  cutAsSlow(): boolean {
+    if (!this.open) return false;
     const bytes = this.bufferedBytes;
     this.#ending = { kind: "slow-consumer", code: CLOSE_CODES["slow-consumer"], reason: "slow-consumer" };
     this.#limit.exceeded(bytes);
     // Send no close frame: it would be queued behind bytes that the client does not read, and keep them in
     // memory. The socket is cut, and the client sees 1006.
     this.cutSocket();
+    return true;
   }
 
   /**
