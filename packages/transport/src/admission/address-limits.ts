@@ -48,7 +48,8 @@ interface Rate {
  * Limits the connections of one address, including upgrades in progress, and its upgrades per second. All IPv6
  * addresses of one /64 share a key and its limits. Loopback and private addresses are not limited: clients on
  * the internet never have such an address, and behind a proxy that is not in `trustedProxies`, all clients would
- * share the proxy's address and its limits.
+ * share the proxy's address and its limits. An empty address is not limited either: it stands for an unknown one, and
+ * all clients of a Unix socket have it.
  */
 export class AddressLimits {
   readonly #maxConnections: number;
@@ -144,6 +145,7 @@ export class AddressLimits {
 
 /** Returns the key that an address is counted under; `undefined` if the address is not limited. */
 function keyOf(address: string): string | undefined {
+  if (address === "") return undefined;
   const isV6 = isIPv6(address);
   if (UNLIMITED.check(address, isV6 ? "ipv6" : "ipv4")) return undefined;
   if (!isV6) return address;
