@@ -225,8 +225,10 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
     it("has a deadline, after which its outcome is ignored", async () => {
       const gate = deferred<Authentication<string>>();
       const signals: AbortSignal[] = [];
+      let ids = 0;
       const { port, server, opened, errors } = await startServer({
         authenticationTimeoutMs: 30,
+        nextConnectionId: () => `test.aaaa0${ids++}`,
         authenticate(_, signal) {
           signals.push(signal);
           return gate.promise;
@@ -237,7 +239,9 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
       expect(signals[0]?.reason).toMatchObject({ code: "timeout" });
       gate.resolve(ANN);
       await gate.promise;
-      expect(opened).toEqual([]);
+      // Authenticated upgrades are completed in the next turn: this one must not take an id then.
+      await new Promise((resolve) => setImmediate(resolve));
+      expect([opened, ids]).toEqual([[], 0]);
       expect(server.stats()).toMatchObject({ upgrading: 0, connections: 0, refused: { timeout: 1 } });
       const late = { code: "timeout", details: { hook: "authenticate" } };
       expect(errors).toMatchObject([{ error: late, stage: "handler" }]);

@@ -219,6 +219,8 @@ export class UpgradeAdmission<U> {
   }
 
   #complete(upgrade: Waiting<U>, authentication: Authentication<U>): void {
+    // Take no id for an upgrade that was refused or abandoned while `authenticate` was running.
+    if (!this.#waiting.has(upgrade)) return;
     let id: string;
     try {
       const user = parseName(authentication.userId, "user");
@@ -232,6 +234,7 @@ export class UpgradeAdmission<U> {
       this.#fail(upgrade, cause);
       return;
     }
+    // `nextConnectionId` is the application's code, and may have closed the server.
     if (this.#settle(upgrade)) upgrade.responder.accept(id, authentication, upgrade.request);
   }
 
