@@ -8,7 +8,7 @@ import {
   toCmError,
 } from "@cm/protocol";
 import { requireFunction, requireOptions } from "@cm/protocol/options";
-import { SlowConsumers, UserIndex, whole } from "@cm/transport";
+import { LINGER_MAX_BYTES, SlowConsumers, UserIndex, whole } from "@cm/transport";
 import type { WebSocket } from "ws";
 import { RoomMembers } from "./room-members.js";
 
@@ -135,7 +135,9 @@ class SocketConnections implements WsLocalConnectionManager {
     const held = this.#connections.get(connectionId);
     if (held === undefined) return;
     this.#forget(connectionId, held);
-    if (reason !== undefined) held.socket.close(CLOSE_CODES[reason], reason);
+    if (reason === undefined) return;
+    if (held.socket.bufferedAmount > LINGER_MAX_BYTES) held.socket.terminate();
+    else held.socket.close(CLOSE_CODES[reason], reason);
   }
 
   enter(connectionId: string, room: string): void {

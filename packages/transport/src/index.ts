@@ -26,7 +26,7 @@ export { UpgradeAdmission } from "./admission/upgrade-admission.js";
 export { BaseTransport } from "./base-transport.js";
 export type { FrameFault } from "./connections/connection-table.js";
 export type { Ending, WaitingLimit } from "./connections/base-connection.js";
-export { BaseConnection } from "./connections/base-connection.js";
+export { BaseConnection, LINGER_MAX_BYTES } from "./connections/base-connection.js";
 export type { AcceptPauseOptions } from "./listening/accept-pause.js";
 export { AcceptPause } from "./listening/accept-pause.js";
 export { listenFailure } from "./listening/listen-failure.js";

@@ -10,7 +10,7 @@ import type { TransportConnection } from "./transport-connection.js";
  * If more bytes than these are queued, no close frame is sent: it would arrive too late after them, and they
  * would occupy memory until then.
  */
-const LINGER_MAX_BYTES = 64 * 1024;
+export const LINGER_MAX_BYTES = 64 * 1024;
 
 /** RFC 6455: the payload of a control frame is at most 125 bytes, two of which are the code. */
 const CLOSE_MESSAGE_MAX_BYTES = 123;
