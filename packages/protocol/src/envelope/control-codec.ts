@@ -98,7 +98,7 @@ export function decodeControl(bytes: Uint8Array): Result<ControlPayload> {
 
 function encodeAnswer(to: { readonly epoch: number; readonly sequence: number }, outcome: OperationOutcome) {
   const isDone = outcome.type === "done";
-  const body = isDone ? bounded(outcome.body) : outcome.type === "refused" ? encodeUtf8(outcome.code) : NOTHING;
+  const body = isDone ? bounded("An answer", outcome.body) : outcome.type === "refused" ? encodeUtf8(outcome.code) : NOTHING;
   const bytes = join([new Uint8Array(ANSWER_BYTES), body]);
   bytes[0] = ANSWER;
   writeUint(bytes, 1, 4, to.epoch);
@@ -149,9 +149,9 @@ function writeOperation(operation: ServerOperation): Uint8Array[] {
     case "ping":
       return [];
     case "question":
-      return [bounded(operation.question)];
+      return [bounded("A question", operation.question)];
     case "positions":
-      return [bounded(join(operation.rooms.map(text)))];
+      return [bounded("A list of rooms", join(operation.rooms.map(text)))];
   }
 }
 
@@ -260,9 +260,9 @@ function text(value: string): Uint8Array {
   return join([Uint8Array.of(bytes.length), bytes]);
 }
 
-function bounded(bytes: Uint8Array): Uint8Array {
+function bounded(what: string, bytes: Uint8Array): Uint8Array {
   if (bytes.length <= QUESTION_MAX_BYTES) return bytes;
-  throw new CmError("payload-too-large", `A question or an answer is larger than ${QUESTION_MAX_BYTES} bytes.`, {
+  throw new CmError("payload-too-large", `${what} is larger than ${QUESTION_MAX_BYTES} bytes.`, {
     details: { maxBytes: QUESTION_MAX_BYTES },
   });
 }
