@@ -242,12 +242,12 @@ export const epoch: ReadableKind<number> = {
   },
 };
 
-/** Position in the history of a recoverable room. */
+/** The number of a message in the history of a recoverable room. */
 export const offset: ReadableKind<number> = {
   ...integer(0, Number.MAX_SAFE_INTEGER),
   schemaName: "Offset",
   schema: {
-    description: "Position in the history of a recoverable room. Messages are numbered from 1.",
+    description: "Number of a message in the history of a recoverable room, from 1; 0 is before the first message.",
     type: "integer",
     minimum: 0,
     maximum: Number.MAX_SAFE_INTEGER,
