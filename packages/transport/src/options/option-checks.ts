@@ -35,12 +35,6 @@ export function flag(field: string, value: unknown): boolean {
   return value;
 }
 
-/** Returns the value if it is a function, otherwise throws {@link invalid}. */
-export function callable<F extends (...args: never[]) => unknown>(field: string, value: F): F {
-  if (typeof value !== "function") throw invalid(field, "must be a function");
-  return value;
-}
-
 /**
  * Returns the value if it is a path without parameters, which a server matches exactly; otherwise throws {@link
  * invalid}.

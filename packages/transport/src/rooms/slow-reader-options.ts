@@ -1,4 +1,5 @@
 import { CmError } from "@cm/protocol";
+import { requireFunction } from "@cm/protocol/options";
 import { invalid, knownMembers, whole } from "../options/option-checks.js";
 
 /**
@@ -51,10 +52,11 @@ export function resolveSlowReaders(
   if (typeof options !== "object") throw invalid("slowReaders", "must be an object");
   knownMembers("slowReaders", options, ["policyOf", "maxBytes", "keyOf"]);
   const { policyOf, keyOf = ONE_KEY, maxBytes = Math.floor(maxBackpressureBytes / 4) } = options;
-  if (typeof policyOf !== "function") throw invalid("slowReaders.policyOf", "must be a function");
-  if (typeof keyOf !== "function") throw invalid("slowReaders.keyOf", "must be a function");
-  const most = Math.floor(maxBackpressureBytes / 2);
-  return { policyOf, keyOf, maxBytes: whole("slowReaders.maxBytes", maxBytes, 1_024, most) };
+  return {
+    policyOf: requireFunction("slowReaders.policyOf", policyOf),
+    keyOf: requireFunction("slowReaders.keyOf", keyOf),
+    maxBytes: whole("slowReaders.maxBytes", maxBytes, 1_024, Math.floor(maxBackpressureBytes / 2)),
+  };
 }
 
 /** Returns the policy that `policyOf` returned, or throws `options-invalid`. */
