@@ -2,8 +2,8 @@ import { CLOSE_CODES, type CloseReason } from "@cm/protocol";
 import type { Authentication } from "../admission/authentication.js";
 import { invalid, requireFrame } from "../options/option-checks.js";
 import type { LaggingMembers, RoomMember } from "../rooms/lagging-members.js";
+import type { TokenBucket } from "../token-bucket.js";
 import type { CloseKind } from "./close-kinds.js";
-import type { ControlFrameBudget } from "./control-frames.js";
 import type { TransportConnection } from "./transport-connection.js";
 
 /**
@@ -53,7 +53,7 @@ export abstract class BaseConnection<U> implements TransportConnection<U>, RoomM
   /** Number of pings that the client has not answered. */
   pongsDue = 0;
   /** Created with the first ping or unsolicited pong, because few clients send any. */
-  controlFrames: ControlFrameBudget | undefined;
+  controlFrames: TokenBucket | undefined;
   readonly #limit: WaitingLimit;
   #ending: Ending | undefined;
 
