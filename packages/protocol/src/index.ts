@@ -80,7 +80,7 @@ export type {
 } from "./frames/server-frame-descriptions.js";
 export type { Ref } from "./frames/value-kinds.js";
 export type { ClientFrameDescription, OperationText, ServerFrameDescription } from "./frames/frame-description.js";
-export type { Field, Fields, Kind, Presence, ReadableKind } from "./frames/field-types.js";
+export type { Field, Fields, Kind, FieldPresence, ReadableKind } from "./frames/field-types.js";
 
 // Contracts
 export type { FailureStage, OnError } from "./background-failures.js";

@@ -2,7 +2,7 @@ import type { TemplatedApp } from "uWebSockets.js";
 import {
   AcceptPause,
   BaseTransport,
-  type FrameFault,
+  type FrameFaultCode,
   type ListeningAddress,
   objectionTo,
   type RoomFrame,
@@ -224,7 +224,7 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
  * The reasons that the native layer gives if it ended a socket because of a frame. It also ends sockets because
  * of other violations of RFC 6455, but then gives no reason.
  */
-const FAULTS: { readonly [reason in string]?: FrameFault } = {
+const FAULTS: { readonly [reason in string]?: FrameFaultCode } = {
   "Received too big message": "frame-too-large",
   "Received invalid UTF-8": "frame-invalid",
 };

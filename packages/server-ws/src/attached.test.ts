@@ -1,5 +1,8 @@
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { bytes, openClient, RawClient, testOptions, WAIT } from "@cm/contract-tests/transport";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket } from "ws";
@@ -47,6 +50,32 @@ describe("on the port of an application's own HTTP server", () => {
     const taken = await RawClient.dial(port, { path: "/other" });
     onTestFinished(() => taken.destroy());
     await vi.waitFor(() => expect(taken.answer?.status).toBe(418), WAIT);
+  });
+
+  it("does not count the clients of a Unix socket as clients of one address", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "cm-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const http = createServer();
+    const { port: _, ...options } = testOptions().options;
+    const server = createWsServer({
+      ...options,
+      server: http,
+      maxConnectionsPerAddress: 1,
+      maxUpgradesPerSecondPerAddress: 1,
+    });
+    onTestFinished(async () => {
+      await server.close();
+      http.close();
+    });
+    await server.start();
+    await once(http.listen(join(folder, "http")), "listening");
+    for (let count = 1; count <= 5; count += 1) {
+      const socket = new WebSocket(`ws+unix:${folder}/http:/ws`, ["test.v1"]);
+      onTestFinished(() => socket.terminate());
+      await once(socket, "open");
+      await vi.waitFor(() => expect(server.stats().connections).toBe(count), WAIT);
+    }
+    expect(server.connectionsOf("anyone").map(({ remoteAddress }) => remoteAddress)).toEqual(Array(5).fill(""));
   });
 
   it("refuses what only a server of its own can do", () => {

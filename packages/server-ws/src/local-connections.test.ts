@@ -160,6 +160,23 @@ describe("the adapter for `ws`", () => {
     expect(local.lastSeenOf("nobody")).toBeUndefined();
   });
 
+  it("sends no close frame to a client with much unread, whose socket would stay open for it", async () => {
+    const { local, connect, add, ended } = await startServer();
+    for (const [waiting, code] of [
+      [100 * 1024, 1006],
+      [10 * 1024, CLOSE_CODES["going-away"]],
+    ] as const) {
+      const { client, socket, closes } = await connect();
+      add("a", socket);
+      client.pause();
+      while (socket.bufferedAmount < waiting) local.toConnection("a", bytes("x".repeat(5_000)));
+      local.remove("a", "going-away");
+      client.resume();
+      await expect.poll(() => closes, WAIT).toEqual([code]);
+    }
+    expect([ended, local.size]).toEqual([[], 0]);
+  });
+
   it("cuts one that does not read, before it can miss anything", async () => {
     const { local, connect, add, ended } = await startServer({ maxBackpressureBytes: 64 * 1024 });
     const [slow, reader] = [await connect(), await connect()];

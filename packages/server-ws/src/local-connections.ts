@@ -8,7 +8,7 @@ import {
   toCmError,
 } from "@cm/protocol";
 import { requireFunction, requireOptions } from "@cm/protocol/options";
-import { SlowConsumers, UserIndex, whole } from "@cm/transport";
+import { LINGER_MAX_BYTES, SlowConsumers, UserIndex, whole } from "@cm/transport";
 import type { WebSocket } from "ws";
 import { RoomMembers } from "./room-members.js";
 
@@ -73,8 +73,8 @@ interface Held {
 
 function ignore(): void {}
 
-/** The events of a socket that show that its client is alive. */
-const SIGNS_OF_LIFE = ["message", "ping", "pong"] as const;
+/** The events of a socket that something arrived from its client. */
+const ARRIVALS = ["message", "ping", "pong"] as const;
 
 class SocketConnections implements WsLocalConnectionManager {
   readonly #onError: OnError;
@@ -117,11 +117,11 @@ class SocketConnections implements WsLocalConnectionManager {
       }
     };
     const release = (): void => {
-      for (const event of SIGNS_OF_LIFE) socket.off(event, seen);
+      for (const event of ARRIVALS) socket.off(event, seen);
       socket.off("close", closed);
     };
     const held: Held = { userId, socket, lastSeenAt: Date.now(), release };
-    for (const event of SIGNS_OF_LIFE) socket.on(event, seen);
+    for (const event of ARRIVALS) socket.on(event, seen);
     socket.on("close", closed);
     // Ignore the `error` event of a frame that violates RFC 6455: `ws` closes the socket itself, but without a
     // listener the event would end the process.
@@ -135,7 +135,9 @@ class SocketConnections implements WsLocalConnectionManager {
     const held = this.#connections.get(connectionId);
     if (held === undefined) return;
     this.#forget(connectionId, held);
-    if (reason !== undefined) held.socket.close(CLOSE_CODES[reason], reason);
+    if (reason === undefined) return;
+    if (held.socket.bufferedAmount > LINGER_MAX_BYTES) held.socket.terminate();
+    else held.socket.close(CLOSE_CODES[reason], reason);
   }
 
   enter(connectionId: string, room: string): void {

@@ -5,7 +5,7 @@ import { CmError } from "@cm/protocol";
 import {
   AcceptPause,
   BaseTransport,
-  type FrameFault,
+  type FrameFaultCode,
   headTooLarge,
   jsonRefusal,
   type ListeningAddress,
@@ -227,7 +227,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     const { connections } = this;
     this.#sockets.add(socket);
     // Ignore the close of a connection that this side has ended: it has been handled already.
-    const close = (code: number, reason: string, fault?: FrameFault): void => {
+    const close = (code: number, reason: string, fault?: FrameFaultCode): void => {
       if (connections.byId.get(connection.id) === connection) connections.closed(connection, code, reason, fault);
     };
     socket.on("message", (data: Buffer, isBinary) =>
@@ -302,7 +302,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
 }
 
 /** The faults in frames that `ws` reports, by its error codes. */
-const FAULTS: { readonly [code in string]?: FrameFault } = {
+const FAULTS: { readonly [code in string]?: FrameFaultCode } = {
   WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: "frame-too-large",
   WS_ERR_INVALID_UTF8: "frame-invalid",
 };

@@ -24,9 +24,9 @@ export { copyRequestHead, headTooLarge, objectionTo } from "./http/request-head.
 export type { PendingUpgrade, UpgradeResponder } from "./admission/upgrade-admission.js";
 export { UpgradeAdmission } from "./admission/upgrade-admission.js";
 export { BaseTransport } from "./base-transport.js";
-export type { FrameFault } from "./connections/connection-table.js";
+export type { FrameFaultCode } from "./connections/connection-table.js";
 export type { Ending, WaitingLimit } from "./connections/base-connection.js";
-export { BaseConnection } from "./connections/base-connection.js";
+export { BaseConnection, LINGER_MAX_BYTES } from "./connections/base-connection.js";
 export type { AcceptPauseOptions } from "./listening/accept-pause.js";
 export { AcceptPause } from "./listening/accept-pause.js";
 export { listenFailure } from "./listening/listen-failure.js";

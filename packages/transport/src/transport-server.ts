@@ -49,7 +49,7 @@ export interface TransportStats {
    * grows.
    */
   readonly acceptPauses: number;
-  /** Refused upgrades, by code. */
+  /** Refused upgrades at `path`, by code, without those that the HTTP layer rejects; see {@link TransportServer}. */
   readonly refused: Readonly<Record<string, number>>;
   /**
    * How often each limit was reached: `connections-per-address`, `upgrades-per-address` and `pending-upgrades`
@@ -87,8 +87,9 @@ export interface TransportStats {
  *   room. A member that leaves the room before that gets the `gap` as it leaves.
  * - The handler's `closed` is called exactly once for each connection that was opened: within the call if this
  *   side closed it, or in a later turn of the event loop if very many connections close at once.
- * - Every refused upgrade gets an HTTP status and a JSON body with a code, and is counted. Requests that the HTTP
- *   layer rejects, such as one without a `Host` header, are not counted.
+ * - Every refused upgrade at `path` gets an HTTP status and a JSON body with a code, and is counted. Not counted are
+ *   requests that the HTTP layer rejects, such as one without a `Host` header, and upgrades at other paths, which get
+ *   404.
  */
 export interface TransportServer<U = unknown> extends LocalDelivery, AsyncDisposable {
   /**

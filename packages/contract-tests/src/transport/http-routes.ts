@@ -32,6 +32,19 @@ export function describeHttpRoutes(createTransport: CreateTransport): void {
       expect((await fetch(`${base}/empty`)).status).toBe(204);
     });
 
+    it("waits for anything with a then, not for native promises only", async () => {
+      const reply: HttpReply = { status: 200, body: "later" };
+      const { port, errors } = await startServer({
+        routes: {
+          // biome-ignore lint/suspicious/noThenProperty: a foreign promise is what this is about
+          "/x": () => ({ then: (done: (value: HttpReply) => void) => done(reply) }) as Promise<HttpReply>,
+        },
+      });
+      const answer = await fetch(`http://127.0.0.1:${port}/x`);
+      expect([answer.status, await answer.text()]).toEqual([200, "later"]);
+      expect(errors).toEqual([]);
+    });
+
     it("answers HEAD with the length and no body", async () => {
       const { port } = await startServer({ routes: { "/x": ({ method }) => ({ status: 200, body: `é ${method}` }) } });
       const answer = await fetch(`http://127.0.0.1:${port}/x`, { method: "HEAD" });

@@ -137,6 +137,27 @@ export function describeTransportOptions(createTransport: CreateTransport): void
       );
     });
 
+    it.each<[string, string | undefined, object]>([
+      ["slowReaders.maxByte", "maxBytes", { slowReaders: { policyOf: () => "drop", maxByte: 4_096 } }],
+      ["slowReaders.keyof", "keyOf", { slowReaders: { policyOf: () => "latest", keyof: () => "x" } }],
+      ["slowReaders.colour", undefined, { slowReaders: { policyOf: () => "drop", colour: "red" } }],
+      [
+        'routes["POST /x"].maxBodyByte',
+        "maxBodyBytes",
+        { routes: { "POST /x": { maxBodyByte: 1_024, answer: () => ({ status: 200 }) } } },
+      ],
+    ])("refuse the unknown name %s, and suggest %s", (field, nearest, overrides) => {
+      const parent = field.slice(0, field.lastIndexOf(".") + 1);
+      const hint = nearest === undefined ? "" : ` Did you mean ${parent}${nearest}?`;
+      expect(() => createTransport(Object.assign(testOptions().options, overrides))).toThrow(
+        expect.objectContaining({
+          code: "options-invalid",
+          message: `${field} is not a known option.${hint}`,
+          details: { field, nearest },
+        }),
+      );
+    });
+
     it.each(["host", "path", "maxConnections", "allowedOrigins", "routes", "faults", "onError", "handler"])(
       "refuse null for %s",
       (field) => {

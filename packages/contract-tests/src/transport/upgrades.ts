@@ -141,12 +141,22 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
     it.each<[string, RawClientOptions, number]>([
       ["without Host", { headers: { Host: null } }, 400],
       ["of HTTP/1.0", { httpVersion: "1.0" }, 505],
-    ])("%s is refused, as RFC 6455 demands", async (_, options, status) => {
-      const { port, opened } = await startServer();
-      const client = await RawClient.dial(port, options);
-      onTestFinished(() => client.destroy());
-      await vi.waitFor(() => expect(client.answer?.status).toBe(status), WAIT);
-      expect(opened).toEqual([]);
+    ])(
+      "%s is refused, as RFC 6455 demands, by the HTTP layer, whose refusals are not counted",
+      async (_, options, status) => {
+        const { server, port, opened } = await startServer();
+        const client = await RawClient.dial(port, options);
+        onTestFinished(() => client.destroy());
+        await vi.waitFor(() => expect(client.answer?.status).toBe(status), WAIT);
+        expect(opened).toEqual([]);
+        expect(server.stats().refused).toEqual({});
+      },
+    );
+
+    it("at another path is a plain request, which gets 404 and is not counted", async () => {
+      const { server, port } = await startServer();
+      expect(await refusal(port, { path: "/other" })).toMatchObject({ status: 404, body: { code: "not-found" } });
+      expect(server.stats().refused).toEqual({});
     });
 
     it("passes from a listed origin, and from no page at all", async () => {
@@ -225,8 +235,10 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
     it("has a deadline, after which its outcome is ignored", async () => {
       const gate = deferred<Authentication<string>>();
       const signals: AbortSignal[] = [];
+      let ids = 0;
       const { port, server, opened, errors } = await startServer({
         authenticationTimeoutMs: 30,
+        nextConnectionId: () => `test.aaaa0${ids++}`,
         authenticate(_, signal) {
           signals.push(signal);
           return gate.promise;
@@ -237,7 +249,9 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
       expect(signals[0]?.reason).toMatchObject({ code: "timeout" });
       gate.resolve(ANN);
       await gate.promise;
-      expect(opened).toEqual([]);
+      // Authenticated upgrades are completed in the next turn: this one must not take an id then.
+      await new Promise((resolve) => setImmediate(resolve));
+      expect([opened, ids]).toEqual([[], 0]);
       expect(server.stats()).toMatchObject({ upgrading: 0, connections: 0, refused: { timeout: 1 } });
       const late = { code: "timeout", details: { hook: "authenticate" } };
       expect(errors).toMatchObject([{ error: late, stage: "handler" }]);

@@ -118,8 +118,27 @@ describe("control payloads", () => {
       operation: { type: "question", question: new Uint8Array(size) },
     });
     expect(decodeControl(encodeControl(question(QUESTION_MAX_BYTES))).ok).toBe(true);
-    expect(() => encodeControl(question(QUESTION_MAX_BYTES + 1))).toThrowError(
-      expect.objectContaining({ code: "payload-too-large" }),
-    );
+    const answer: ControlPayload = {
+      type: "answer",
+      to: { epoch: 1, sequence: 1 },
+      outcome: { type: "done", body: new Uint8Array(QUESTION_MAX_BYTES + 1) },
+    };
+    const positions: ControlPayload = {
+      type: "request",
+      timeoutMs: 1,
+      operation: { type: "positions", rooms: Array(QUESTION_MAX_BYTES / 2 + 1).fill("r") },
+    };
+    for (const [what, tooLarge] of [
+      ["A question", question(QUESTION_MAX_BYTES + 1)],
+      ["An answer", answer],
+      ["A list of rooms", positions],
+    ] as const) {
+      expect(() => encodeControl(tooLarge)).toThrowError(
+        expect.objectContaining({
+          code: "payload-too-large",
+          message: `${what} is larger than ${QUESTION_MAX_BYTES} bytes.`,
+        }),
+      );
+    }
   });
 });

@@ -38,7 +38,7 @@ const TIMEOUT_MAX_MS = 2 ** 32 - 1;
 
 type OperationType = ServerOperation["type"];
 
-const OPERATION_BYTES: Readonly<Record<OperationType, number>> = {
+const OPERATION_CODES: Readonly<Record<OperationType, number>> = {
   "deliver-connection": 1,
   "deliver-user": 2,
   "deliver-server": 3,
@@ -53,7 +53,7 @@ const OPERATION_BYTES: Readonly<Record<OperationType, number>> = {
 
 const OPERATIONS = new Map(
   // `Object.entries` widens the keys to `string`; they are the keys of the record above.
-  Object.entries(OPERATION_BYTES).map(([type, byte]) => [byte, type as OperationType]),
+  Object.entries(OPERATION_CODES).map(([type, code]) => [code, type as OperationType]),
 );
 
 const CLOSE_REASONS = new Map(
@@ -73,7 +73,7 @@ export function encodeControl(payload: ControlPayload): Uint8Array {
   const { operation, timeoutMs } = payload;
   const fields = writeOperation(operation);
   const bytes = join([new Uint8Array(REQUEST_BYTES), ...fields]);
-  bytes[0] = OPERATION_BYTES[operation.type];
+  bytes[0] = OPERATION_CODES[operation.type];
   writeUint(bytes, 1, 4, Math.min(Math.max(0, Math.trunc(timeoutMs)), TIMEOUT_MAX_MS));
   return bytes;
 }
@@ -98,7 +98,11 @@ export function decodeControl(bytes: Uint8Array): Result<ControlPayload> {
 
 function encodeAnswer(to: { readonly epoch: number; readonly sequence: number }, outcome: OperationOutcome) {
   const isDone = outcome.type === "done";
-  const body = isDone ? bounded(outcome.body) : outcome.type === "refused" ? encodeUtf8(outcome.code) : NOTHING;
+  const body = isDone
+    ? bounded("An answer", outcome.body)
+    : outcome.type === "refused"
+      ? encodeUtf8(outcome.code)
+      : NOTHING;
   const bytes = join([new Uint8Array(ANSWER_BYTES), body]);
   bytes[0] = ANSWER;
   writeUint(bytes, 1, 4, to.epoch);
@@ -149,9 +153,9 @@ function writeOperation(operation: ServerOperation): Uint8Array[] {
     case "ping":
       return [];
     case "question":
-      return [bounded(operation.question)];
+      return [bounded("A question", operation.question)];
     case "positions":
-      return [bounded(join(operation.rooms.map(text)))];
+      return [bounded("A list of rooms", join(operation.rooms.map(text)))];
   }
 }
 
@@ -260,9 +264,9 @@ function text(value: string): Uint8Array {
   return join([Uint8Array.of(bytes.length), bytes]);
 }
 
-function bounded(bytes: Uint8Array): Uint8Array {
+function bounded(what: string, bytes: Uint8Array): Uint8Array {
   if (bytes.length <= QUESTION_MAX_BYTES) return bytes;
-  throw new CmError("payload-too-large", `A question or an answer is larger than ${QUESTION_MAX_BYTES} bytes.`, {
+  throw new CmError("payload-too-large", `${what} is larger than ${QUESTION_MAX_BYTES} bytes.`, {
     details: { maxBytes: QUESTION_MAX_BYTES },
   });
 }

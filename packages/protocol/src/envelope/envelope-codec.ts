@@ -42,7 +42,7 @@ const SEQUENCE_MAX = 2 ** 48 - 1;
 const EPOCH_MAX = 2 ** 32 - 1;
 
 const KINDS: readonly (MessageKind | undefined)[] = [undefined, "room", "connection", "user", "server", "control"];
-const KIND_BYTES: Readonly<Record<MessageKind, number>> = { room: 1, connection: 2, user: 3, server: 4, control: 5 };
+const KIND_CODES: Readonly<Record<MessageKind, number>> = { room: 1, connection: 2, user: 3, server: 4, control: 5 };
 
 /** A message's position in its origin's numbering; see {@link CrossServerMessage}. */
 export interface EnvelopePosition {
@@ -169,7 +169,7 @@ const STAMP = Object.freeze({ isStamped: true });
 /** Writes the header with an epoch and a sequence of 0, and without the check. */
 function writeRoute({ kind, origin, target, except, isStamped = false }: EnvelopeRoute): Uint8Array {
   if (!isServerId(origin)) throw new CmError("id-invalid", "The origin of a bus message must be a server id.");
-  if (!Object.hasOwn(KIND_BYTES, kind) || typeof kind !== "string") {
+  if (!Object.hasOwn(KIND_CODES, kind) || typeof kind !== "string") {
     throw new CmError("id-invalid", "The kind of a bus message is unknown.");
   }
   const targetBytes = utf8ByteLength(target);
@@ -183,7 +183,7 @@ function writeRoute({ kind, origin, target, except, isStamped = false }: Envelop
   const bytes = new Uint8Array(headerBytes);
   bytes[0] = MARK;
   bytes[1] = ENVELOPE_VERSION;
-  bytes[2] = KIND_BYTES[kind];
+  bytes[2] = KIND_CODES[kind];
   bytes[FLAGS_AT] = isStamped ? STAMPED : 0;
   writeUint(bytes, 4, 2, headerBytes);
   bytes[18] = origin.length;

@@ -43,6 +43,13 @@ describe("bus messages as JSON", () => {
     expect(JSON.parse(envelopeToJson(binary))).toEqual({ ...header, payloadBase64: "/wA=" });
   });
 
+  it("keep whether their payload is stamped", () => {
+    for (const isStamped of [true, false]) {
+      const read = envelopeFromJson(envelopeToJson({ ...PLAIN, isStamped }));
+      expect(read).toEqual({ ok: true, value: isStamped ? { ...PLAIN, isStamped } : PLAIN });
+    }
+  });
+
   it("keep a byte order mark and an empty payload", () => {
     for (const payload of [encodeUtf8("\ufeffx"), new Uint8Array(0)]) {
       expect(envelopeFromJson(envelopeToJson({ ...PLAIN, payload }))).toMatchObject({ ok: true, value: { payload } });
@@ -56,6 +63,7 @@ describe("bus messages as JSON", () => {
     ["epoch", [undefined, null, "1", -1, 0.5, 2 ** 32, [1]]],
     ["sequence", [undefined, null, "1", -1, 2 ** 48]],
     ["except", [undefined, null, "a", [1], [""], [["a"]], { length: 0 }]],
+    ["isStamped", [null, 0, 1, "", "false", [], {}]],
     ["payload", [undefined, null, 7, {}, ["hi"]]],
   ])("are damaged with a wrong %s", (field, values) => {
     for (const value of values) {

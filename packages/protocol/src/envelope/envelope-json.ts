@@ -29,10 +29,10 @@ export function envelopeFromJson(json: string): Result<CrossServerMessage> {
     return { ok: false, error: new CmError("envelope-damaged", "This is not JSON.", { cause }) };
   }
   if (typeof value !== "object" || value === null) return damaged();
-  // The binary codec below detects fields of the wrong type. Only `isStamped` is not checked: any truthy value
-  // counts as `true`.
+  // The binary codec below detects wrong types of the other fields.
   const fields = value as Record<string, unknown>;
   if (!isStringArray(fields.except)) return damaged();
+  if (fields.isStamped !== undefined && typeof fields.isStamped !== "boolean") return damaged();
   if (fields.version !== ENVELOPE_VERSION) {
     return {
       ok: false,

@@ -22,8 +22,8 @@ export const MEMBERS_PAGE_MAX = 1000;
 /** The page size if a `members` request has no `limit`. */
 export const MEMBERS_PAGE_DEFAULT = 100;
 
-const place = readableObject(
-  "Place",
+const position = readableObject(
+  "Position",
   { epoch: required(epoch), offset: required(offset) },
   "The last position in a recoverable room that a client knows.",
 );
@@ -55,8 +55,8 @@ export const CLIENT_FRAMES = [
     {
       room: required(roomName),
       since: optional(
-        place,
-        "`epoch` (integer from 1) and `offset` (integer from 0): the last place that the client knows of a room that is recoverable",
+        position,
+        "`epoch` (integer from 1) and `offset` (integer from 0): the last position that the client knows of a recoverable room",
       ),
     },
     {

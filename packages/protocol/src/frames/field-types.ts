@@ -39,10 +39,10 @@ export interface ReadableKind<T> extends Kind<T> {
  * Whether a frame always has a field. With `default`, a client may omit the field, and the parsed frame
  * contains the default value.
  */
-export type Presence = "required" | "optional" | "default";
+export type FieldPresence = "required" | "optional" | "default";
 
 /** One field of a frame. */
-export interface Field<K extends Kind<unknown>, P extends Presence> {
+export interface Field<K extends Kind<unknown>, P extends FieldPresence> {
   /** The values that the field can have. */
   readonly kind: K;
   /** Whether a frame always has the field. */
@@ -57,10 +57,10 @@ export interface Field<K extends Kind<unknown>, P extends Presence> {
 }
 
 /** The fields of a frame or an object, by name, in the order of the protocol page and the AsyncAPI document. */
-export type Fields<K extends Kind<unknown> = Kind<unknown>> = Readonly<Record<string, Field<K, Presence>>>;
+export type Fields<K extends Kind<unknown> = Kind<unknown>> = Readonly<Record<string, Field<K, FieldPresence>>>;
 
 /** The type of a field's values. */
-type ValueOf<F> = F extends Field<Kind<infer T>, Presence> ? T : never;
+type ValueOf<F> = F extends Field<Kind<infer T>, FieldPresence> ? T : never;
 
 /** Flattens an intersection of object types into one object type. */
 export type Flat<T> = { [K in keyof T]: T[K] };

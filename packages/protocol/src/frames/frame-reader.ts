@@ -1,5 +1,5 @@
 import { CmError } from "../errors.js";
-import type { Field, Presence, ReadableKind } from "./field-types.js";
+import type { Field, FieldPresence, ReadableKind } from "./field-types.js";
 import type { ClientFrameDescription } from "./frame-description.js";
 
 /**
@@ -48,7 +48,7 @@ function readerOfSome(wireType: string, descriptions: readonly ClientFrameDescri
 }
 
 function readerOf({ type, wireType, fields }: ClientFrameDescription): FrameReader {
-  const described = Object.entries<Field<ReadableKind<unknown>, Presence>>(fields)
+  const described = Object.entries<Field<ReadableKind<unknown>, FieldPresence>>(fields)
     .filter(([name]) => name !== "ref")
     .map(([name, { kind, presence, fallback }]) => ({ name, kind, isOptional: presence === "optional", fallback }));
   // Read fields whose kinds have their own error codes last, so that a frame of the wrong shape always

@@ -1,3 +1,4 @@
+import { CmError } from "../errors.js";
 import { NAME_MAX_BYTES, type NameKind, parseName } from "../room-and-user-names.js";
 import { parseConnectionId } from "../server-and-connection-ids.js";
 import { isRecord } from "../type-guards.js";
@@ -195,7 +196,8 @@ export function object<F extends Fields>(schemaName: string, fields: F, descript
 
 /**
  * An object that a client writes. All of its fields are required, an invalid field makes the object invalid,
- * and unknown fields are dropped.
+ * and unknown fields are dropped. The error of a field whose kind has its own codes is the object's error, unless
+ * another field makes the object invalid.
  */
 export function readableObject<F extends Fields<ReadableKind<unknown>>>(
   schemaName: string,
@@ -209,15 +211,17 @@ export function readableObject<F extends Fields<ReadableKind<unknown>>>(
     read: (value) => {
       if (!isRecord(value)) return undefined;
       const read: Record<string, unknown> = {};
+      let fault: CmError | undefined;
       for (const [name, { kind }] of entries) {
         const part = kind.read(value[name]);
         if (part === undefined) return undefined;
-        read[name] = part;
+        if (part instanceof CmError) fault ??= part;
+        else read[name] = part;
       }
       // Every field was read by its own kind.
-      return read as ObjectOf<F>;
+      return fault ?? (read as ObjectOf<F>);
     },
-    hasOwnCodes: false,
+    hasOwnCodes: entries.some(([, { kind }]) => kind.hasOwnCodes),
   };
 }
 
@@ -238,12 +242,12 @@ export const epoch: ReadableKind<number> = {
   },
 };
 
-/** Position in the history of a recoverable room. */
+/** The number of a message in the history of a recoverable room. */
 export const offset: ReadableKind<number> = {
   ...integer(0, Number.MAX_SAFE_INTEGER),
   schemaName: "Offset",
   schema: {
-    description: "Position in the history of a recoverable room. Messages are numbered from 1.",
+    description: "Number of a message in the history of a recoverable room, from 1; 0 is before the first message.",
     type: "integer",
     minimum: 0,
     maximum: Number.MAX_SAFE_INTEGER,

@@ -6,6 +6,7 @@ import {
   requireFunction,
   requireMembers,
   requireOptions,
+  requirePage,
   requireText,
   requireWholeNumber,
 } from "./index.js";
@@ -85,6 +86,17 @@ describe("a check of options", () => {
       "after",
       "after is not a known field of page. Did you mean cursor?",
     ]);
+  });
+
+  it("takes a page of 1 to 1,000 items", () => {
+    for (const limit of [1, 1_000]) expect(requirePage({ limit })).toEqual({ limit });
+    for (const limit of [0, 1_001]) {
+      expect(refusalOf(() => requirePage({ limit }))).toEqual([
+        "options-invalid",
+        "limit",
+        "limit must be a whole number, from 1 to 1000.",
+      ]);
+    }
   });
 
   it("names the call that came before start()", () => {

@@ -1,6 +1,7 @@
 import type { WebSocket } from "uWebSockets.js";
 import { bytes, RawClient, WAIT } from "@cm/contract-tests/transport";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { listenOnFreePort } from "../listening/free-port.fixture.js";
 import { loadNative } from "../native-library.js";
 
 /** Returns a frame of the given length that begins with its number. */
@@ -30,11 +31,7 @@ describe("the native limit on its own", () => {
       },
     });
     onTestFinished(() => void app.close());
-    const port = await new Promise<number>((resolve, reject) => {
-      app.listen("127.0.0.1", 0, (listening) =>
-        listening === false ? reject(new Error("can't listen")) : resolve(native.us_socket_local_port(listening)),
-      );
-    });
+    const port = await listenOnFreePort(native, app);
     const raw = await RawClient.dial(port);
     onTestFinished(() => raw.destroy());
     await vi.waitFor(() => expect(sockets).toHaveLength(1), WAIT);

@@ -4,6 +4,7 @@ import { bytes, openClient, RawClient, WAIT } from "@cm/contract-tests/transport
 import { CLOSE_CODES, isCmError } from "@cm/protocol";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
+import { listenOnFreePort } from "../listening/free-port.fixture.js";
 import { loadNative } from "../native-library.js";
 import { createLocalConnectionManager, type UwsLocalConnectionOptions } from "./local-connections.js";
 
@@ -34,11 +35,7 @@ async function startApp(
     }),
   );
   app.ws("/foreign", { open: (socket) => void sockets.push(socket) });
-  const port = await new Promise<number>((resolve, reject) => {
-    app.listen("127.0.0.1", 0, (listening) =>
-      listening === false ? reject(new Error("can't listen")) : resolve(native.us_socket_local_port(listening)),
-    );
-  });
+  const port = await listenOnFreePort(native, app);
   const serverSide = (): Socket => {
     const socket = sockets.shift();
     if (socket === undefined) throw new Error("The server saw no socket.");
@@ -70,11 +67,7 @@ describeLocalConnections("uWebSockets.js", async (limits) => {
   const local = createLocalConnectionManager({ app, ...limits });
   const arrived: Socket[] = [];
   app.ws("/", local.behavior({ open: (socket) => void arrived.push(socket) }));
-  const port = await new Promise<number>((resolve, reject) => {
-    app.listen("127.0.0.1", 0, (listening) =>
-      listening === false ? reject(new Error("can't listen")) : resolve(native.us_socket_local_port(listening)),
-    );
-  });
+  const port = await listenOnFreePort(native, app);
   return {
     local,
     url: `ws://127.0.0.1:${port}/`,

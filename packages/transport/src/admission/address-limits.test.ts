@@ -34,3 +34,12 @@ it("leaves loopback and private addresses alone", () => {
     }
   }
 });
+
+it("leaves clients alone whose address is unknown, such as those of a Unix socket", () => {
+  const limits = new AddressLimits({ maxConnectionsPerAddress: 1, maxUpgradesPerSecondPerAddress: 1 }, () => 0);
+  for (let upgrade = 0; upgrade < 5; upgrade++) {
+    expect(limits.objectionTo("")).toBeUndefined();
+    limits.enter("");
+  }
+  expect(limits.counts()).toEqual({});
+});

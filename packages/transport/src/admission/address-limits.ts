@@ -2,15 +2,13 @@ import { BlockList, isIPv6 } from "node:net";
 import { CmError } from "@cm/protocol";
 import { KeyedCounter } from "../counters/keyed-counter.js";
 import type { ResolvedTransportOptions } from "../options/resolved-options.js";
+import { TokenBucket } from "../token-bucket.js";
 
 /** The limits per address. */
 export type AddressLimit = "connections-per-address" | "upgrades-per-address";
 
 /** Maximum number of keys whose upgrade rate is remembered; beyond it, the least recently used one is forgotten. */
 const RATES_MAX = 65_536;
-
-/** Size of a burst, in seconds of the allowed rate. */
-const BURST_SECONDS = 2;
 
 /**
  * Number of groups of an IPv6 address that identify its network: providers assign a /64 or more to each
@@ -39,16 +37,12 @@ interface Known {
   uses: number;
 }
 
-interface Rate {
-  tokens: number;
-  filledAt: number;
-}
-
 /**
  * Limits the connections of one address, including upgrades in progress, and its upgrades per second. All IPv6
  * addresses of one /64 share a key and its limits. Loopback and private addresses are not limited: clients on
  * the internet never have such an address, and behind a proxy that is not in `trustedProxies`, all clients would
- * share the proxy's address and its limits.
+ * share the proxy's address and its limits. An empty address is not limited either: it stands for an unknown one, and
+ * all clients of a Unix socket have it.
  */
 export class AddressLimits {
   readonly #maxConnections: number;
@@ -66,7 +60,7 @@ export class AddressLimits {
    */
   readonly #known = new Map<string, Known>();
   /** The upgrade rate of each key, the least recently used key first. */
-  readonly #rates = new Map<string, Rate>();
+  readonly #rates = new Map<string, TokenBucket>();
   readonly #reached = new KeyedCounter<AddressLimit>();
 
   constructor(
@@ -126,24 +120,20 @@ export class AddressLimits {
   #takeUpgrade(key: string): boolean {
     if (this.#perSecond === 0) return true;
     const now = this.#nowMs();
-    const burst = this.#perSecond * BURST_SECONDS;
-    const rate = this.#rates.get(key) ?? { tokens: burst, filledAt: now };
-    rate.tokens = Math.min(burst, rate.tokens + ((now - rate.filledAt) * this.#perSecond) / 1000);
-    rate.filledAt = now;
+    const rate = this.#rates.get(key) ?? new TokenBucket(this.#perSecond, now);
     this.#rates.delete(key);
     this.#rates.set(key, rate);
     if (this.#rates.size > RATES_MAX) {
       const [oldest] = this.#rates.keys();
       if (oldest !== undefined) this.#rates.delete(oldest);
     }
-    if (rate.tokens < 1) return false;
-    rate.tokens -= 1;
-    return true;
+    return rate.take(now);
   }
 }
 
 /** Returns the key that an address is counted under; `undefined` if the address is not limited. */
 function keyOf(address: string): string | undefined {
+  if (address === "") return undefined;
   const isV6 = isIPv6(address);
   if (UNLIMITED.check(address, isV6 ? "ipv6" : "ipv4")) return undefined;
   if (!isV6) return address;

@@ -3,6 +3,7 @@ import { KeyedCounter } from "../counters/keyed-counter.js";
 import { type HttpReply, jsonRefusal, refusalOf } from "../http/http-reply.js";
 import { objectionTo, type RequestFacts, type RequestHead } from "../http/request-head.js";
 import type { ResolvedTransportOptions } from "../options/resolved-options.js";
+import { isThenable } from "../thenable.js";
 import type { AddressLimits } from "./address-limits.js";
 import type { Authentication, UpgradeRequest } from "./authentication.js";
 
@@ -218,6 +219,8 @@ export class UpgradeAdmission<U> {
   }
 
   #complete(upgrade: Waiting<U>, authentication: Authentication<U>): void {
+    // Take no id for an upgrade that was refused or abandoned while `authenticate` was running.
+    if (!this.#waiting.has(upgrade)) return;
     let id: string;
     try {
       const user = parseName(authentication.userId, "user");
@@ -231,6 +234,7 @@ export class UpgradeAdmission<U> {
       this.#fail(upgrade, cause);
       return;
     }
+    // `nextConnectionId` is the application's code, and may have closed the server.
     if (this.#settle(upgrade)) upgrade.responder.accept(id, authentication, upgrade.request);
   }
 
@@ -252,11 +256,6 @@ const NO_UPGRADE = jsonRefusal(400, "operation-unknown", "The Connection header 
 
 function asksForUpgrade(headers: RequestFacts["headers"]): boolean {
   return list(headers.connection).some((name) => name.toLowerCase() === "upgrade");
-}
-
-/** Whether the value is a promise, including promises of other realms and libraries. */
-function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
 /** The items of a comma-separated header. */

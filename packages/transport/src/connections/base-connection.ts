@@ -2,15 +2,15 @@ import { CLOSE_CODES, type CloseReason } from "@cm/protocol";
 import type { Authentication } from "../admission/authentication.js";
 import { invalid, requireFrame } from "../options/option-checks.js";
 import type { LaggingMembers, RoomMember } from "../rooms/lagging-members.js";
+import type { TokenBucket } from "../token-bucket.js";
 import type { CloseKind } from "./close-kinds.js";
-import type { ControlFrameBudget } from "./control-frames.js";
 import type { TransportConnection } from "./transport-connection.js";
 
 /**
  * If more bytes than these are queued, no close frame is sent: it would arrive too late after them, and they
  * would occupy memory until then.
  */
-const LINGER_MAX_BYTES = 64 * 1024;
+export const LINGER_MAX_BYTES = 64 * 1024;
 
 /** RFC 6455: the payload of a control frame is at most 125 bytes, two of which are the code. */
 const CLOSE_MESSAGE_MAX_BYTES = 123;
@@ -53,7 +53,7 @@ export abstract class BaseConnection<U> implements TransportConnection<U>, RoomM
   /** Number of pings that the client has not answered. */
   pongsDue = 0;
   /** Created with the first ping or unsolicited pong, because few clients send any. */
-  controlFrames: ControlFrameBudget | undefined;
+  controlFrames: TokenBucket | undefined;
   readonly #limit: WaitingLimit;
   #ending: Ending | undefined;
 
@@ -124,15 +124,16 @@ export abstract class BaseConnection<U> implements TransportConnection<U>, RoomM
     if (this.bufferedBytes > this.#limit.maxBytes) this.cutAsSlow();
   }
 
-  /** Ends the connection as a slow consumer, however many bytes are queued. */
-  cutAsSlow(): void {
-    if (!this.open) return;
+  /** Ends the connection as a slow consumer, however many bytes are queued. Returns `false` if it was closed already. */
+  cutAsSlow(): boolean {
+    if (!this.open) return false;
     const bytes = this.bufferedBytes;
     this.#ending = { kind: "slow-consumer", code: CLOSE_CODES["slow-consumer"], reason: "slow-consumer" };
     this.#limit.exceeded(bytes);
     // Send no close frame: it would be queued behind bytes that the client does not read, and keep them in
     // memory. The socket is cut, and the client sees 1006.
     this.cutSocket();
+    return true;
   }
 
   /**

@@ -21,7 +21,7 @@ const CLOSE_PACE = { waveMs: 20, waveMin: 50 } as const;
 const FLUSH_GRACE_MS = 250;
 
 /** The fault in a frame because of which the library ended the socket. */
-export type FrameFault = "frame-too-large" | "frame-invalid";
+export type FrameFaultCode = "frame-too-large" | "frame-invalid";
 
 /** Counters that the transport provides, because the table does not have them. */
 type OwnStats = Pick<
@@ -135,7 +135,7 @@ export class ConnectionTable<U, C extends BaseConnection<U>> {
    * reports; they are ignored if the server ended the connection. The connection is removed at once; if
    * thousands of connections close together, the handler is notified of some closes in later turns.
    */
-  closed(connection: C, code: number, reason: string, fault?: FrameFault): void {
+  closed(connection: C, code: number, reason: string, fault?: FrameFaultCode): void {
     const ending = connection.detach();
     this.#byId.delete(connection.id);
     this.#addresses.leave(connection.remoteAddress);

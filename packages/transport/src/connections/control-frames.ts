@@ -1,23 +1,15 @@
 import type { CloseReason } from "@cm/protocol";
-
-/** Size of a burst, in seconds of the allowed rate. */
-const BURST_SECONDS = 2;
+import { TokenBucket } from "../token-bucket.js";
 
 /** Size of the header of a pong from a server, in bytes. The payload of a pong is at most 125 bytes (RFC 6455). */
 const PONG_HEADER_BYTES = 2;
-
-/** A token bucket: `left` is the number of control frames that the connection could still send at `filledAt`. */
-export interface ControlFrameBudget {
-  left: number;
-  filledAt: number;
-}
 
 /** The connection that control frames belong to. */
 interface FrameSender {
   readonly open: boolean;
   /** Number of pings of the server that the client has not answered. */
   pongsDue: number;
-  controlFrames: ControlFrameBudget | undefined;
+  controlFrames: TokenBucket | undefined;
   checkWaiting(): void;
   close(reason: CloseReason, text: string): void;
 }
@@ -65,12 +57,8 @@ export class ControlFrames {
   #take(connection: FrameSender): boolean {
     if (this.#perSecond === 0 || !connection.open) return connection.open;
     const now = performance.now();
-    const burst = this.#perSecond * BURST_SECONDS;
-    connection.controlFrames ??= { left: burst, filledAt: now };
-    const budget = connection.controlFrames;
-    budget.left = Math.min(burst, budget.left + ((now - budget.filledAt) * this.#perSecond) / 1000) - 1;
-    budget.filledAt = now;
-    if (budget.left >= 0) return true;
+    connection.controlFrames ??= new TokenBucket(this.#perSecond, now);
+    if (connection.controlFrames.take(now)) return true;
     this.#exceeded += 1;
     connection.close("overloaded", "too many pings and pongs");
     return false;

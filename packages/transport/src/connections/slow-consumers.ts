@@ -10,8 +10,8 @@ export interface WaitingConnection {
    * client does not read are still queued.
    */
   flush(): void;
-  /** Ends the connection as a slow consumer. */
-  cutAsSlow(): void;
+  /** Ends the connection as a slow consumer. Returns `false` if it was closed already. */
+  cutAsSlow(): boolean;
 }
 
 /** Share of the total limit that must have been sent since the last check before all connections are checked. */
@@ -107,8 +107,9 @@ export class SlowConsumers implements WaitingLimit {
     waiting.sort((a, b) => b.bytes - a.bytes);
     for (const { connection, bytes } of waiting) {
       if (total <= this.#maxTotalBytes) break;
-      connection.cutAsSlow();
-      this.#closedForTotal += 1;
+      // The close handler of a connection that was cut before may have closed this one. Its bytes are gone, but it
+      // was not cut because of the limit.
+      if (connection.cutAsSlow()) this.#closedForTotal += 1;
       total -= bytes;
     }
     this.#seen = total;

@@ -88,12 +88,22 @@ export function problem(
 }
 
 /**
- * Returns the problem document for an error of an HTTP route. Messages of server faults (5xx) may contain host
- * names and keys, so the client gets the code's general meaning instead.
+ * Returns the problem document for an error of an HTTP route. For a server fault (5xx) it has the code's general
+ * meaning instead of the message.
  */
 export function problemOf(error: CmError): HttpReply {
+  return replyOf(error, problem);
+}
+
+/** Returns the refusal of an upgrade for an error, with the text that {@link problemOf} uses. */
+export function refusalOf(error: CmError): HttpReply {
+  return replyOf(error, jsonRefusal);
+}
+
+function replyOf(error: CmError, format: typeof problem | typeof jsonRefusal): HttpReply {
   const status = STATUS_BY_CODE[error.code] ?? 400;
-  return problem(status, error.code, status >= 500 ? ERROR_CODES[error.code].meaning : error.message);
+  // Messages of server faults may contain host names and keys.
+  return format(status, error.code, status >= 500 ? ERROR_CODES[error.code].meaning : error.message);
 }
 
 const STATUS_BY_CODE: { readonly [code in ErrorCode]?: number } = {
@@ -114,12 +124,3 @@ const STATUS_BY_CODE: { readonly [code in ErrorCode]?: number } = {
   "options-invalid": 500,
   "config-invalid": 500,
 };
-
-/**
- * Returns the refusal of an upgrade for an error. Messages of server faults (5xx) may contain host names and
- * keys, so the client gets the code's general meaning instead.
- */
-export function refusalOf(error: CmError): HttpReply {
-  const status = STATUS_BY_CODE[error.code] ?? 400;
-  return jsonRefusal(status, error.code, status >= 500 ? ERROR_CODES[error.code].meaning : error.message);
-}

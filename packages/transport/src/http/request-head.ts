@@ -14,7 +14,7 @@ export interface RequestFacts {
   readonly headers: Readonly<Record<string, string>>;
   /**
    * The client's address: that of the TCP peer or, if the peer is one of `trustedProxies`, the address that the
-   * peer reports.
+   * peer reports. Empty if it is unknown, because the peer has disconnected or is connected to a Unix socket.
    */
   readonly remoteAddress: string;
 }
@@ -44,7 +44,7 @@ export interface RequestParts {
   readonly method: string;
   readonly path: string;
   readonly query: string;
-  /** The address of the TCP peer. */
+  /** The address of the TCP peer; empty if it is unknown. */
   readonly remoteAddress: string;
   /** The address in a PROXY header; empty if there is none. Only called if the peer is trusted. */
   readonly proxiedAddress?: () => string;

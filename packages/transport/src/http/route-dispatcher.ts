@@ -1,4 +1,5 @@
 import { CmError, isCmError, type OnError } from "@cm/protocol";
+import { isThenable } from "../thenable.js";
 import { type HttpReply, problem, problemOf, replyFault, type WriteOptions } from "./http-reply.js";
 import type { RequestHead } from "./request-head.js";
 import type { RouteMethod, RouteTable } from "./route-table.js";
@@ -51,7 +52,7 @@ export class RouteDispatcher {
       try {
         // The method was found in the table, which contains only these methods.
         const reply = route.answer({ ...facts, method: method as RouteMethod, body });
-        if (reply instanceof Promise) reply.then(write).catch(fail);
+        if (isThenable(reply)) Promise.resolve(reply).then(write).catch(fail);
         else write(reply);
       } catch (cause) {
         fail(cause);

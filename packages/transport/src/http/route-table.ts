@@ -1,4 +1,4 @@
-import { fixedPath, invalid, whole } from "../options/option-checks.js";
+import { fixedPath, invalid, knownMembers, whole } from "../options/option-checks.js";
 import type { HttpReply } from "./http-reply.js";
 import type { RequestFacts } from "./request-head.js";
 
@@ -60,10 +60,12 @@ export function routeTableOf(value: unknown, path: string): RouteTable {
 
 function routeOf(field: string, value: unknown): CheckedRoute {
   // The types of `maxBodyBytes` and `answer` are checked below.
-  const { maxBodyBytes, answer } = (typeof value === "function" ? { answer: value } : Object(value)) as Partial<Route>;
+  const route: Partial<Route> = typeof value === "function" ? { answer: value as RouteHandler } : Object(value);
+  const { maxBodyBytes, answer } = route;
   if (typeof answer !== "function") {
     throw invalid(field, "must be a function that returns a reply, or { maxBodyBytes, answer } with such a function");
   }
+  knownMembers(field, route, ["maxBodyBytes", "answer"]);
   return {
     maxBodyBytes: whole(`${field}.maxBodyBytes`, maxBodyBytes ?? DEFAULT_BODY_BYTES, 0, MAX_BODY_BYTES),
     answer,

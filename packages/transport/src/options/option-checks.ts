@@ -1,4 +1,5 @@
 import { CmError } from "@cm/protocol";
+import { nearestName } from "@cm/protocol/options";
 
 /** Visible ASCII except for the characters that some servers interpret as a pattern (":" and "*"), "?" and "#". */
 const FIXED_PATH = /^\/[!"$-)+-9;->@-~]{0,255}$/;
@@ -6,6 +7,18 @@ const FIXED_PATH = /^\/[!"$-)+-9;->@-~]{0,255}$/;
 /** Creates the error `options-invalid` for one option. `problem` completes a sentence that begins with its name. */
 export function invalid(field: string, problem: string): CmError {
   return new CmError("options-invalid", `${field} ${problem}.`, { details: { field } });
+}
+
+/** Throws `options-invalid` if the option `field`, an object, has a member that is not in `known`. */
+export function knownMembers(field: string, value: object, known: readonly string[]): void {
+  for (const member of Object.keys(value)) {
+    if (known.includes(member)) continue;
+    const nearest = nearestName(member, known);
+    const hint = nearest === undefined ? "" : ` Did you mean ${field}.${nearest}?`;
+    throw new CmError("options-invalid", `${field}.${member} is not a known option.${hint}`, {
+      details: { field: `${field}.${member}`, nearest },
+    });
+  }
 }
 
 /** Returns the value if it is an integer from `min` to `max`, otherwise throws {@link invalid}. */
@@ -19,12 +32,6 @@ export function whole(field: string, value: unknown, min: number, max: number): 
 /** Returns the value if it is a boolean, otherwise throws {@link invalid}. */
 export function flag(field: string, value: unknown): boolean {
   if (typeof value !== "boolean") throw invalid(field, "must be true or false");
-  return value;
-}
-
-/** Returns the value if it is a function, otherwise throws {@link invalid}. */
-export function callable<F extends (...args: never[]) => unknown>(field: string, value: F): F {
-  if (typeof value !== "function") throw invalid(field, "must be a function");
   return value;
 }
 

@@ -1,13 +1,13 @@
 import { isIP } from "node:net";
 import type { OnError } from "@cm/protocol";
-import { requireOptions } from "@cm/protocol/options";
+import { requireFunction, requireOptions } from "@cm/protocol/options";
 import type { ConnectionHandler } from "../connections/connection-handler.js";
 import { createFaultCounter, type FaultCounter } from "../counters/fault-counter.js";
 import { type RouteTable, routeTableOf } from "../http/route-table.js";
 import { TrustedProxies } from "../http/trusted-proxies.js";
 import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "../rooms/room-window.js";
 import { type ResolvedSlowReaderOptions, resolveSlowReaders } from "../rooms/slow-reader-options.js";
-import { callable, fixedPath, invalid, whole } from "./option-checks.js";
+import { fixedPath, invalid, whole } from "./option-checks.js";
 import type { TransportOptions } from "./transport-options.js";
 
 /** {@link TransportOptions} with all defaults filled in and all values checked. */
@@ -170,12 +170,12 @@ export function resolveTransportOptions<U>(
     pingIntervalMs: pingInterval(options.pingIntervalMs, idleTimeoutMs),
     authenticationTimeoutMs: whole("authenticationTimeoutMs", options.authenticationTimeoutMs ?? 5_000, 1, 600_000),
     closeTimeoutMs: whole("closeTimeoutMs", options.closeTimeoutMs ?? 5_000, 0, 600_000),
-    authenticate: callable("authenticate", options.authenticate),
-    nextConnectionId: callable("nextConnectionId", options.nextConnectionId),
+    authenticate: requireFunction("authenticate", options.authenticate),
+    nextConnectionId: requireFunction("nextConnectionId", options.nextConnectionId),
     handler: handler(options.handler),
     routes: routeTableOf(options.routes ?? {}, path),
     faults: faultCounter(options.faults ?? createFaultCounter()),
-    onError: callable("onError", options.onError),
+    onError: requireFunction("onError", options.onError),
   };
 }
 
@@ -244,13 +244,13 @@ function isOrigin(text: string): boolean {
 
 function handler<U>(value: ConnectionHandler<U>): ConnectionHandler<U> {
   if (typeof value !== "object" || value === null) throw invalid("handler", "must be an object");
-  for (const name of ["open", "frame", "binary", "closed"] as const) callable(`handler.${name}`, value[name]);
-  if (value.pong !== undefined) callable("handler.pong", value.pong);
+  for (const name of ["open", "frame", "binary", "closed"] as const) requireFunction(`handler.${name}`, value[name]);
+  if (value.pong !== undefined) requireFunction("handler.pong", value.pong);
   return value;
 }
 
 function faultCounter(value: FaultCounter): FaultCounter {
   if (typeof value !== "object" || value === null) throw invalid("faults", "must be an object");
-  for (const name of ["count", "counts"] as const) callable(`faults.${name}`, value[name]);
+  for (const name of ["count", "counts"] as const) requireFunction(`faults.${name}`, value[name]);
   return value;
 }

@@ -33,7 +33,8 @@ export interface TransportOptions<U> {
   /**
    * Maximum number of connections from one address, including upgrades in progress; further upgrades are
    * refused with 429 and `connections-limit`. An IPv6 address counts by its /64; loopback and private addresses
-   * are not limited. 0 to 1,000,000, 0 for no limit; default 1,000.
+   * are not limited, nor are unknown addresses, such as those of clients on a Unix socket. 0 to 1,000,000, 0 for no
+   * limit; default 1,000.
    */
   readonly maxConnectionsPerAddress?: number | undefined;
   /**

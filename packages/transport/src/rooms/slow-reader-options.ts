@@ -1,5 +1,6 @@
 import { CmError } from "@cm/protocol";
-import { invalid, whole } from "../options/option-checks.js";
+import { requireFunction } from "@cm/protocol/options";
+import { invalid, knownMembers, whole } from "../options/option-checks.js";
 
 /**
  * What happens to a member of a room that reads too slowly.
@@ -49,11 +50,13 @@ export function resolveSlowReaders(
 ): ResolvedSlowReaderOptions | undefined {
   if (options === undefined) return undefined;
   if (typeof options !== "object") throw invalid("slowReaders", "must be an object");
+  knownMembers("slowReaders", options, ["policyOf", "maxBytes", "keyOf"]);
   const { policyOf, keyOf = ONE_KEY, maxBytes = Math.floor(maxBackpressureBytes / 4) } = options;
-  if (typeof policyOf !== "function") throw invalid("slowReaders.policyOf", "must be a function");
-  if (typeof keyOf !== "function") throw invalid("slowReaders.keyOf", "must be a function");
-  const most = Math.floor(maxBackpressureBytes / 2);
-  return { policyOf, keyOf, maxBytes: whole("slowReaders.maxBytes", maxBytes, 1_024, most) };
+  return {
+    policyOf: requireFunction("slowReaders.policyOf", policyOf),
+    keyOf: requireFunction("slowReaders.keyOf", keyOf),
+    maxBytes: whole("slowReaders.maxBytes", maxBytes, 1_024, Math.floor(maxBackpressureBytes / 2)),
+  };
 }
 
 /** Returns the policy that `policyOf` returned, or throws `options-invalid`. */
