@@ -1,8 +1,8 @@
 import { connectionIdsOf } from "@cm/protocol";
-import { askRedis, freshPrefix, RespConnection, type RespReply, startRedis } from "@cm/test-kit";
+import { askRedis, freshPrefix, RespConnection, type RespReply, startFaultProxy, startRedis } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
 import type { RedisStore } from "../index.js";
-import { bringUp, connect, portOf, startStore, type TestServer } from "../redis-store.fixture.js";
+import { bringUp, connect, outcomeOf, portOf, startStore, type TestServer } from "../redis-store.fixture.js";
 
 it("continues after SCRIPT FLUSH", async () => {
   const redis = await startRedis();
@@ -17,6 +17,31 @@ it("continues after SCRIPT FLUSH", async () => {
   await askRedis(redis.port, "SCRIPT", "FLUSH");
   expect(await store.users.states(["ann"])).toMatchObject([{ connections: [{ userId: "ann" }] }]);
   expect((await store.users.online({ limit: 10 })).items).toMatchObject([{ userId: "ann" }]);
+});
+
+it("waits no longer than commandTimeoutMs in all, also if Redis must be sent the script's text", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const proxy = await startFaultProxy(redis.port);
+  onTestFinished(() => proxy.close());
+  const store = await startStore({ url: `redis://127.0.0.1:${proxy.port}`, commandTimeoutMs: 1_000 });
+  const server = await bringUp(store, "gw-1");
+  const calls: readonly (() => Promise<unknown>)[] = [
+    () => connect(store, server, "ann", ["lobby"]),
+    () => store.servers.renew(server.lease, { connections: 0, rooms: 0 }),
+    () => Promise.resolve(store.history?.append("lobby", MESSAGE)),
+    () => Promise.resolve(store.history?.since("lobby", { epoch: 1, offset: 0 }, 100)),
+  ];
+  for (const call of calls) await call();
+  await askRedis(redis.port, "SCRIPT", "FLUSH");
+  // One round trip takes 700 ms: the reply that the script is unknown comes in time, but the next one is too late.
+  await proxy.set({ kind: "delay", toServerMs: 350, toClientMs: 350 });
+  const outcomes = calls.map(async (call) => {
+    const startedAt = performance.now();
+    const outcome = await outcomeOf(call());
+    return [outcome, performance.now() - startedAt < 1_300];
+  });
+  expect(await Promise.all(outcomes)).toEqual(calls.map(() => ["timeout", true]));
 });
 
 it("works through a storm of calls while the scripts are flushed again and again", async () => {
