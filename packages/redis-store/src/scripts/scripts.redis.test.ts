@@ -104,6 +104,21 @@ const COST: readonly (readonly [
         records(ids, 400).map((r) => r.connectionId),
       ),
   ],
+  // A call writes at most 500 records and rooms, so that Redis serves others in between.
+  [
+    "put of 20 records with 100 rooms each",
+    5,
+    (store, { lease, ids }) =>
+      store.connections.put(
+        lease,
+        records(ids, 20).map((record) => ({ ...record, rooms: roomNames(100) })),
+      ),
+  ],
+  [
+    "removing 700 rooms from a record",
+    2,
+    (store, { lease, ids }) => store.connections.remove(lease, [ids.next()], { rooms: roomNames(700) }),
+  ],
   ["get of a record", 2, (store, { ids }) => store.connections.get(ids.next())],
   ["join of 400 members", 1, (store, { lease, ids }) => store.rooms.join(lease, "lobby", records(ids, 400))],
   ["leave", 1, (store, { lease, ids }) => store.rooms.leave(lease, "lobby", records(ids, 1))],
@@ -162,6 +177,10 @@ for (const [name, commands, run] of COST) {
     const own = seen.map(String).filter((line) => line.includes(`${prefix}:`) && !line.includes(" lua]"));
     expect(own).toHaveLength(commands);
   });
+}
+
+function roomNames(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `room-${i}`);
 }
 
 function records(ids: TestServer["ids"], count: number) {
