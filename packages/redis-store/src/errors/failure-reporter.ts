@@ -14,7 +14,7 @@ const KINDS_MAX = 1_000;
 export class FailureReporter {
   readonly #onError: OnError;
   /** The reported kinds of failures of each stage. */
-  readonly #told = new Map<FailureStage, Set<string>>();
+  readonly #reported = new Map<FailureStage, Set<string>>();
 
   constructor(onError: OnError) {
     this.#onError = onError;
@@ -22,10 +22,10 @@ export class FailureReporter {
 
   /** Reports the error unless one of its kind was reported since {@link forget}. */
   once(error: CmError, stage: FailureStage): void {
-    const told = this.#told.get(stage) ?? new Set();
+    const reported = this.#reported.get(stage) ?? new Set();
     const kind = `${error.code} ${cause(error)}`;
-    if (told.has(kind) || told.size >= KINDS_MAX) return;
-    this.#told.set(stage, told.add(kind));
+    if (reported.has(kind) || reported.size >= KINDS_MAX) return;
+    this.#reported.set(stage, reported.add(kind));
     this.#onError(error, { stage });
   }
 
@@ -36,7 +36,7 @@ export class FailureReporter {
 
   /** Lets failures of this stage be reported again, because its outage is over. */
   forget(stage: FailureStage): void {
-    this.#told.delete(stage);
+    this.#reported.delete(stage);
   }
 }
 
