@@ -139,12 +139,15 @@ describe("data that a memory store keeps after its owners left", () => {
   it("is the last thousand servers that were cleaned up, each reported once, for an hour", () => {
     let nowMs = 0;
     const reaped = new ReapedServers(() => nowMs);
-    for (let i = 0; i < 1001; i++) reaped.add(`server-${i}`, "aaaa");
-    expect(reaped.take("server-0", "aaaa")).toBe(false);
-    expect(reaped.take("server-1", "bbbb")).toBe(false);
-    expect([reaped.take("server-1", "aaaa"), reaped.take("server-1", "aaaa")]).toEqual([true, false]);
+    for (let i = 0; i < 1001; i++) reaped.add({ serverId: `server-${i}`, incarnation: "aaaa" });
+    expect(reaped.take({ serverId: "server-0", incarnation: "aaaa" })).toBe(false);
+    expect(reaped.take({ serverId: "server-1", incarnation: "bbbb" })).toBe(false);
+    expect([
+      reaped.take({ serverId: "server-1", incarnation: "aaaa" }),
+      reaped.take({ serverId: "server-1", incarnation: "aaaa" }),
+    ]).toEqual([true, false]);
     nowMs = 3_600_000;
-    expect(reaped.take("server-2", "aaaa")).toBe(false);
+    expect(reaped.take({ serverId: "server-2", incarnation: "aaaa" })).toBe(false);
   });
 
   it("is the last thousand departures, for ten minutes, and since when the list is complete", () => {
@@ -152,15 +155,15 @@ describe("data that a memory store keeps after its owners left", () => {
     const departed = new RecentlyGone(() => nowMs);
     for (let i = 0; i < 1001; i++) {
       nowMs = i;
-      departed.add(`server-${i}`, "aaaa");
+      departed.add({ serverId: `server-${i}`, incarnation: "aaaa" });
     }
-    departed.takeBack("server-500", "aaaa");
+    departed.takeBack({ serverId: "server-500", incarnation: "aaaa" });
     const { recentlyGone, knownForMs } = departed.known();
     expect(recentlyGone).toHaveLength(999);
     // The list holds at most 1,000 servers, so the first one was removed from it.
     expect([knownForMs, recentlyGone[0]]).toEqual([999, { serverId: "server-1", agoMs: 999 }]);
     nowMs += 700_000;
-    departed.add("last", "aaaa");
+    departed.add({ serverId: "last", incarnation: "aaaa" });
     expect(departed.known()).toEqual({ recentlyGone: [{ serverId: "last", agoMs: 0 }], knownForMs: 600_000 });
   });
 });

@@ -111,6 +111,19 @@ describe("memory store", () => {
     expect(failures).toMatchObject([{ error: { code: "internal", cause }, stage: "handler" }, { stage: "handler" }]);
   });
 
+  it("starts and closes although a listener of its link throws, and reports the error", async () => {
+    const failures: { error: CmError; stage: FailureStage }[] = [];
+    const store = createMemoryStore({ onError: (error, { stage }) => failures.push({ error, stage }) });
+    const cause = new Error("a fault of the listener");
+    store.link.onState(() => {
+      throw cause;
+    });
+    await store.start();
+    await store.close();
+    const failure = { error: { code: "internal", cause }, stage: "handler" };
+    expect(failures).toMatchObject([failure, failure]);
+  });
+
   it("copies a message when it is published: changing the bytes afterwards changes nothing", async () => {
     const store = await started(createMemoryStore());
     const seen: number[][] = [];

@@ -28,12 +28,13 @@ export interface MemoryStore extends Store {
 }
 
 class HubStore implements MemoryStore {
-  readonly #link = new MemoryLink();
+  readonly #link = new MemoryLink((cause) => this.#reportThrown(cause, "A listener of the link threw."));
   readonly #bus: MemoryBus;
   readonly #world: MemoryWorld;
   readonly #lastSeen: ResolvedMemoryStoreOptions["lastSeen"];
   readonly #roomRecordTtlMs: number;
   readonly #historyLimits: ResolvedMemoryStoreOptions["history"];
+  readonly #onError: ResolvedMemoryStoreOptions["onError"];
   #closing: Promise<void> | undefined;
 
   constructor({ world, lastSeen, roomRecordTtlMs, history, onError }: ResolvedMemoryStoreOptions) {
@@ -41,9 +42,8 @@ class HubStore implements MemoryStore {
     this.#lastSeen = lastSeen;
     this.#roomRecordTtlMs = roomRecordTtlMs;
     this.#historyLimits = history;
-    this.#bus = new MemoryBus(world, this.#link, (cause) =>
-      onError(toCmError(cause, "internal", "A bus handler threw."), { stage: "handler" }),
-    );
+    this.#onError = onError;
+    this.#bus = new MemoryBus(world, this.#link, (cause) => this.#reportThrown(cause, "A bus handler threw."));
   }
 
   readonly servers: Store["servers"] = {
@@ -166,6 +166,10 @@ class HubStore implements MemoryStore {
   async #close(): Promise<void> {
     this.#bus.closeAll();
     this.#link.close();
+  }
+
+  #reportThrown(cause: unknown, message: string): void {
+    this.#onError(toCmError(cause, "internal", message), { stage: "handler" });
   }
 
   async #call<T>(call: string, work: (world: MemoryWorld) => T): Promise<T> {

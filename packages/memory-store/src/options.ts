@@ -42,8 +42,8 @@ export interface MemoryStoreOptions {
    */
   readonly historyTtlMs?: number | undefined;
   /**
-   * Called with each error that a bus handler throws, with the stage `handler`. Other handlers still get the
-   * message. By default, each becomes a process warning.
+   * Called with each error that a bus handler or a listener of the link throws, with the stage `handler`. The
+   * other handlers and listeners are still called. By default, each becomes a process warning.
    */
   readonly onError?: OnError | undefined;
 }

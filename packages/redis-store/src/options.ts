@@ -102,7 +102,10 @@ export interface RedisStoreOptions {
   readonly probeTimeoutMs?: number | undefined;
   /** Maximum time that `start` tries to connect, in milliseconds, 50 to 600,000. Default 10,000. */
   readonly startTimeoutMs?: number | undefined;
-  /** Called with each failure of the link or of a bus handler. By default, each becomes a process warning. */
+  /**
+   * Called with each failure of the link, of a bus handler or of a listener of the link. By default, each becomes a
+   * process warning.
+   */
   readonly onError?: OnError | undefined;
 }
 

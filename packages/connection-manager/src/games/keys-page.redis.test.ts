@@ -27,7 +27,7 @@ async function readPage(): Promise<{
  * Keys that games do not use: histories of recoverable rooms, and leftovers of servers that the
  * registry does not know.
  */
-const NOT_OF_GAMES = /:(history|place|sender):|\.remains$/;
+const NOT_OF_GAMES = /:(history|place|sender):|\.orphans$/;
 
 it("names where each documented key and channel lives, and no key besides", async () => {
   const prefix = freshPrefix();

@@ -46,6 +46,23 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
       expect(store.link.state).toBe("closed");
     });
 
+    it("notifies all its listeners in order, though one closes the store and throws", async ({ unstarted }) => {
+      const store = unstarted();
+      const states: LinkState[] = [];
+      const ends: Promise<void>[] = [];
+      store.link.onState((state) => {
+        if (state === "in-sync") ends.push(store.close());
+        throw new Error("The listener must not throw.");
+      });
+      store.link.onState((state) => states.push(state));
+      await store.start();
+      await vi.waitFor(() => expect(states.slice(-2)).toEqual(["in-sync", "closed"]), {
+        timeout: 10_000,
+        interval: 5,
+      });
+      expect(await Promise.all(ends)).toEqual([undefined]);
+    });
+
     test("reports how many entries it holds, so that the suites detect leftovers", async (context) => {
       const harness = await createHarness();
       try {

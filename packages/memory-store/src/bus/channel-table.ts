@@ -21,7 +21,7 @@ interface Delivery {
  */
 export class ChannelTable {
   readonly #channels = new Map<string, Set<Subscriber>>();
-  #line: Delivery[] = [];
+  #queue: Delivery[] = [];
 
   /** Number of channels that have subscribers. */
   get size(): number {
@@ -33,8 +33,8 @@ export class ChannelTable {
     if (subscribers === undefined) return 0;
     // setImmediate instead of a microtask: two handlers that respond to each other must not block sockets and
     // timers.
-    if (this.#line.length === 0) setImmediate(() => this.#deliver());
-    this.#line.push({ message: message.slice(), subscribers: [...subscribers] });
+    if (this.#queue.length === 0) setImmediate(() => this.#deliver());
+    this.#queue.push({ message: message.slice(), subscribers: [...subscribers] });
     return subscribers.size;
   }
 
@@ -59,9 +59,9 @@ export class ChannelTable {
   }
 
   #deliver(): void {
-    const line = this.#line;
-    this.#line = [];
-    for (const { message, subscribers } of line) {
+    const queue = this.#queue;
+    this.#queue = [];
+    for (const { message, subscribers } of queue) {
       for (const subscriber of subscribers) {
         if (subscriber.closed) continue;
         try {

@@ -3,9 +3,18 @@ import { notStarted } from "@cm/protocol/options";
 
 /** A link that is in sync from the start of its store until the store closes. */
 export class MemoryLink implements Link {
+  readonly #onThrow: (cause: unknown) => void;
   readonly #listeners = new Set<{ readonly call: (state: LinkState) => void }>();
+  /** State changes that not all listeners have been notified of. */
+  readonly #pending: LinkState[] = [];
+  #isNotifying = false;
   #state: LinkState = "connecting";
   #since = Date.now();
+
+  /** `onThrow` is called with errors that a listener throws, although it must not throw. */
+  constructor(onThrow: (cause: unknown) => void) {
+    this.#onThrow = onThrow;
+  }
 
   get state(): LinkState {
     return this.#state;
@@ -54,6 +63,23 @@ export class MemoryLink implements Link {
     if (state === this.#state) return;
     this.#state = state;
     this.#since = Date.now();
-    for (const entry of [...this.#listeners]) if (this.#listeners.has(entry)) entry.call(state);
+    this.#pending.push(state);
+    // If a listener causes the next change, all listeners must get the present one first.
+    if (!this.#isNotifying) this.#notify();
+  }
+
+  #notify(): void {
+    this.#isNotifying = true;
+    for (let state = this.#pending.shift(); state !== undefined; state = this.#pending.shift()) {
+      for (const entry of [...this.#listeners]) {
+        if (!this.#listeners.has(entry)) continue;
+        try {
+          entry.call(state);
+        } catch (cause) {
+          this.#onThrow(cause);
+        }
+      }
+    }
+    this.#isNotifying = false;
   }
 }

@@ -1,4 +1,5 @@
 import type { ServerIncarnation } from "@cm/protocol";
+import { holderName } from "./holder-name.js";
 
 /** Maximum number of claims that are kept: far more than there are orphans at a time. */
 const CLAIMS_MAX = 1_000;
@@ -18,7 +19,7 @@ export class OrphanClaims {
 
   /** Gives or extends a claim. Returns when it expires, which is never earlier than an earlier call returned. */
   add(holder: ServerIncarnation, claimMs: number): number {
-    const key = keyOf(holder);
+    const key = holderName(holder);
     const untilMs = Math.max(this.#now() + claimMs, this.#until.get(key) ?? 0);
     this.#until.delete(key);
     this.#until.set(key, untilMs);
@@ -29,15 +30,11 @@ export class OrphanClaims {
 
   /** Whether there is a claim on the orphan that has not expired. */
   runs(holder: ServerIncarnation): boolean {
-    return (this.#until.get(keyOf(holder)) ?? 0) > this.#now();
+    return (this.#until.get(holderName(holder)) ?? 0) > this.#now();
   }
 
   /** Removes the claim on an orphan, expired or not. Returns whether there was one. */
   take(holder: ServerIncarnation): boolean {
-    return this.#until.delete(keyOf(holder));
+    return this.#until.delete(holderName(holder));
   }
-}
-
-function keyOf({ serverId, incarnation }: ServerIncarnation): string {
-  return `${serverId}.${incarnation}`;
 }

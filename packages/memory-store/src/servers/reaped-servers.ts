@@ -1,3 +1,6 @@
+import type { ServerIncarnation } from "@cm/protocol";
+import { holderName } from "./holder-name.js";
+
 /** Maximum number of reaped incarnations that are kept, more than any cluster has servers. */
 const REAPED_MAX = 1000;
 
@@ -17,10 +20,11 @@ export class ReapedServers {
     this.#now = now;
   }
 
-  add(serverId: string, incarnation: string): void {
+  add(holder: ServerIncarnation): void {
     const now = this.#now();
-    this.#until.delete(keyOf(serverId, incarnation));
-    this.#until.set(keyOf(serverId, incarnation), now + REAPED_MS);
+    const name = holderName(holder);
+    this.#until.delete(name);
+    this.#until.set(name, now + REAPED_MS);
     for (const [key, untilMs] of this.#until) {
       if (untilMs > now && this.#until.size <= REAPED_MAX) return;
       this.#until.delete(key);
@@ -39,15 +43,10 @@ export class ReapedServers {
   }
 
   /** Whether the incarnation was reaped. Reports this only once. */
-  take(serverId: string, incarnation: string): boolean {
-    const key = keyOf(serverId, incarnation);
+  take(holder: ServerIncarnation): boolean {
+    const key = holderName(holder);
     const untilMs = this.#until.get(key);
     this.#until.delete(key);
     return untilMs !== undefined && untilMs > this.#now();
   }
-}
-
-/** The key of an incarnation. Server ids contain no dot, so two incarnations never share a key. */
-function keyOf(serverId: string, incarnation: string): string {
-  return `${serverId}.${incarnation}`;
 }

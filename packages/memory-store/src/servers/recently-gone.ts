@@ -1,4 +1,5 @@
-import type { RegistrySnapshot } from "@cm/protocol";
+import type { RegistrySnapshot, ServerIncarnation } from "@cm/protocol";
+import { holderName } from "./holder-name.js";
 
 /** Maximum number of listed incarnations, and how long each is listed; see the contract of `ServerRegistry`. */
 const DEPARTED_MAX = 1_000;
@@ -18,19 +19,19 @@ export class RecentlyGone {
     this.#completeFromMs = now() - DEPARTED_MS;
   }
 
-  add(serverId: string, incarnation: string): void {
-    this.#wentAt.set(`${serverId}.${incarnation}`, { serverId, atMs: this.#now() });
+  add(holder: ServerIncarnation): void {
+    this.#wentAt.set(holderName(holder), { serverId: holder.serverId, atMs: this.#now() });
     this.#completeFromMs = Math.max(this.#completeFromMs, this.#now() - DEPARTED_MS);
-    for (const [holder, { atMs }] of this.#wentAt) {
+    for (const [name, { atMs }] of this.#wentAt) {
       if (atMs >= this.#completeFromMs && this.#wentAt.size <= DEPARTED_MAX) return;
-      this.#wentAt.delete(holder);
+      this.#wentAt.delete(name);
       this.#completeFromMs = Math.max(this.#completeFromMs, atMs + 1);
     }
   }
 
   /** Removes an incarnation from the list, because its server is registered again. */
-  takeBack(serverId: string, incarnation: string): void {
-    this.#wentAt.delete(`${serverId}.${incarnation}`);
+  takeBack(holder: ServerIncarnation): void {
+    this.#wentAt.delete(holderName(holder));
   }
 
   known(): Pick<RegistrySnapshot, "recentlyGone" | "knownForMs"> {

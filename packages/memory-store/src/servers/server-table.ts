@@ -9,6 +9,7 @@ import {
   type SilenceVerdict,
   type WatchReport,
 } from "@cm/protocol";
+import { holderName } from "./holder-name.js";
 import { OrphanClaims } from "./orphan-claims.js";
 import { ReapedServers } from "./reaped-servers.js";
 import { RecentlyGone } from "./recently-gone.js";
@@ -44,7 +45,7 @@ interface Row extends Incarnation {
 
 /** The incarnations of owners, without duplicates. */
 export function distinctHolders(owners: Iterable<Incarnation>): ServerIncarnation[] {
-  const names = new Map([...new Set(owners)].map((owner) => [`${owner.serverId}.${owner.incarnation}`, owner]));
+  const names = new Map([...new Set(owners)].map((owner) => [holderName(owner), owner]));
   return [...names.values()].map(holderOf);
 }
 
@@ -53,14 +54,14 @@ export class ServerTable {
   readonly #now: () => number;
   readonly #rows = new Map<string, Row>();
   readonly #reaped: ReapedServers;
-  readonly #remains: OrphanClaims;
+  readonly #orphanClaims: OrphanClaims;
   readonly #departed: RecentlyGone;
   #lastToken = 0;
 
   constructor(now: () => number) {
     this.#now = now;
     this.#reaped = new ReapedServers(now);
-    this.#remains = new OrphanClaims(now);
+    this.#orphanClaims = new OrphanClaims(now);
     this.#departed = new RecentlyGone(now);
   }
 
@@ -75,12 +76,12 @@ export class ServerTable {
       const claimed = expired && row.claim !== undefined && row.claim.expiresAtMs > now;
       if (row.incarnation !== incarnation || claimed) throw taken(serverId, expired, row.expiresAtMs);
     }
-    if (this.#remains.runs(registration)) throw taken(serverId, true, 0);
+    if (this.#orphanClaims.runs(registration)) throw taken(serverId, true, 0);
     const token = ++this.#lastToken;
-    const leftRemains = this.#remains.take(registration);
+    const wasOrphan = this.#orphanClaims.take(registration);
     // An expired claim counts as well, because removals made under it may have been announced.
-    const wasReaped = this.#reaped.take(serverId, incarnation) || leftRemains || row?.claim !== undefined;
-    this.#departed.takeBack(serverId, incarnation);
+    const wasReaped = this.#reaped.take(registration) || wasOrphan || row?.claim !== undefined;
+    this.#departed.takeBack(registration);
     const expiresAtMs = now + ttlMs;
     const kept = { ...registration };
     if (row === undefined) {
@@ -185,7 +186,7 @@ export class ServerTable {
   unregister(claim: ReapClaim): void {
     const row = this.#claimed(claim);
     if (row === undefined) return;
-    this.#reaped.add(row.serverId, row.incarnation);
+    this.#reaped.add(row);
     this.#forget(row);
   }
 
@@ -210,7 +211,7 @@ export class ServerTable {
    */
   evicted(claim: ReapClaim): ((owner: Incarnation) => boolean) | undefined {
     const isHeld = claim.isOrphan
-      ? claim.expiresAtMs > this.#now() && this.#remains.runs(claim) && !this.#isKnown(claim)
+      ? claim.expiresAtMs > this.#now() && this.#orphanClaims.runs(claim) && !this.#isKnown(claim)
       : this.#claimed(claim) !== undefined;
     if (!isHeld) return undefined;
     return (owner) => isSame(owner, claim) && !this.lives(owner);
@@ -263,7 +264,7 @@ export class ServerTable {
 
   #claimOrphan(holder: ServerIncarnation, claimMs: number): ReapClaim | undefined {
     if (this.#isKnown(holder)) return undefined;
-    return { ...holder, isOrphan: true, partitionBits: 0, expiresAtMs: this.#remains.add(holder, claimMs) };
+    return { ...holder, isOrphan: true, partitionBits: 0, expiresAtMs: this.#orphanClaims.add(holder, claimMs) };
   }
 
   #isKnown(holder: ServerIncarnation): boolean {
@@ -272,7 +273,7 @@ export class ServerTable {
 
   #forget(row: Row): void {
     this.#rows.delete(row.serverId);
-    this.#departed.add(row.serverId, row.incarnation);
+    this.#departed.add(row);
     row.expiresAtMs = Number.NEGATIVE_INFINITY;
   }
 }

@@ -48,7 +48,8 @@ export interface Link {
   status(): LinkStatus;
   /**
    * Calls the listener once for each state change, in the order of the changes, even if a listener
-   * causes the next change. Returns a function that removes the listener. The listener must not throw.
+   * causes the next change. Returns a function that removes the listener. The listener must not throw; if it
+   * does, the other listeners are called all the same.
    */
   onState(listener: (state: LinkState) => void): () => void;
 }

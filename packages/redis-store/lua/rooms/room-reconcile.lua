@@ -14,7 +14,7 @@ local indexKey, recordsKey = KEYS[1], KEYS[2]
 local after, left = ARGV[1], tonumber(ARGV[2])
 
 -- Corrects the two indexes for one room. Returns whether something was wrong.
-local function auditRoom(room, roomKey, recordKey)
+local function reconcileRoom(room, roomKey, recordKey)
   local isListed = redis.call('ZSCORE', recordsKey, room)
   if redis.call('EXISTS', roomKey) == 0 then
     dropRecord(recordKey, recordsKey, room)
@@ -36,7 +36,7 @@ end
 local reply, seen, fixed = { 0, '', 0 }, {}, 0
 for i = 3, #ARGV do
   local room, roomKey = ARGV[i], KEYS[2 * i - 3]
-  if after == '' and auditRoom(room, roomKey, KEYS[2 * i - 2]) then
+  if after == '' and reconcileRoom(room, roomKey, KEYS[2 * i - 2]) then
     fixed = fixed + 1
   end
   while true do

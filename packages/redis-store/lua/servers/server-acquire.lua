@@ -11,7 +11,7 @@
 -- Cluster: all keys carry the tag {servers}
 -- Flags:   none
 -- Uses:    clock, key-types, recently-gone
-local leasesKey, serverKey, reapedKey, remainsKey, departuresKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local leasesKey, serverKey, reapedKey, orphansKey, departuresKey = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local serverId, incarnation, host, port, partitionBits = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local ttlMs, keepMs, isReturning = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8] == '1'
 
@@ -30,13 +30,13 @@ end
 
 -- Another server may be removing this holder's entries, because the holder was unknown for long and counts as an
 -- orphan: refuse the lease until that server's claim expires. If key 4 holds another type, skip this check.
-local remainsMs = redis.pcall('ZSCORE', remainsKey, holder)
-remainsMs = type(remainsMs) == 'string' and tonumber(remainsMs)
-if remainsMs and remainsMs > nowMs then
+local orphanClaimMs = redis.pcall('ZSCORE', orphansKey, holder)
+orphanClaimMs = type(orphanClaimMs) == 'string' and tonumber(orphanClaimMs)
+if orphanClaimMs and orphanClaimMs > nowMs then
   return { 0, 1, 0 }
 end
-if remainsMs then
-  redis.call('ZREM', remainsKey, holder)
+if orphanClaimMs then
+  redis.call('ZREM', orphansKey, holder)
 end
 
 -- The token is derived from the clock, so that it also grows if the record was lost.
@@ -48,7 +48,7 @@ redis.call('HDEL', serverKey, 'claimant', 'claimExpiresAt')
 -- Remove the holder from the reaped ones, so that the clean-up is reported only once: the clean-up does not
 -- affect what is written under this lease from now on.
 local isReadable = holdsSortedSet(reapedKey)
-local buried = isReadable and redis.call('ZREM', reapedKey, holder) == 1
+local reaped = isReadable and redis.call('ZREM', reapedKey, holder) == 1
 if holdsSortedSet(departuresKey) then
   redis.call('ZREM', departuresKey, holder)
   local knownFromMs = tonumber(redis.call('ZSCORE', departuresKey, '') or nil)
@@ -56,7 +56,7 @@ if holdsSortedSet(departuresKey) then
     -- Another server has reaped this holder, the record has expired, or Redis has lost its data. In the last two
     -- cases, other servers may be gone without being listed, and others have not acquired their lease again yet,
     -- so the list counts as complete only from the end of this lease on.
-    redis.call('ZADD', departuresKey, math.max(knownFromMs or 0, buried and nowMs or expiresAtMs), '')
+    redis.call('ZADD', departuresKey, math.max(knownFromMs or 0, reaped and nowMs or expiresAtMs), '')
   elseif not knownFromMs then
     -- No server existed before the first one, so the list is complete.
     redis.call('ZADD', departuresKey, isFirst and nowMs - DEPARTED_KEEP_MS or nowMs, '')
@@ -68,4 +68,4 @@ redis.call('HSET', serverKey,
 redis.call('HSETNX', serverKey, 'connections', 0)
 redis.call('HSETNX', serverKey, 'rooms', 0)
 redis.call('PEXPIRE', serverKey, keepMs)
-return { 1, token, expiresAtMs, (buried or remainsMs or held[5]) and 1 or 0, isReadable and 0 or 1 }
+return { 1, token, expiresAtMs, (reaped or orphanClaimMs or held[5]) and 1 or 0, isReadable and 0 or 1 }

@@ -9,7 +9,7 @@
 -- Cluster: all keys carry the tag {servers}
 -- Flags:   allow-oom
 -- Uses:    clock, key-lifetimes
-local leasesKey, serverKey, remainsKey = KEYS[1], KEYS[2], KEYS[3]
+local leasesKey, serverKey, orphansKey = KEYS[1], KEYS[2], KEYS[3]
 local serverId, orphan, claimant = ARGV[1], ARGV[2], ARGV[3]
 local claimMs, keepMs = tonumber(ARGV[4]), tonumber(ARGV[5])
 
@@ -37,8 +37,8 @@ end
 redis.call('ZREM', leasesKey, holder)
 -- Never end before another claimant's claim: that claimant may still act on the expiry that was returned to
 -- it.
-expiresAtMs = math.max(expiresAtMs, tonumber(redis.call('ZSCORE', remainsKey, holder) or 0))
-redis.call('ZADD', remainsKey, expiresAtMs, holder)
-dropOldest(remainsKey, nowMs - keepMs)
-redis.call('PEXPIRE', remainsKey, keepMs + claimMs)
+expiresAtMs = math.max(expiresAtMs, tonumber(redis.call('ZSCORE', orphansKey, holder) or 0))
+redis.call('ZADD', orphansKey, expiresAtMs, holder)
+dropOldest(orphansKey, nowMs - keepMs)
+redis.call('PEXPIRE', orphansKey, keepMs + claimMs)
 return { incarnation, 0, expiresAtMs }

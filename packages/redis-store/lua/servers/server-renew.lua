@@ -30,12 +30,12 @@ redis.call('PEXPIRE', serverKey, keepMs)
 redis.call('ZREMRANGEBYSCORE', leasesKey, '-inf', string.format('(%.0f', nowMs - keepMs))
 local dead = redis.call('ZRANGEBYSCORE', leasesKey, '-inf', nowMs, 'LIMIT', 0, most)
 local isReadable = holdsSortedSet(reapedKey)
-local buried = isReadable and redis.call('ZRANGEBYSCORE', reapedKey, record[2] or nowMs, '+inf', 'LIMIT', 0, most) or {}
+local reaped = isReadable and redis.call('ZRANGEBYSCORE', reapedKey, record[2] or nowMs, '+inf', 'LIMIT', 0, most) or {}
 local reply = { expiresAtMs, isReadable and 0 or 1, #dead }
 for _, holder in ipairs(dead) do
   reply[#reply + 1] = holder
 end
-for _, holder in ipairs(buried) do
+for _, holder in ipairs(reaped) do
   reply[#reply + 1] = holder
 end
 return reply

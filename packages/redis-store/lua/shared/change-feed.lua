@@ -8,13 +8,13 @@ local function openFeed(mark, channel, publishCommand, nowMicros)
   if missing then
     error(missing)
   end
-  local feed = { version = tonumber(mark) or 0, told = 0 }
+  local feed = { version = tonumber(mark) or 0, announced = 0 }
   local at = string.format('%.0f', math.floor(nowMicros / 1000))
   local previous = string.format('%.0f', feed.version)
   -- Metadata is JSON text that is inserted unchanged; '' and false mean that there is none.
-  function feed.tell(kind, user, connection, metadata, replaced, reason)
+  function feed.announce(kind, user, connection, metadata, replaced, reason)
     feed.version = math.max(feed.version + 1, nowMicros)
-    feed.told = feed.told + 1
+    feed.announced = feed.announced + 1
     local version = string.format('%.0f', feed.version)
     -- One expression, so that Lua builds one string.
     local text = '{"kind":"' .. kind .. '","user":' .. cjson.encode(user)

@@ -7,11 +7,11 @@ end
 -- A member's entry is its connection id (which contains no '|'), a '|', and its user.
 local function announceMember(roster, kind, entry, metadata, reason)
   local bar = string.find(entry, '|', 1, true)
-  roster.tell(kind, string.sub(entry, bar + 1), string.sub(entry, 1, bar - 1), metadata, nil, reason)
+  roster.announce(kind, string.sub(entry, bar + 1), string.sub(entry, 1, bar - 1), metadata, nil, reason)
 end
 
 local function keepRosterMark(rosterKey, roster)
-  if roster and roster.told > 0 then
+  if roster and roster.announced > 0 then
     redis.call('SET', rosterKey, roster.mark(), 'KEEPTTL')
   end
 end

@@ -49,7 +49,7 @@ local function keepSeen(seenKey, users, nowMs, seenTtlMs)
 end
 
 local function keepMark(versionKey, feed, ttlMs)
-  if feed.told > 0 then
+  if feed.announced > 0 then
     redis.call('SET', versionKey, feed.mark(), 'PX', ttlMs)
   end
 end

@@ -110,7 +110,7 @@ local function add(channel, users, connectionsKey, onlineKey, metadataKey, leavi
   end
   if not quiet then
     for _, change in ipairs(changes) do
-      feed.tell(unpack(change, 1, 5))
+      feed.announce(unpack(change, 1, 5))
     end
   end
   keepMark(versionKey, feed, versionTtlMs)

@@ -73,7 +73,7 @@ local function remove(channel, given, connectionsKey, onlineKey, metadataKey, le
         redis.call('ZADD', connectionsKey, 0, head)
       end
     end
-    feed.tell(kind, user, ids[i], metadata[i])
+    feed.announce(kind, user, ids[i], metadata[i])
   end
   takeOffline(onlineKey, seenKey, offline, nowMs, seenTtlMs)
   keepMark(versionKey, feed, versionTtlMs)

@@ -25,7 +25,7 @@ if #due > 0 then
   for i, user in ipairs(due) do
     if countConnections(connectionsKey, heads[i]) == 0 then
       offline[#offline + 1] = user
-      feed.tell('offline', user)
+      feed.announce('offline', user)
     end
   end
   takeOffline(onlineKey, seenKey, offline, nowMs, seenTtlMs)

@@ -19,7 +19,7 @@ for i = 6, #ARGV, 3 do
     local replaced = redis.call('HGET', metadataKey, connection) or ''
     if replaced ~= metadata then
       setMetadata(metadataKey, connection, metadata)
-      feed.tell('updated', string.sub(head, 3), connection, metadata, replaced)
+      feed.announce('updated', string.sub(head, 3), connection, metadata, replaced)
     end
   end
 end

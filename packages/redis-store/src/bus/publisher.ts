@@ -1,11 +1,11 @@
 import { CmError } from "@cm/protocol";
 import type { Redis } from "ioredis";
 import type { ClusterMasters } from "../client/cluster-masters.js";
-import type { PendingCommands } from "../commands/pending-commands.js";
+import type { CallOptions, PendingCommands } from "../commands/pending-commands.js";
 import type { Commands } from "../commands/redis-commands.js";
 import { shareWrite } from "../commands/write-coalescing.js";
 import { replyCode, toStoreError } from "../errors/store-error.js";
-import { runInOrder } from "../scripts/ordered-script.js";
+import { orderedScript } from "../scripts/ordered-script.js";
 import type { Script } from "../scripts/script-definition.js";
 import { PublishCommand, type PublishTarget, publishTarget } from "./publish-command.js";
 
@@ -74,18 +74,10 @@ export function createSinglePublisher(commands: Commands, client: Redis, gate: P
     },
     async run(_channel, script, { input, again, bytes }) {
       const call = script.encode(input);
+      const { first, withText } = orderedScript(script, call, () => script.encode(again()));
+      const ask = (send: (redis: Redis) => unknown) => (): unknown => sendTo(client, send);
       try {
-        const reply = await runInOrder(
-          script,
-          call,
-          () => script.encode(again()),
-          (command) =>
-            gate.now(() => {
-              shareWrite(client);
-              return command(client);
-            }, bytes),
-        );
-        return script.decode(reply);
+        return script.decode(await gate.now(ask(first), { bytes, withText: ask(withText) }));
       } catch (error) {
         throw toStoreError(error, call.keys);
       }
@@ -99,17 +91,9 @@ export function createSinglePublisher(commands: Commands, client: Redis, gate: P
  * fails with `unavailable` instead, so that the order is preserved.
  */
 export function createClusterPublisher(nodes: ClusterMasters, gate: PendingCommands): Publisher {
-  const now = async (
-    channel: string,
-    { bytes, parts = 1 }: { readonly bytes: number; readonly parts?: number },
-    send: (redis: Redis) => unknown,
-  ): Promise<unknown> => {
+  const now = async (channel: string, send: (redis: Redis) => unknown, options: CallOptions): Promise<unknown> => {
     const redis = masterOf(nodes, channel);
-    const ask = (): unknown => {
-      shareWrite(redis);
-      return send(redis);
-    };
-    return gate.now(ask, bytes, parts);
+    return gate.now(() => sendTo(redis, send), options);
   };
   const failed = (error: unknown, keys: readonly string[]): CmError => {
     // Also refresh after a broken connection: another node may have taken over.
@@ -120,7 +104,7 @@ export function createClusterPublisher(nodes: ClusterMasters, gate: PendingComma
     const command = new PublishCommand(target, message);
     const { bytes } = command;
     try {
-      return Number(await now(target.channel, { bytes, parts }, (redis) => redis.sendCommand(command)));
+      return Number(await now(target.channel, (redis) => redis.sendCommand(command), { bytes, parts }));
     } catch (error) {
       throw failed(error, []);
     }
@@ -133,19 +117,21 @@ export function createClusterPublisher(nodes: ClusterMasters, gate: PendingComma
     probe: (channel, message) => publish(publishTarget("spublish", channel), message, 1),
     async run(channel, script, { input, again, bytes }) {
       const call = script.encode(input);
+      const { first, withText } = orderedScript(script, call, () => script.encode(again()));
+      // The slot may have got another master in the meantime.
+      const toMaster = async (): Promise<unknown> => sendTo(masterOf(nodes, channel), withText);
       try {
-        const reply = await runInOrder(
-          script,
-          call,
-          () => script.encode(again()),
-          (command) => now(channel, { bytes }, command),
-        );
-        return script.decode(reply);
+        return script.decode(await now(channel, first, { bytes, withText: toMaster }));
       } catch (error) {
         throw failed(error, call.keys);
       }
     },
   };
+}
+
+function sendTo(redis: Redis, send: (redis: Redis) => unknown): unknown {
+  shareWrite(redis);
+  return send(redis);
 }
 
 function masterOf(nodes: ClusterMasters, channel: string): Redis {

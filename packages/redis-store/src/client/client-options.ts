@@ -2,7 +2,12 @@ import type { ClusterOptions, RedisOptions } from "ioredis";
 import { replyCode } from "../errors/store-error.js";
 
 const RETRY_MAX_MS = 1_000;
-const RETRY_DELAY_MS = 100;
+
+/**
+ * Time after which a Cluster's command is sent again that a node redirected or could not take, in milliseconds. It is
+ * short, because a command waits that long for each slot that has moved.
+ */
+const RETRY_DELAY_MS = 50;
 
 /**
  * Returns the options of the store's own connections. With them, the client queues nothing and sends nothing
@@ -44,13 +49,13 @@ export function clusterOptions(given: ClusterOptions, commandTimeoutMs: number):
   return {
     slotsRefreshInterval: 5_000,
     slotsRefreshTimeout: Math.min(1_000, commandTimeoutMs),
-    // While a master fails over, a command is retried ten times per second, for as long as its caller waits. A
-    // retry after MOVED waits 10 ms, so that nodes that disagree about a slot do not get retries without a pause.
+    // While a master fails over, or nodes disagree about a slot, a command is sent again for as long as its caller
+    // waits. All delays are equal, because all repetitions of a command count against this maximum.
     maxRedirections: Math.max(16, Math.ceil(commandTimeoutMs / RETRY_DELAY_MS)),
+    retryDelayOnMoved: RETRY_DELAY_MS,
     retryDelayOnFailover: RETRY_DELAY_MS,
     retryDelayOnClusterDown: RETRY_DELAY_MS,
     retryDelayOnTryAgain: RETRY_DELAY_MS,
-    retryDelayOnMoved: 10,
     ...given,
     lazyConnect: true,
     enableOfflineQueue: false,

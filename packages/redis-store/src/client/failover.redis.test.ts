@@ -1,7 +1,8 @@
-import { askRedis, eventually, startRedisCluster, startRedisSentinel } from "@cm/test-kit";
+import { askRedis, eventually, type RedisServer, startRedisCluster, startRedisSentinel } from "@cm/test-kit";
 import { Cluster } from "ioredis";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { slotOf } from "../keys/hash-slots.js";
+import { Keys } from "../keys/key-names.js";
 import { bringUp, connect, outcomeOf, startStore } from "../redis-store.fixture.js";
 import type { RedisStore } from "../redis-store.js";
 
@@ -112,4 +113,29 @@ it("works over a Cluster client of the application, and leaves it as it was", as
   await store.close();
   expect(listeners()).toEqual(before);
   expect(await commands.get("nothing")).toBeNull();
+});
+
+it("retries a command as long as its caller waits while two masters of a Cluster each name the other", async () => {
+  const cluster = await startRedisCluster();
+  onTestFinished(() => cluster.close());
+  const prefix = "moved";
+  const store = await startStore({ url: cluster.url, prefix, commandTimeoutMs: 3_000 });
+  const key = new Keys(prefix, 256, 0).room("lobby");
+  const slot = slotOf(key);
+  const owner = await cluster.ownerOf(slot);
+  const target = cluster.nodes.find((node) => node !== owner);
+  if (target === undefined) throw new Error("The Cluster has one node only.");
+  const targetId = String(await target.ask("CLUSTER", "MYID"));
+  const giveTo = (node: RedisServer) => node.ask("CLUSTER", "SETSLOT", slot, "NODE", targetId);
+  // The old master gives the slot away before the new one takes it.
+  await giveTo(owner);
+  await expect(owner.ask("EXISTS", key)).rejects.toThrow(`MOVED ${slot} 127.0.0.1:${target.port}`);
+  await expect(target.ask("EXISTS", key)).rejects.toThrow(`MOVED ${slot} 127.0.0.1:${owner.port}`);
+  const announced = outcomeOf(store.rooms.announce("lobby", 60_000));
+  const redirections = async (node: RedisServer) =>
+    Number(/errorstat_MOVED:count=(\d+)/.exec(String(await node.ask("INFO", "errorstats")))?.[1]);
+  // More than half of the 60 attempts that fit into the time.
+  await eventually(async () => expect((await redirections(owner)) + (await redirections(target))).toBeGreaterThan(35));
+  await giveTo(target);
+  expect(await announced).toBe("done");
 });

@@ -16,7 +16,7 @@ import { disconnect } from "./client-disconnect.js";
 import { clusterOptions, nodeOptions } from "./client-options.js";
 import { ClusterMasters } from "./cluster-masters.js";
 import { keepConnected } from "./sentinel-reconnect.js";
-import { Changes, untilReady } from "./startup-wait.js";
+import { Changes, unlessAborted, untilReady } from "./startup-wait.js";
 
 /** All connections of one store. */
 export interface RedisConnections {
@@ -54,14 +54,14 @@ export async function connectRedis(
   const { events } = parts;
   const { startTimeoutMs } = options;
   const watched = new Changes(events);
-  const connection = await withTlsFiles(options.connection);
+  const connection = await unlessAborted(withTlsFiles(options.connection), signal);
   const { connections, clients, warmUp } = setUp(
     { ...options, connection },
     { ...parts, events: { ...events, ...watched.events } },
   );
   try {
     await Promise.all(clients.map((client) => untilReady(client, startTimeoutMs, signal)));
-    await warmUp?.();
+    if (warmUp !== undefined) await unlessAborted(warmUp(), signal);
     // If a part of a Cluster is down, start without it: the other parts work.
     const hears = (): boolean => connections.state === "in-sync" || connections.state === "degraded";
     await watched.until(hears, startTimeoutMs, signal);

@@ -10,10 +10,24 @@ const FAILURES = ["error", "node error"] as const;
 const NAMED_MAX = 3;
 
 /**
+ * Settles like `work`, but rejects with `closed` as soon as `signal` is aborted, also if it was aborted before. The
+ * outcome of `work` is then ignored.
+ */
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(storeClosed());
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort);
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+/**
  * Resolves once the client is ready, however many attempts it takes. Rejects after the timeout with `unavailable`,
  * or with `options-invalid` if Redis is no Cluster; rejects with `closed` when `signal` is aborted.
  */
 export function untilReady(client: Redis | Cluster, timeoutMs: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.reject(storeClosed());
   if (client.status === "ready") return Promise.resolve();
   return new Promise((resolve, reject) => {
     let last: unknown;
@@ -73,6 +87,7 @@ export class Changes {
    * after the timeout, and with `closed` when `signal` is aborted.
    */
   until(condition: () => boolean, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.reject(storeClosed());
     if (condition()) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const settle = (): void => {
@@ -86,7 +101,7 @@ export class Changes {
       };
       const timer = setTimeout(() => {
         settle();
-        reject(startFailed(`What is published did not come through within ${timeoutMs} ms.`, this.#last));
+        reject(startFailed(`No published message arrived within ${timeoutMs} ms.`, this.#last));
       }, timeoutMs);
       this.#look = () => {
         if (!condition()) return;

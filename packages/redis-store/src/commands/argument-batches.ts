@@ -3,8 +3,23 @@ export const BATCH_MAX = 500;
 
 /** Splits a list into parts of at most `size` entries. */
 export function inChunks<T>(items: readonly T[], size: number = BATCH_MAX): T[][] {
+  return inWeightedChunks(items, () => 1, size);
+}
+
+/** Splits a list into parts whose weights add up to at most `size`, and of one entry where its weight alone is more. */
+export function inWeightedChunks<T>(items: readonly T[], weightOf: (item: T) => number, size = BATCH_MAX): T[][] {
   const chunks: T[][] = [];
-  for (let start = 0; start < items.length; start += size) chunks.push(items.slice(start, start + size));
+  let weight = Number.POSITIVE_INFINITY;
+  for (const item of items) {
+    weight += weightOf(item);
+    const chunk = chunks.at(-1);
+    if (chunk !== undefined && weight <= size) {
+      chunk.push(item);
+    } else {
+      chunks.push([item]);
+      weight = weightOf(item);
+    }
+  }
   return chunks;
 }
 

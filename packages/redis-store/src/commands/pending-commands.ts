@@ -6,6 +6,19 @@ import { type Deadline, Deadlines } from "./call-deadlines.js";
 /** Sends one command and returns the promise of its reply. */
 export type Ask = () => unknown;
 
+/** How {@link PendingCommands} sends one command. */
+export interface CallOptions {
+  /** Size in bytes of the message that the command carries. Default 0. */
+  readonly bytes?: number;
+  /** Number of callers that share the command. Default 1. */
+  readonly parts?: number;
+  /**
+   * Sent instead, under the same deadline, if Redis does not know the script that the command runs: the
+   * command certainly was not carried out.
+   */
+  readonly withText?: Ask;
+}
+
 /** Options of a {@link PendingCommands}. */
 export interface PendingCommandsOptions {
   readonly commandTimeoutMs: number;
@@ -35,12 +48,15 @@ const RESERVED_FOR_LEASES = 100;
 /** One command, sent or waiting. */
 interface Call {
   readonly ask: Ask;
+  readonly withText: Ask | undefined;
   readonly bytes: number;
   readonly parts: number;
   readonly deadline: Deadline;
   readonly resolve: (reply: unknown) => void;
   readonly reject: (error: unknown) => void;
   isSent: boolean;
+  /** Whether the deadline has passed, so that the caller no longer waits. */
+  isOverdue: boolean;
 }
 
 /**
@@ -66,22 +82,19 @@ export class PendingCommands {
     return this.#options.isOpen();
   }
 
-  /**
-   * Sends the command now; `parts` callers share it. Rejects with `unavailable` if there is no connection, or if
-   * too much is pending.
-   */
-  now(ask: Ask, bytes = 0, parts = 1): Promise<unknown> {
-    const refusal = this.#refusal(bytes, parts) ?? (this.isOpen ? undefined : away());
-    return refusal === undefined ? this.#begin(ask, bytes, parts) : Promise.reject(refusal);
+  /** Sends the command now. Rejects with `unavailable` if there is no connection, or if too much is pending. */
+  now(ask: Ask, options: CallOptions = {}): Promise<unknown> {
+    const refusal = this.#refusal(options) ?? (this.isOpen ? undefined : away());
+    return refusal === undefined ? this.#begin(ask, options) : Promise.reject(refusal);
   }
 
   /**
    * Sends the command as soon as there is a connection. Rejects with `unavailable` if there is none in time, or if
    * too much is pending. Lease commands have extra capacity.
    */
-  whenOpen(ask: Ask, { isOfLease = false, parts = 1 } = {}): Promise<unknown> {
-    const refusal = this.#refusal(0, parts, isOfLease ? RESERVED_FOR_LEASES : 0);
-    return refusal === undefined ? this.#begin(ask, 0, parts) : Promise.reject(refusal);
+  whenOpen(ask: Ask, options: CallOptions & { readonly isOfLease?: boolean } = {}): Promise<unknown> {
+    const refusal = this.#refusal(options, options.isOfLease ? RESERVED_FOR_LEASES : 0);
+    return refusal === undefined ? this.#begin(ask, options) : Promise.reject(refusal);
   }
 
   /** Sends all commands that wait in line, in the order of the calls, if there is a connection. */
@@ -98,7 +111,7 @@ export class PendingCommands {
     for (const call of [...this.#line]) this.#fail(call, storeClosed());
   }
 
-  #refusal(bytes: number, parts: number, reserved = 0): CmError | undefined {
+  #refusal({ bytes = 0, parts = 1 }: CallOptions, reserved = 0): CmError | undefined {
     if (this.#closed) return storeClosed();
     const { maxPendingCommands, counters } = this.#options;
     const isFull = this.#pending >= maxPendingCommands + reserved;
@@ -110,10 +123,10 @@ export class PendingCommands {
     return new CmError("unavailable", `Redis is too slow: ${why} are already waiting.`);
   }
 
-  #begin(ask: Ask, bytes: number, parts: number): Promise<unknown> {
+  #begin(ask: Ask, { bytes = 0, parts = 1, withText }: CallOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const deadline = this.#deadlines.add(() => this.#expire(call));
-      const call: Call = { ask, bytes, parts, deadline, resolve, reject, isSent: false };
+      const call: Call = { ask, withText, bytes, parts, deadline, resolve, reject, isSent: false, isOverdue: false };
       this.#pending += parts;
       this.#pendingBytes += bytes;
       if (this.isOpen) this.#send(call);
@@ -121,17 +134,26 @@ export class PendingCommands {
     });
   }
 
-  #send(call: Call): void {
+  #send(call: Call, ask = call.ask): void {
     call.isSent = true;
-    Promise.resolve(call.ask()).then(
+    Promise.resolve(ask()).then(
       (reply) => {
         this.#settle(call);
         call.resolve(reply);
       },
-      // A command that was written to the socket may have been carried out, unless Redis replied that it was
-      // not.
-      (error) => this.#fail(call, isAnswered(error) ? error : storeUnanswered(error)),
+      (error) => this.#failed(call, error),
     );
+  }
+
+  #failed(call: Call, error: unknown): void {
+    const { withText } = call;
+    if (withText !== undefined && replyCode(error) === "NOSCRIPT" && !call.isOverdue) {
+      if (this.isOpen) this.#send(call, withText);
+      else this.#fail(call, away());
+      return;
+    }
+    // A command that was written to the socket may have been carried out, unless Redis replied that it was not.
+    this.#fail(call, isAnswered(error) ? error : storeUnanswered(error));
   }
 
   /**
@@ -143,6 +165,7 @@ export class PendingCommands {
       this.#fail(call, away());
       return;
     }
+    call.isOverdue = true;
     this.#options.counters.timedOutCommands += call.parts;
     call.reject(storeTimeout(this.#options.commandTimeoutMs));
   }

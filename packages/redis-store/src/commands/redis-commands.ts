@@ -1,9 +1,9 @@
 import { type CmError, isCmError } from "@cm/protocol";
 import type { Cluster, Redis } from "ioredis";
 import type { PublishCommand } from "../bus/publish-command.js";
-import { replyCode, toStoreError } from "../errors/store-error.js";
+import { toStoreError } from "../errors/store-error.js";
 import { type Script, scriptArguments } from "../scripts/script-definition.js";
-import type { PendingCommands } from "./pending-commands.js";
+import type { Ask, PendingCommands } from "./pending-commands.js";
 
 /** An argument of a command. */
 export type CommandArg = string | number | Buffer;
@@ -44,22 +44,17 @@ export class Commands {
    * share the call.
    */
   run<Input, Reply>(script: Script<Input, Reply>, input: Input, parts = 1): Promise<Reply> {
-    return this.#run(script, input, (name, args) => this.#call(name, args, { parts }));
+    return this.#run(script, input, { parts });
   }
 
   /** Like {@link run}, for scripts that a server's lease depends on: they have extra capacity. */
   runOfLease<Input, Reply>(script: Script<Input, Reply>, input: Input): Promise<Reply> {
-    return this.#run(script, input, (name, args) => this.#call(name, args, { isOfLease: true }));
+    return this.#run(script, input, { isOfLease: true });
   }
 
   /** Like {@link run}, for a script that returns bytes: all strings of its reply are Buffers. */
   runForBytes<Input, Reply>(script: Script<Input, Reply>, input: Input): Promise<Reply> {
-    return this.#run(script, input, (name, args) =>
-      this.#gate.whenOpen(() => {
-        this.#beforeSend();
-        return this.#client.callBuffer(name, ...args);
-      }),
-    );
+    return this.#run(script, input, { inBytes: true });
   }
 
   /**
@@ -67,7 +62,7 @@ export class Commands {
    * these.
    */
   send(name: string, args: readonly CommandArg[]): Promise<unknown> {
-    return this.#call(name, args).catch((error) => {
+    return this.#gate.whenOpen(this.#ask(name, args)).catch((error) => {
       throw this.#errorOf(error, args.slice(0, 1).map(String));
     });
   }
@@ -86,7 +81,7 @@ export class Commands {
       this.#beforeSend();
       return this.#client.sendCommand(command);
     };
-    return this.#gate.now(send, command.bytes, parts).then(Number, rethrow);
+    return this.#gate.now(send, { bytes: command.bytes, parts }).then(Number, rethrow);
   }
 
   /**
@@ -102,34 +97,29 @@ export class Commands {
     this.#onCorrupt(error);
   }
 
-  #call(
-    name: string,
-    args: readonly CommandArg[],
-    options?: { readonly isOfLease?: boolean; readonly parts?: number },
-  ): Promise<unknown> {
-    return this.#gate.whenOpen(() => {
+  #ask(name: string, args: readonly CommandArg[], inBytes = false): Ask {
+    return () => {
       this.#beforeSend();
-      return this.#client.call(name, ...args);
-    }, options);
+      return inBytes ? this.#client.callBuffer(name, ...args) : this.#client.call(name, ...args);
+    };
   }
 
   async #run<Input, Reply>(
     script: Script<Input, Reply>,
     input: Input,
-    call: (name: string, args: readonly CommandArg[]) => Promise<unknown>,
+    { inBytes = false, ...options }: { isOfLease?: boolean; parts?: number; inBytes?: boolean },
   ): Promise<Reply> {
     const encoded = script.encode(input);
     const rest = scriptArguments(encoded);
+    const withText = this.#ask("eval", [script.lua, ...rest], inBytes);
     let reply: unknown;
     try {
-      reply = await call("evalsha", [script.sha1, ...rest]);
+      reply = await this.#gate.whenOpen(this.#ask("evalsha", [script.sha1, ...rest], inBytes), {
+        ...options,
+        withText,
+      });
     } catch (error) {
-      if (replyCode(error) !== "NOSCRIPT") throw this.#errorOf(error, encoded.keys);
-      try {
-        reply = await call("eval", [script.lua, ...rest]);
-      } catch (cause) {
-        throw this.#errorOf(cause, encoded.keys);
-      }
+      throw this.#errorOf(error, encoded.keys);
     }
     return script.decode(reply);
   }

@@ -8,7 +8,7 @@ import {
   type RecordRemoval,
   type RenewedParts,
 } from "@cm/protocol";
-import { groupBy, inChunks, numbered } from "../commands/argument-batches.js";
+import { groupBy, inChunks, inWeightedChunks, numbered } from "../commands/argument-batches.js";
 import type { Commands } from "../commands/redis-commands.js";
 import type { Keys } from "../keys/key-names.js";
 import { allWritten, holderOf, ownParts, requireOwn } from "../servers/lease-holders.js";
@@ -61,7 +61,8 @@ export class RedisConnectionRegistry implements ConnectionRegistry {
       recordPartition: requireOwn(lease, record.connectionId).recordPartition,
     }));
     const { commands, connectionTtlMs } = this.#parts;
-    const calls = inChunks(placed).map((chunk) => {
+    // The script writes each room of a record as well.
+    const calls = inWeightedChunks(placed, ({ record }) => 1 + record.rooms.length).map((chunk) => {
       const { recordPartitions, numberOf } = this.#recordPartitionsOf(lease.serverId, chunk);
       const entries = chunk.map(({ record, recordPartition }) => ({
         recordPartition: numberOf(recordPartition),
@@ -81,15 +82,21 @@ export class RedisConnectionRegistry implements ConnectionRegistry {
       const parts = ownParts(lease, connectionId);
       return parts === undefined ? [] : { connectionId, recordPartition: parts.recordPartition };
     });
-    const calls = inChunks(own).map((chunk) => {
+    const remove = (chunk: typeof own, some: readonly string[]): Promise<boolean> => {
       const { recordPartitions, numberOf } = this.#recordPartitionsOf(lease.serverId, chunk);
       const entries = chunk.map(({ connectionId, recordPartition }) => ({
         recordPartition: numberOf(recordPartition),
         field: fieldOf(connectionId),
       }));
       const fenceMs = lease.expiresAtMs;
-      return this.#parts.commands.run(connectionRemove, { fenceMs, recordPartitions, rooms: rooms ?? [], entries });
-    });
+      return this.#parts.commands.run(connectionRemove, { fenceMs, recordPartitions, rooms: some, entries });
+    };
+    const calls =
+      rooms === undefined
+        ? inChunks(own).map((chunk) => remove(chunk, []))
+        : inChunks(rooms).flatMap((some) =>
+            inWeightedChunks(own, () => some.length).map((chunk) => remove(chunk, some)),
+          );
     await allWritten(calls, lease);
   }
 

@@ -1,7 +1,10 @@
 import type { CmError, FailureStage, OnError } from "@cm/protocol";
 import { replyCode } from "./store-error.js";
 
-/** Maximum number of kinds that are reported and remembered, because each key with foreign data is a kind. */
+/**
+ * Maximum number of kinds of each stage that are reported and remembered, because each key with foreign data is a
+ * kind.
+ */
 const KINDS_MAX = 1_000;
 
 /**
@@ -10,7 +13,8 @@ const KINDS_MAX = 1_000;
  */
 export class FailureReporter {
   readonly #onError: OnError;
-  readonly #told = new Set<string>();
+  /** The reported kinds of failures of each stage. */
+  readonly #reported = new Map<FailureStage, Set<string>>();
 
   constructor(onError: OnError) {
     this.#onError = onError;
@@ -18,9 +22,10 @@ export class FailureReporter {
 
   /** Reports the error unless one of its kind was reported since {@link forget}. */
   once(error: CmError, stage: FailureStage): void {
-    const kind = `${stage} ${error.code} ${cause(error)}`;
-    if (this.#told.has(kind) || this.#told.size >= KINDS_MAX) return;
-    this.#told.add(kind);
+    const reported = this.#reported.get(stage) ?? new Set();
+    const kind = `${error.code} ${cause(error)}`;
+    if (reported.has(kind) || reported.size >= KINDS_MAX) return;
+    this.#reported.set(stage, reported.add(kind));
     this.#onError(error, { stage });
   }
 
@@ -31,7 +36,7 @@ export class FailureReporter {
 
   /** Lets failures of this stage be reported again, because its outage is over. */
   forget(stage: FailureStage): void {
-    for (const kind of this.#told) if (kind.startsWith(`${stage} `)) this.#told.delete(kind);
+    this.#reported.delete(stage);
   }
 }
 

@@ -5,7 +5,7 @@ import { isRefusedInScript, missingPermission } from "./missing-permission.js";
  * First words of Redis's transient error replies: Redis is starting, failing over, moving slots, out of
  * memory, or blocked by a script.
  */
-const PASSING = new Set([
+const TRANSIENT = new Set([
   "ASK",
   "BUSY",
   "CLUSTERDOWN",
@@ -27,7 +27,7 @@ const WRITES_REFUSED = new Set(["MISCONF", "NOREPLICAS", "OOM", "READONLY"]);
 const REFUSING = new Set(["NOAUTH", "NOPERM", "WRONGPASS"]);
 
 /** The errors with which Redis rejects a client before any command and closes the connection. */
-const AT_DOOR: readonly (readonly [start: string, meaning: string])[] = [
+const CLIENT_REJECTIONS: readonly (readonly [start: string, meaning: string])[] = [
   [
     "DENIED",
     "Redis refuses this client: DENIED. It runs in protected mode and takes clients of its own host only; " +
@@ -61,7 +61,7 @@ export function toStoreError(error: unknown, keys: readonly string[] = []): CmEr
   const rejection = clientRejection(error);
   if (rejection !== undefined) return failure("unavailable", rejection, error);
   if (code === undefined) return failure("unavailable", "Redis can't be reached.", error);
-  if (PASSING.has(code)) return failure("unavailable", passingMessage(code), error);
+  if (TRANSIENT.has(code)) return failure("unavailable", transientMessage(code), error);
   if (code === "NOPERM" || isRefusedInScript(error)) return refusedRight(error);
   if (REFUSING.has(code)) return failure("unavailable", `Redis refuses this client: ${code}.`, error);
   if (code === "WRONGTYPE") return corrupt(keys, FOREIGN, error);
@@ -76,7 +76,7 @@ export function isClientRejected(error: unknown): boolean {
 /** Whether Redis rejected the command for a reason that is not transient. */
 export function isLasting(error: unknown): boolean {
   const code = replyCode(error);
-  return code !== undefined && !PASSING.has(code);
+  return code !== undefined && !TRANSIENT.has(code);
 }
 
 /** Creates the error for keys of which one holds data that this project did not write. */
@@ -112,14 +112,14 @@ export function storeClosed(): CmError {
 function clientRejection(error: unknown): string | undefined {
   if (!(error instanceof Error) || error.name !== "ReplyError") return undefined;
   const { message } = error;
-  return AT_DOOR.find(([start]) => message.startsWith(start))?.[1];
+  return CLIENT_REJECTIONS.find(([start]) => message.startsWith(start))?.[1];
 }
 
 /**
  * The message for a transient error reply. It includes the reply's code, because the code says more than that
  * the command failed.
  */
-function passingMessage(code: string): string {
+function transientMessage(code: string): string {
   if (WRITES_REFUSED.has(code)) return `Redis refuses writes for now: ${code}.`;
   return `Redis can't serve this for now: ${code}.`;
 }

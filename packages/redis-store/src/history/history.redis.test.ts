@@ -6,10 +6,16 @@ import { bringUp, connect, outcomeOf, portOf, startStore } from "../redis-store.
 
 const url = inject("redisUrl");
 
-function append({ history }: RedisStore, sequence: number, text = "x", origin = "gw-1"): Promise<HistoryPosition> {
+function append(
+  { history }: RedisStore,
+  sequence: number,
+  text = "x",
+  origin = "gw-1",
+  room = "lobby",
+): Promise<HistoryPosition> {
   if (history === undefined) throw new Error("The store keeps no history.");
   const sender = { origin, epoch: 7, sequence };
-  return history.append("lobby", { before: Buffer.from("{"), after: Buffer.from(`"text":"${text}"}`), sender });
+  return history.append(room, { before: Buffer.from("{"), after: Buffer.from(`"text":"${text}"}`), sender });
 }
 
 it("keeps the place of a history for a day longer than its messages, and nothing for good", async () => {
@@ -66,6 +72,28 @@ it("begins another history under another epoch if its data was lost, in whole or
   expect(fourth.offset).toBe(1);
   const { entries = [] } = (await store.history?.since("lobby", { ...fourth, offset: 0 }, 10)) ?? {};
   expect(entries.map(({ message }) => String(message))).toEqual([`{"epoch":${fourth.epoch},"offset":1,"text":"new"}`]);
+});
+
+it("notices that a room lost its latest messages, though 10,000 other rooms have got one since", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const prefix = freshPrefix();
+  const store = await startStore({ url: redis.url, prefix });
+  const first = await append(store, 1);
+  const keys = await keysUnder(redis.url, prefix);
+  const ofRoom = keys.filter((key) => /:(history|place|sender):/.test(key));
+  expect(ofRoom).toHaveLength(3);
+  for (const key of ofRoom) await askRedis(redis.port, "COPY", key, `${key}.kept`);
+  await append(store, 2);
+  for (let i = 0; i < 10_000; i += 500) {
+    const others = Array.from({ length: 500 }, (_, n) => `room-${i + n}`);
+    await Promise.all(others.map((room) => append(store, 1, "x", "gw-1", room)));
+    if (i === 5_000) await append(store, 3);
+  }
+  for (const key of ofRoom) await askRedis(redis.port, "COPY", `${key}.kept`, key, "REPLACE");
+  const next = await append(store, 4);
+  expect(next.offset).toBe(1);
+  expect(next.epoch).not.toBe(first.epoch);
 });
 
 it("stores each of a storm of messages once, while the scripts are flushed again and again", async () => {

@@ -35,7 +35,7 @@ const LIMIT_MAX = 1_000;
 
 const EPOCH_MAX = 2 ** 32 - 1;
 
-/** Maximum number of rooms whose keys are cached, about 300 bytes each. */
+/** Maximum number of rooms that are cached, about 300 bytes each. The least recently used one is dropped first. */
 const ROOMS_MAX = 10_000;
 
 /** Cached values of a room that messages were sent to. */
@@ -62,8 +62,8 @@ const NOWHERE: HistoryPosition = { epoch: 0, offset: 0 };
 export class RedisHistory implements Omit<History, "link"> {
   readonly #parts: RedisHistoryParts;
   /**
-   * Cached rooms that messages were sent to: hashing a name for each message costs more than sending the
-   * message.
+   * Cached rooms that messages were sent to, the least recently used one first: hashing a name for each message costs
+   * more than sending the message.
    */
   readonly #rooms = new Map<string, KnownRoom>();
   #epoch = randomInt(1, 2 ** 32);
@@ -155,13 +155,20 @@ export class RedisHistory implements Omit<History, "link"> {
   }
 
   #known(room: string): KnownRoom {
-    const known = this.#rooms.get(room);
-    if (known !== undefined) return known;
+    const known = this.#rooms.get(room) ?? this.#create(room);
+    // Set again, so that the room becomes the most recently used one.
+    this.#rooms.delete(room);
+    this.#rooms.set(room, known);
+    if (this.#rooms.size > ROOMS_MAX) {
+      const [oldest = room] = this.#rooms.keys();
+      this.#rooms.delete(oldest);
+    }
+    return known;
+  }
+
+  #create(room: string): KnownRoom {
     const { keys } = this.#parts;
     const channel = keys.channel({ kind: "room", name: room });
-    const made: KnownRoom = { keys: keys.historyKeys(room), channel, latest: undefined };
-    if (this.#rooms.size >= ROOMS_MAX) this.#rooms.clear();
-    this.#rooms.set(room, made);
-    return made;
+    return { keys: keys.historyKeys(room), channel, latest: undefined };
   }
 }

@@ -69,7 +69,7 @@ it("keeps leases working if the key of the reaped servers holds foreign data", a
   expect(seen).toMatchObject([{ code: "store-corrupt", message: expect.stringContaining(key) }]);
 });
 
-it.each(["recently-gone", "remains"])("keeps leases working if the key of the %s holds foreign data", async (name) => {
+it.each(["recently-gone", "orphans"])("keeps leases working if the key of the %s holds foreign data", async (name) => {
   const prefix = freshPrefix();
   const seen: CmError[] = [];
   const store = await startStore({ url, prefix, onError: (error) => seen.push(error) });
@@ -87,7 +87,7 @@ it.each(["recently-gone", "remains"])("keeps leases working if the key of the %s
   const { lease } = await bringUp(store, "gw-2");
   expect(await outcomeOf(store.servers.release(lease))).toBe("done");
   expect(await askRedis(port, "GET", key)).toBe("foreign");
-  if (name === "remains") return;
+  if (name === "orphans") return;
   expect(await store.servers.snapshot()).toMatchObject({ recentlyGone: [], knownForMs: 0 });
   expect(seen).toMatchObject([{ code: "store-corrupt", message: expect.stringContaining(key) }]);
 });

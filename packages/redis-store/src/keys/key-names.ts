@@ -24,7 +24,7 @@ export class Keys {
   /** Holders that were cleaned up by a reaper. */
   readonly reaped: string;
   /** Orphans whose entries are being removed. */
-  readonly remains: string;
+  readonly orphans: string;
   /** Holders that have gone recently. */
   readonly recentlyGone: string;
   /** Holders by their last sign of life. */
@@ -44,7 +44,7 @@ export class Keys {
     this.layout = `${prefix}:layout`;
     this.leases = `${prefix}:{servers}`;
     this.reaped = `${prefix}:{servers}.reaped`;
-    this.remains = `${prefix}:{servers}.remains`;
+    this.orphans = `${prefix}:{servers}.orphans`;
     this.recentlyGone = `${prefix}:{servers}.recently-gone`;
     this.signs = `${prefix}:{servers}.signs`;
     const roomTags = partitionTags("r", partitions);

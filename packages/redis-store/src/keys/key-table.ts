@@ -48,29 +48,30 @@ const SHARED: Readonly<Record<TextField<Keys>, KeyFacts>> = {
   },
   leases: {
     type: "zset",
-    holds: "servers, as `<server>.<incarnation>`, by the end of their lease, by Redis's clock; a heartbeat moves it",
-    writer: "each server, itself; the reaper takes a dead one out",
+    holds:
+      "servers, as `<server>.<incarnation>`, by the end of their lease, by Redis's clock; each heartbeat extends the lease",
+    writer: "each server for itself; the reaper removes a dead one",
     goes: "with the last server",
   },
   reaped: {
     type: "zset",
     holds:
-      "servers that were cleaned up after, by when: one that comes back learns that its connections were announced as gone",
+      "reaped servers, by the time of the clean-up: a server that comes back learns that its connections were announced as gone",
     writer: "the reaper",
     goes: "`connectionTtlMs` (1 h) after the latest clean-up",
     ttlMs: connectionTtl,
   },
-  remains: {
+  orphans: {
     type: "zset",
-    holds:
-      "servers that the registry did not know and that had left something, by when the right ends to remove what they have left",
-    writer: "the server that removes it",
-    goes: "`connectionTtlMs` (1 h) and the claim after the latest claim",
+    holds: "orphans that other servers clean up after, by the end of the claim",
+    writer: "the server that claims an orphan",
+    goes: "`connectionTtlMs` (1 h) and the duration of a claim after the latest claim",
     ttlMs: ({ connectionTtlMs, claimMs }) => connectionTtlMs + claimMs,
   },
   recentlyGone: {
     type: "zset",
-    holds: "servers that went in the last 10 min: a server that was cut off meanwhile can ask them nothing any more",
+    holds:
+      "servers that have gone in the last 10 min: a server that was cut off learns that they can't answer it any more",
     writer: "a server that goes, or the reaper",
     goes: "with the last server",
   },
@@ -96,7 +97,7 @@ const SERVER: Readonly<Record<"record", KeyFacts>> = {
 const RECORD_PARTITION: Readonly<Record<keyof RecordPartitionKeys, KeyFacts>> = {
   records: {
     type: "hash",
-    holds: "connection records without their rooms, about 64 a key; the connection's id says which one",
+    holds: "connection records without their rooms, about 64 per key; a connection's id names its key",
     writer: "the server that the key names; its reaper",
     goes: RENEWED,
     ttlMs: connectionTtl,
@@ -104,7 +105,7 @@ const RECORD_PARTITION: Readonly<Record<keyof RecordPartitionKeys, KeyFacts>> = 
   places: {
     type: "zset",
     holds:
-      "the rooms of the connections of the record key with the same number, ordered by connection: one connection's are a range, and a join adds one entry",
+      "the rooms of the connections in the record key with the same number, ordered by connection: the rooms of one connection are one range, and a join adds one entry",
     writer: "the server that the key names; its reaper",
     goes: RENEWED,
     ttlMs: connectionTtl,
@@ -122,15 +123,15 @@ const ROOM: Readonly<Record<Exclude<keyof RoomKeys, "room">, KeyFacts>> = {
   members: {
     type: "zset",
     holds:
-      "a room's members (a game's players): connections with their users, ordered by owner, so that one server's are a range",
+      "a room's members (a game's players): connections with their users, ordered by owner, so that the members of one server are one range",
     writer: "the members' owners; the reaper of a dead one",
     goes: RENEWED,
     ttlMs: connectionTtl,
   },
   roster: {
     type: "string",
-    holds: "version of the latest change of the roster, while a server wants to hear of changes",
-    writer: "servers that watch the room; then whoever changes it",
+    holds: "version of the latest change of the roster, while a server watches the room",
+    writer: "servers that watch the room; then each server that changes the roster",
     goes: "after the time that watchers asked for",
     ttlMs: ({ announceMs }) => announceMs,
   },
@@ -143,8 +144,8 @@ const ROOM: Readonly<Record<Exclude<keyof RoomKeys, "room">, KeyFacts>> = {
   },
   records: {
     type: "zset",
-    holds: "rooms of a partition that have a record (games), by its end",
-    writer: "as the record",
+    holds: "rooms of a partition that have a record (games), by the time at which the record expires",
+    writer: "the same servers as the record",
     goes: "`roomRecordTtlMs` (2 h) after the latest activity in one of them, or with the last of them",
     ttlMs: recordTtl,
   },
@@ -153,7 +154,7 @@ const ROOM: Readonly<Record<Exclude<keyof RoomKeys, "room">, KeyFacts>> = {
 const HISTORY: Readonly<Record<Exclude<keyof HistoryKeys, "head" | "room"> | "sender", KeyFacts>> = {
   history: {
     type: "list",
-    holds: "a recoverable room's latest messages, as they went over its channel, each behind its time",
+    holds: "a recoverable room's latest messages, as they were published on its channel, each after its time",
     writer: "servers that publish in the room",
     goes: AFTER_MESSAGE,
     ttlMs: historyTtl,
@@ -161,14 +162,15 @@ const HISTORY: Readonly<Record<Exclude<keyof HistoryKeys, "head" | "room"> | "se
   place: {
     type: "hash",
     holds:
-      "epoch and latest offset of the room's history; how far the one before had come at least, where it was set back",
+      "epoch and latest offset of the room's history; if it replaced a history that was set back, also that one's epoch and the offset that it had reached at least",
     writer: "servers that publish in the room or read its history",
     goes: "1 day after the latest message, or `historyTtlMs` if that is longer",
     ttlMs: placeTtlMs,
   },
   sender: {
     type: "string",
-    holds: "numbers of one server that came into the room's history, so that a message sent twice is stored once",
+    holds:
+      "numbers of one server's messages that the room's history has received, so that a message sent twice is stored once",
     writer: "the server that the key names",
     goes: "`historyTtlMs` (5 min) after that server's latest message",
     ttlMs: historyTtl,
@@ -179,21 +181,21 @@ const USER: Readonly<Record<Exclude<keyof UserKeys, "channel">, KeyFacts>> = {
   connections: {
     type: "zset",
     holds:
-      "the connections of a partition's users, ordered by user, so that one user's are a range; the user alone while leaving",
+      "the connections of a partition's users, ordered by user, so that the connections of one user are one range; a leaving user has an entry without a connection",
     writer: "the connections' owners; the reaper of a dead one",
     goes: WITH_GRACE,
     ttlMs: ({ connectionTtlMs, graceMs }) => connectionTtlMs + graceMs,
   },
   online: {
     type: "string",
-    holds: "how many users of the partition are online, leaving ones among them",
-    writer: "as the connections",
+    holds: "number of the partition's users that are online, including leaving ones",
+    writer: "the same servers as the connections",
     goes: WITH_GRACE,
     ttlMs: ({ connectionTtlMs, graceMs }) => connectionTtlMs + graceMs,
   },
   metadata: {
     type: "hash",
-    holds: "what connections say about themselves, where they do; a socket's name is one of it",
+    holds: "metadata of the connections that have any; the name of a socket is part of it",
     writer: "the connections' owners",
     goes: RENEWED,
     ttlMs: connectionTtl,
@@ -230,7 +232,7 @@ const CHANNELS: Readonly<Record<Channel["kind"] | "probe", KeyFacts>> = {
   },
   server: {
     type: "channel",
-    holds: "messages to one server, requests and answers among them",
+    holds: "messages to one server, including requests and answers",
     writer: "the other servers",
     goes: "with the server",
   },
@@ -242,13 +244,13 @@ const CHANNELS: Readonly<Record<Channel["kind"] | "probe", KeyFacts>> = {
   },
   presence: {
     type: "channel",
-    holds: "changes of presence of a partition's users, numbered, one a message",
+    holds: "changes of presence of a partition's users, numbered, one per message",
     writer: "the scripts that change the users",
     goes: "with the last watch",
   },
   probe: {
     type: "channel",
-    holds: "a process's own messages to itself, by which it knows that its subscriber hears",
+    holds: "messages of a process to itself, which show that its subscriber receives messages",
     writer: "the process itself",
     goes: "with the process",
   },
@@ -282,9 +284,9 @@ function entriesOf<K extends string>(
   names: Readonly<Record<K, string>>,
   facts: Readonly<Record<K, KeyFacts>>,
 ): KeyEntry[] {
-  return (Object.entries<KeyFacts>(facts) as [K, KeyFacts][]).map(([key, told]) => {
+  return (Object.entries<KeyFacts>(facts) as [K, KeyFacts][]).map(([key, each]) => {
     // The tag of partition 0 and the number of record partition 0 stand for all of them.
     const name = names[key].replace(/\{([ru]\.|p)\w+\}/, "{$1*}").replace(/^(cm:\{<server>\}:\w+:)0$/, "$1<partition>");
-    return { name, ...told };
+    return { name, ...each };
   });
 }

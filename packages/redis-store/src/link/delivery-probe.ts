@@ -212,7 +212,8 @@ export class DeliveryProbe {
     this.#heardUntil = publishedAt;
     this.#provenAt = performance.now();
     this.#replaced = 0;
-    this.#become("proven");
+    this.#proof = "proven";
+    // Also if the proof was there before: the moments above have changed.
     this.#options.changed();
   }
 

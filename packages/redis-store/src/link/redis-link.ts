@@ -22,7 +22,7 @@ export class RedisLink implements Link {
   readonly #onThrow: (cause: unknown) => void;
   readonly #listeners = new Set<{ readonly call: (state: LinkState) => void }>();
   /** State changes that not all listeners have been notified of. */
-  readonly #untold: LinkState[] = [];
+  readonly #pending: LinkState[] = [];
   #isNotifying = false;
   #state: LinkState = "connecting";
   #since = Date.now();
@@ -52,14 +52,14 @@ export class RedisLink implements Link {
     if (state === this.#state || this.#state === "closed") return;
     this.#state = state;
     this.#since = Date.now();
-    this.#untold.push(state);
+    this.#pending.push(state);
     // If a listener causes the next change, all listeners must get the present one first.
     if (!this.#isNotifying) this.#notify();
   }
 
   #notify(): void {
     this.#isNotifying = true;
-    for (let state = this.#untold.shift(); state !== undefined; state = this.#untold.shift()) {
+    for (let state = this.#pending.shift(); state !== undefined; state = this.#pending.shift()) {
       for (const entry of [...this.#listeners]) {
         if (!this.#listeners.has(entry)) continue;
         try {

@@ -86,7 +86,7 @@ export class SubscriberConnection {
   /**
    * The timer that runs from the sending of subscriptions, or the latest acknowledgement, until the next one.
    */
-  #patience: NodeJS.Timeout | undefined;
+  #acknowledgeTimer: NodeJS.Timeout | undefined;
   /** Whether none of the sent subscriptions was acknowledged within half of the maximum time. */
   #isLate = false;
   #closed = false;
@@ -173,7 +173,7 @@ export class SubscriberConnection {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#retry);
-    this.#endPatience();
+    this.#stopAcknowledgeTimer();
     this.#unlisten();
     // Ignore errors of the client from here on.
     const ignore = (): void => undefined;
@@ -256,7 +256,7 @@ export class SubscriberConnection {
         (error) => this.#refused(batch, epoch, error),
       );
     }
-    this.#bePatient();
+    this.#startAcknowledgeTimer();
     this.#events.changed();
   }
 
@@ -264,8 +264,8 @@ export class SubscriberConnection {
    * Starts the timer for the next acknowledgement. One timer is enough, because Redis replies in order: as
    * long as any subscription is acknowledged, the others will be as well.
    */
-  #bePatient(): void {
-    if (this.#sent.size === 0 || this.#patience !== undefined) return;
+  #startAcknowledgeTimer(): void {
+    if (this.#sent.size === 0 || this.#acknowledgeTimer !== undefined) return;
     const halfMs = this.#acknowledgeTimeoutMs / 2;
     this.#after(halfMs, () => {
       this.#isLate = true;
@@ -278,23 +278,23 @@ export class SubscriberConnection {
     const timer = setTimeout(() => {
       // Wait one turn, so that data that arrived while this process was stopped is read first.
       setImmediate(() => {
-        if (this.#patience !== timer) return;
-        this.#patience = undefined;
+        if (this.#acknowledgeTimer !== timer) return;
+        this.#acknowledgeTimer = undefined;
         if (this.#sent.size > 0) act();
       });
     }, delayMs).unref();
-    this.#patience = timer;
+    this.#acknowledgeTimer = timer;
   }
 
-  #endPatience(): void {
-    clearTimeout(this.#patience);
-    this.#patience = undefined;
+  #stopAcknowledgeTimer(): void {
+    clearTimeout(this.#acknowledgeTimer);
+    this.#acknowledgeTimer = undefined;
     this.#isLate = false;
   }
 
   #acknowledged(batch: readonly string[], epoch: number): void {
     if (epoch !== this.#epoch || this.#closed) return;
-    this.#endPatience();
+    this.#stopAcknowledgeTimer();
     for (const channel of batch) {
       this.#sent.delete(channel);
       if (channel === this.#trial) this.#endTrial();
@@ -303,7 +303,7 @@ export class SubscriberConnection {
       else this.#leaving.add(channel);
     }
     if (this.#leaving.size > 0) this.#schedule();
-    this.#bePatient();
+    this.#startAcknowledgeTimer();
     this.#events.changed();
   }
 
@@ -348,7 +348,7 @@ export class SubscriberConnection {
   /** Handles a connection that broke or is new: nothing is subscribed on it. */
   #renewed(): void {
     this.#epoch++;
-    this.#endPatience();
+    this.#stopAcknowledgeTimer();
     this.#sent.clear();
     this.#leaving.clear();
     this.#left.clear();

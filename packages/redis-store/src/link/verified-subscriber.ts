@@ -32,7 +32,7 @@ export interface ProbeSettings {
 }
 
 /** Dependencies of a {@link VerifiedSubscriber}. */
-export interface ProbedSubscriberOptions {
+export interface VerifiedSubscriberOptions {
   readonly redis: Redis;
   readonly sharded: boolean;
   readonly probe: ProbeSettings;
@@ -52,7 +52,7 @@ export class VerifiedSubscriber {
   #probeBytes: Buffer;
   #wasReady = false;
 
-  constructor({ redis, sharded, probe, probeChannel, replacePublisher, counters, events }: ProbedSubscriberOptions) {
+  constructor({ redis, sharded, probe, probeChannel, replacePublisher, counters, events }: VerifiedSubscriberOptions) {
     this.#probeChannel = probeChannel;
     this.#probeBytes = Buffer.from(probeChannel);
     this.#wasReady = redis.status === "ready";

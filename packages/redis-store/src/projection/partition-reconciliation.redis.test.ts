@@ -147,11 +147,11 @@ it("skips rooms with foreign data, and names no owner because of them", async ()
 it("forgets the removed incarnations after connectionTtlMs", async () => {
   const prefix = freshPrefix();
   const store = await startStore({ url, prefix });
-  const remains = `${prefix}:{servers}.remains`;
-  await askRedis(port, "ZADD", remains, "1", "old.aaaa");
+  const orphans = `${prefix}:{servers}.orphans`;
+  await askRedis(port, "ZADD", orphans, "1", "old.aaaa");
   expect(await store.upkeep.servers.claim({ serverId: "dead", incarnation: "bbbb" }, "reaper", 1_000)).toBeDefined();
-  expect(await askRedis(port, "ZRANGE", remains, "0", "-1")).toEqual(["dead.bbbb"]);
-  expect(Number(await askRedis(port, "PTTL", remains))).toBeGreaterThan(3_500_000);
+  expect(await askRedis(port, "ZRANGE", orphans, "0", "-1")).toEqual(["dead.bbbb"]);
+  expect(Number(await askRedis(port, "PTTL", orphans))).toBeGreaterThan(3_500_000);
 });
 
 it("costs one command for each partition and for what is asked of the registry", async () => {

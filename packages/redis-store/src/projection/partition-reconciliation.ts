@@ -2,7 +2,7 @@ import type { PartitionReconciliation, ServerIncarnation } from "@cm/protocol";
 import { inChunks } from "../commands/argument-batches.js";
 import { type PartitionRoomsParts, roomsOfPartition } from "../rooms/partition-rooms.js";
 import { roomReconcile } from "../rooms/room-scripts.js";
-import { readHolder } from "../servers/lease-holders.js";
+import { isHolder, readHolder } from "../servers/lease-holders.js";
 import { userReconcile } from "../users/user-scripts.js";
 
 /** Maximum number of user entries that one script call goes through: about a millisecond of Redis's time. */
@@ -77,10 +77,7 @@ export async function reconcileRooms(parts: PartitionRoomsParts, partition: numb
   return { repaired, holders: readHolders(holders) };
 }
 
-/** Matches a holder: server id and incarnation, with which connection ids begin. */
-const HOLDER = /^[A-Za-z0-9_-]{1,64}\.[a-z0-9]{4}$/;
-
 /** Parses holders. Leaves out those that are not valid: they come from entries that no store wrote. */
 function readHolders(holders: ReadonlySet<string>): ServerIncarnation[] {
-  return [...holders].filter((holder) => HOLDER.test(holder)).map(readHolder);
+  return [...holders].filter(isHolder).map(readHolder);
 }

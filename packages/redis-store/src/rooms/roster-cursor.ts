@@ -1,12 +1,11 @@
 import { CmError, parseConnectionId } from "@cm/protocol";
+import { isHolder } from "../servers/lease-holders.js";
 
 /**
  * A place in the order of a room's members: after one connection, or after all connections of one holder.
  * Cursors contain connections instead of indexes, so that joins and leaves do not shift other members.
  */
 export type RoomPlace = { readonly afterConnection: string } | { readonly afterHolder: string } | undefined;
-
-const HOLDER = /^[A-Za-z0-9_-]{1,64}\.[a-z0-9]{4}$/;
 
 /**
  * The lower end of a range ordered by bytes. `}` is the byte after `|`, which follows the connection id in an entry;
@@ -32,7 +31,7 @@ export function decodeCursor(cursor: unknown): RoomPlace {
     // Decoding skips invalid characters, so accept only text that encodes to the same cursor again.
     if (Buffer.from(text, "latin1").toString("base64url") === cursor) {
       if (parseConnectionId(text).ok) return { afterConnection: text };
-      if (HOLDER.test(text)) return { afterHolder: text };
+      if (isHolder(text)) return { afterHolder: text };
     }
   }
   throw new CmError("options-invalid", "This is not the cursor of a page of members.", {

@@ -1,8 +1,8 @@
 import { connectionIdsOf } from "@cm/protocol";
-import { askRedis, freshPrefix, RespConnection, type RespReply, startRedis } from "@cm/test-kit";
+import { askRedis, freshPrefix, RespConnection, type RespReply, startFaultProxy, startRedis } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
 import type { RedisStore } from "../index.js";
-import { bringUp, connect, portOf, startStore, type TestServer } from "../redis-store.fixture.js";
+import { bringUp, connect, outcomeOf, portOf, startStore, type TestServer } from "../redis-store.fixture.js";
 
 it("continues after SCRIPT FLUSH", async () => {
   const redis = await startRedis();
@@ -17,6 +17,31 @@ it("continues after SCRIPT FLUSH", async () => {
   await askRedis(redis.port, "SCRIPT", "FLUSH");
   expect(await store.users.states(["ann"])).toMatchObject([{ connections: [{ userId: "ann" }] }]);
   expect((await store.users.online({ limit: 10 })).items).toMatchObject([{ userId: "ann" }]);
+});
+
+it("waits no longer than commandTimeoutMs in all, also if Redis must be sent the script's text", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const proxy = await startFaultProxy(redis.port);
+  onTestFinished(() => proxy.close());
+  const store = await startStore({ url: `redis://127.0.0.1:${proxy.port}`, commandTimeoutMs: 1_000 });
+  const server = await bringUp(store, "gw-1");
+  const calls: readonly (() => Promise<unknown>)[] = [
+    () => connect(store, server, "ann", ["lobby"]),
+    () => store.servers.renew(server.lease, { connections: 0, rooms: 0 }),
+    () => Promise.resolve(store.history?.append("lobby", MESSAGE)),
+    () => Promise.resolve(store.history?.since("lobby", { epoch: 1, offset: 0 }, 100)),
+  ];
+  for (const call of calls) await call();
+  await askRedis(redis.port, "SCRIPT", "FLUSH");
+  // One round trip takes 700 ms: the reply that the script is unknown comes in time, but the next one is too late.
+  await proxy.set({ kind: "delay", toServerMs: 350, toClientMs: 350 });
+  const outcomes = calls.map(async (call) => {
+    const startedAt = performance.now();
+    const outcome = await outcomeOf(call());
+    return [outcome, performance.now() - startedAt < 1_300];
+  });
+  expect(await Promise.all(outcomes)).toEqual(calls.map(() => ["timeout", true]));
 });
 
 it("works through a storm of calls while the scripts are flushed again and again", async () => {
@@ -79,6 +104,21 @@ const COST: readonly (readonly [
         records(ids, 400).map((r) => r.connectionId),
       ),
   ],
+  // A call writes at most 500 records and rooms, so that Redis serves others in between.
+  [
+    "put of 20 records with 100 rooms each",
+    5,
+    (store, { lease, ids }) =>
+      store.connections.put(
+        lease,
+        records(ids, 20).map((record) => ({ ...record, rooms: roomNames(100) })),
+      ),
+  ],
+  [
+    "removing 700 rooms from a record",
+    2,
+    (store, { lease, ids }) => store.connections.remove(lease, [ids.next()], { rooms: roomNames(700) }),
+  ],
   ["get of a record", 2, (store, { ids }) => store.connections.get(ids.next())],
   ["join of 400 members", 1, (store, { lease, ids }) => store.rooms.join(lease, "lobby", records(ids, 400))],
   ["leave", 1, (store, { lease, ids }) => store.rooms.leave(lease, "lobby", records(ids, 1))],
@@ -137,6 +177,10 @@ for (const [name, commands, run] of COST) {
     const own = seen.map(String).filter((line) => line.includes(`${prefix}:`) && !line.includes(" lua]"));
     expect(own).toHaveLength(commands);
   });
+}
+
+function roomNames(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `room-${i}`);
 }
 
 function records(ids: TestServer["ids"], count: number) {

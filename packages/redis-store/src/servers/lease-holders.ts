@@ -19,6 +19,13 @@ export function readHolder(holder: string): ServerIncarnation {
   return { serverId: holder.slice(0, dot), incarnation: holder.slice(dot + 1) };
 }
 
+const HOLDER = /^[A-Za-z0-9_-]{1,64}\.[a-z0-9]{4}$/;
+
+/** Whether a text is the name of a holder. */
+export function isHolder(text: string): boolean {
+  return HOLDER.test(text);
+}
+
 const INCARNATION_LENGTH = 4;
 
 /** The holder part of a connection id, without parsing the rest. */

@@ -61,7 +61,7 @@ const INFO_FIELDS = [
 ] as const;
 
 /** The values for a server whose record does not exist or was not read. */
-const NOTHING_TOLD: Omit<ServerInfo, "serverId"> = {
+const EMPTY_INFO: Omit<ServerInfo, "serverId"> = {
   incarnation: "",
   host: "",
   port: 0,
@@ -180,7 +180,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
       for (const { serverId, incarnation, lives } of registry.servers) {
         const info = records.get(serverId);
         const isRegistered = info?.incarnation === incarnation;
-        if (lives && idsOnly) living.push({ ...NOTHING_TOLD, serverId, incarnation });
+        if (lives && idsOnly) living.push({ ...EMPTY_INFO, serverId, incarnation });
         else if (lives && isRegistered) living.push(info);
         else lapsed.push({ serverId, incarnation, isRegistered });
       }
@@ -277,7 +277,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
       if (isCmError(error) && error.code === "store-corrupt") return undefined;
       throw error;
     });
-    if (!Array.isArray(reply) || reply[0] === null) return { ...NOTHING_TOLD, serverId };
+    if (!Array.isArray(reply) || reply[0] === null) return { ...EMPTY_INFO, serverId };
     const [incarnation = "", token, host = "", port, partitionBits, startedAt, lastHeartbeat, expiresAt, ...counters] =
       toStrings(reply);
     return {
@@ -306,8 +306,8 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
 
   #keysOf(serverId: string): ServerKeys {
     const { keys } = this.#parts;
-    const { leases, reaped, remains, recentlyGone, signs } = keys;
-    return { leases, server: keys.server(serverId), reaped, remains, recentlyGone, signs };
+    const { leases, reaped, orphans, recentlyGone, signs } = keys;
+    return { leases, server: keys.server(serverId), reaped, orphans, recentlyGone, signs };
   }
 }
 

@@ -7,7 +7,7 @@ export interface ServerKeys {
   readonly leases: string;
   readonly server: string;
   readonly reaped: string;
-  readonly remains: string;
+  readonly orphans: string;
   readonly recentlyGone: string;
   readonly signs: string;
 }
@@ -53,7 +53,7 @@ export const serverAcquire = defineScript(
   ) => {
     const { serverId, incarnation, host, port, partitionBits } = input.registration;
     return {
-      keys: [input.leases, input.server, input.reaped, input.remains, input.recentlyGone],
+      keys: [input.leases, input.server, input.reaped, input.orphans, input.recentlyGone],
       args: [serverId, incarnation, host, port, partitionBits, input.ttlMs, input.keepMs, input.isReturning ? 1 : 0],
     };
   },
@@ -122,7 +122,7 @@ export const serverClaim = defineScript(
       readonly keepMs: number;
     },
   ) => ({
-    keys: [input.leases, input.server, input.remains],
+    keys: [input.leases, input.server, input.orphans],
     args: [input.serverId, input.orphan, input.claimant, input.claimMs, input.keepMs],
   }),
   (reply) => {

@@ -14,7 +14,7 @@ export async function keysUnder(url: string, prefix: string): Promise<string[]> 
  * Keys that are intentionally kept after all clients have left, and expire: the times at which users were last
  * online, versions of feeds, histories of rooms, and records of the servers that were cleaned up after.
  */
-const KEPT_FOR_A_WHILE = /\{u\.\w+\}:(seen|version)$|\{r\.\w+\}:(history|place|sender):|\{servers\}\.(reaped|remains)$/;
+const KEPT_FOR_A_WHILE = /\{u\.\w+\}:(seen|version)$|\{r\.\w+\}:(history|place|sender):|\{servers\}\.(reaped|orphans)$/;
 
 /**
  * Like {@link keysUnder}, without the keys that are intentionally kept for a while after all clients have
