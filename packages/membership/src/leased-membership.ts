@@ -58,6 +58,8 @@ class LeasedMembership implements Membership {
   #background: Promise<unknown> | undefined;
   #reaping: Promise<unknown> | undefined;
   #starting: Promise<void> | undefined;
+  /** Aborted when the shutdown begins. */
+  readonly #stop = new AbortController();
   #shutdown: Promise<void> | undefined;
 
   constructor(options: ResolvedMembershipOptions) {
@@ -175,6 +177,8 @@ class LeasedMembership implements Membership {
 
   async #start(): Promise<void> {
     await this.#acquire();
+    // The shutdown waits for this start, and then releases the lease.
+    this.#stop.signal.throwIfAborted();
     this.#watch?.start();
     this.#unlisten = this.#options.store.link.onState((state) => {
       // After `down`, the Redis that responds next may be a replica that lagged, or may have loaded an old
@@ -196,7 +200,7 @@ class LeasedMembership implements Membership {
       claimMs: reapClaimMs,
       acquire: () => this.#keeper.start(),
       reap: () => this.#reaper.reap(this.serverId),
-      isShutDown: () => this.#shutdown !== undefined,
+      signal: this.#stop.signal,
     });
   }
 
@@ -303,12 +307,14 @@ class LeasedMembership implements Membership {
   }
 
   async #shutDown(): Promise<void> {
+    this.#stop.abort(shutDown());
     this.#staleness.stop();
     this.#unlisten();
     this.#reconciliation.abort();
     await this.#watch?.stop();
-    // The heartbeats continue until the cleanup has stopped, because stopping it may take a while.
-    await Promise.all([this.#reaper.stop(), this.#reaping]);
+    // The heartbeats continue until the cleanup has stopped, because stopping it may take a while. A start that is in
+    // progress may still acquire the lease; its caller gets its error.
+    await Promise.all([this.#reaper.stop(), this.#reaping, this.#starting?.catch(() => undefined)]);
     await this.#keeper.stop();
     await Promise.all([this.#reconciliation.settled(), this.#background]);
     await this.#settling.stop();
