@@ -27,8 +27,8 @@ export interface Reading {
   readonly hasTime: () => boolean;
 }
 
-/** Maximum number of messages per page. */
-const PAGE = 200;
+/** Maximum number of messages per read of a history. */
+export const PAGE = 200;
 
 /** Pause after a failed read, in milliseconds; doubled after each further failure, up to RETRY_MAX_MS. */
 const RETRY_MIN_MS = 100;

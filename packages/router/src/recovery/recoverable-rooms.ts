@@ -21,7 +21,7 @@ import { SetBackDetection } from "./set-back-detection.js";
 
 /**
  * Number of concurrent recoveries. All members of a dead server may come back at once, and each recovery may
- * use memory up to its limit.
+ * use memory up to its limit, and for one page of the history.
  */
 const RECOVERIES_AT_ONCE = 16;
 
