@@ -105,7 +105,8 @@ export class HistoryReader {
   async read({ at, reached, compares, hasTime }: Reading): Promise<HistorySlice | undefined> {
     const giveUpAtMs = performance.now() + HOLD_MAX_MS;
     let restarts = 0;
-    for (let pauseMs = RETRY_MIN_MS; ; pauseMs = Math.min(2 * pauseMs, RETRY_MAX_MS)) {
+    let pauseMs = RETRY_MIN_MS;
+    for (;;) {
       try {
         const slice = await this.#readOnce(at, reached(), compares);
         if (slice !== undefined) return slice;
@@ -120,6 +121,7 @@ export class HistoryReader {
       } catch {
         return undefined;
       }
+      pauseMs = Math.min(2 * pauseMs, RETRY_MAX_MS);
     }
   }
 
