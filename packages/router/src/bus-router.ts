@@ -34,6 +34,7 @@ import { type ControlOutcome, type ControlRequest, controlOf, outcomeOf } from "
 import { IncomingRequests } from "./requests/incoming-requests.js";
 import { createOperations } from "./requests/operation-handlers.js";
 import type { Answer } from "./requests/pending-requests.js";
+import { within } from "./requests/promise-timeout.js";
 import { type GatheredAnswers, ScatterGather } from "./requests/scatter-gather.js";
 import { ServerChannels } from "./requests/server-channels.js";
 import { LocalEcho } from "./rooms/local-echo.js";
@@ -239,25 +240,36 @@ class BusRouter implements Router {
     const frame = frameBytes(frameOrText);
     requireConfirmation(confirmation);
     requireName(userId, "user");
-    const owners = new Set<string>();
-    for (const connectionId of await connectionIdsOf(this.#options.users, userId)) {
-      const owner = ownerOf(connectionId);
-      if (owner !== undefined) owners.add(owner);
-    }
-    owners.delete(this.#options.serverId);
-    if (confirmation !== undefined) this.#channels.pending.requireRoom(owners.size);
+    if (confirmation !== undefined) return this.#confirmToUser(userId, frame, confirmation);
+    const owners = await this.#otherOwnersOf(userId);
     // Deliver to local sockets even if the registry has lost the user's connections.
     const isLocal = this.#options.local.toUser(userId, frame) > 0;
-    if (confirmation === undefined) {
-      const sent = await Promise.all([...owners].map((owner) => this.#toOwner(owner, "user", userId, frame)));
-      if (isLocal) return "delivered";
-      return sent.includes("sent") ? "sent" : this.#absentUsers.confirm(userId, owners.size);
-    }
+    const sent = await Promise.all(owners.map((owner) => this.#toOwner(owner, "user", userId, frame)));
+    if (isLocal) return "delivered";
+    return sent.includes("sent") ? "sent" : this.#absentUsers.confirm(userId, owners.length);
+  }
+
+  async #confirmToUser(userId: string, frame: Uint8Array, confirmation: Confirmation): Promise<ConfirmedOutcome> {
+    const deadline = performance.now() + confirmation.confirmMs;
+    const leftMs = () => Math.max(1, deadline - performance.now());
+    const owners = await within(this.#otherOwnersOf(userId), leftMs(), () => undefined);
+    if (owners === undefined) return "timeout";
+    this.#channels.pending.requireRoom(owners.length);
+    const isLocal = this.#options.local.toUser(userId, frame) > 0;
+    const confirmMs = leftMs();
     const outcomes = await Promise.all(
-      [...owners].map((owner) => this.#confirm(owner, { type: "deliver-user", userId, frame }, confirmation)),
+      owners.map((owner) => this.#confirm(owner, { type: "deliver-user", userId, frame }, { confirmMs })),
     );
     if (isLocal || outcomes.includes("delivered")) return "delivered";
-    return outcomes.includes("timeout") ? "timeout" : this.#absentUsers.confirm(userId, owners.size);
+    if (outcomes.includes("timeout")) return "timeout";
+    return within(this.#absentUsers.confirm(userId, owners.length), leftMs(), () => "timeout" as const);
+  }
+
+  /** Looks up the other servers that hold connections of a user. */
+  async #otherOwnersOf(userId: string): Promise<string[]> {
+    const owners = new Set((await connectionIdsOf(this.#options.users, userId)).map(ownerOf));
+    owners.delete(this.#options.serverId);
+    return [...owners].filter((owner) => owner !== undefined);
   }
 
   toServer(serverId: string, payload: Uint8Array): Promise<RouteOutcome>;
