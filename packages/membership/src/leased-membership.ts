@@ -28,6 +28,7 @@ import { Projection } from "./projection/projection.js";
 import { LostServers } from "./reaping/lost-servers.js";
 import { Reaper } from "./reaping/reaper.js";
 import { Reconciliation } from "./reconcile/reconciliation.js";
+import { nameOf } from "./reconcile/unknown-servers.js";
 
 /** Creates a membership. Throws `options-invalid`. Nothing is written to the store before `start`. */
 export function createMembership(options: MembershipOptions): Membership {
@@ -143,7 +144,7 @@ class LeasedMembership implements Membership {
     this.#reconciliation = new Reconciliation(writing, options, (cause) => this.#tell(cause));
     this.#reaper = new Reaper({
       store,
-      claimant: `${options.ids.serverId}.${options.ids.incarnation}`,
+      claimant: nameOf(options.ids),
       claimMs: options.reapClaimMs,
       onClaimed: (serverId) => this.#lost.add(serverId),
       onRefused: (error) => this.#report(error, "reaping"),

@@ -11,6 +11,7 @@ import {
 import type { ServerMessageHandler } from "./options.js";
 import { messageId, originHash } from "./ordering/delivered-fingerprints.js";
 import { ChannelTracker, type SequenceTracker } from "./ordering/sequence-tracker.js";
+import { NOBODY } from "./payload-checks.js";
 import type { GapReporter } from "./recovery/gap-reporter.js";
 import type { OrderedMessage } from "./recovery/ordered-message.js";
 import type { OrderedRoom } from "./recovery/ordered-room.js";
@@ -27,8 +28,6 @@ export interface BusReceiverOptions {
   readonly pending: PendingRequests;
   readonly gaps: GapReporter;
 }
-
-const NOBODY: readonly string[] = Object.freeze([]);
 
 /** Receives the messages of the bus: validates and counts them, drops duplicates, and passes each message on once. */
 export class BusReceiver {

@@ -24,7 +24,7 @@ import {
   resolveRouterOptions,
 } from "./options.js";
 import { Sequencers } from "./ordering/sequencer.js";
-import { frameBytes, requireExcept, requireFrame, requirePayload } from "./payload-checks.js";
+import { frameBytes, NOBODY, requireExcept, requireFrame, requirePayload } from "./payload-checks.js";
 import { GapDetection, type ResumedChannel } from "./recovery/gap-detection.js";
 import { GapReporter } from "./recovery/gap-reporter.js";
 import { notRecoverable, RecoverableRooms } from "./recovery/recoverable-rooms.js";
@@ -41,14 +41,13 @@ import { LocalEcho } from "./rooms/local-echo.js";
 import { type LocalReach, RoomSequencer, requireStampable } from "./rooms/room-policy.js";
 import { RoomSubscriptions, type SubscribedRoom } from "./rooms/room-subscriptions.js";
 import type { AnswerTime, Confirmation, ConfirmedOutcome, RouteOutcome, Router } from "./router.js";
+import { routerClosed } from "./router-closed.js";
 import type { RouterStats } from "./router-stats.js";
 
 /** Creates a router. Throws `options-invalid` or `id-invalid`. Uses neither the bus nor the store before `start`. */
 export function createRouter(options: RouterOptions): Router {
   return stampVersion(new BusRouter(resolveRouterOptions(options)));
 }
-
-const NOBODY: readonly string[] = Object.freeze([]);
 
 class BusRouter implements Router {
   readonly #options: ResolvedRouterOptions;
@@ -405,8 +404,4 @@ class BusRouter implements Router {
     if (this.#closing !== undefined) throw routerClosed();
     if (!this.#isStarted) throw notStarted(`router.${call}`);
   }
-}
-
-function routerClosed(): CmError {
-  return new CmError("closed", "The router was closed.");
 }

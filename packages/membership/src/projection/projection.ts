@@ -1,4 +1,5 @@
 import type { AnnouncedMember, ConnectionRecord, DepartureReason, Lease, UserConnection } from "@cm/protocol";
+import { batches } from "../batches.js";
 import { type LocalConnection, type LocalConnections, memberOf } from "../connections/local-connections.js";
 import type { MembershipStore } from "../options.js";
 import { type PermanentErrors, together } from "./permanent-errors.js";
@@ -277,15 +278,4 @@ function byRoom(connections: readonly LocalConnection[]): Map<string, LocalConne
     }
   }
   return rooms;
-}
-
-function* batches<T>(items: Iterable<T>, size: number): Generator<T[]> {
-  let batch: T[] = [];
-  for (const item of items) {
-    batch.push(item);
-    if (batch.length < size) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
 }

@@ -1,4 +1,5 @@
 import { CmError, type ConnectionRecord, type ReapClaim, type UserConnection } from "@cm/protocol";
+import { batches } from "../batches.js";
 import type { MembershipStore } from "../options.js";
 import { type PermanentErrors, together } from "../projection/permanent-errors.js";
 import type { HeldClaim } from "./held-claim.js";
@@ -145,7 +146,7 @@ export class DeadServerCleanup {
     // Clear the record partitions last, so that another reaper can find unfinished users and rooms through the records.
     const used = recordPartitions.filter(({ records }) => records?.length !== 0);
     return this.#write(
-      chunks(used, PARTITIONS_AT_ONCE),
+      batches(used, PARTITIONS_AT_ONCE),
       (some) => (claim) => some.map(({ recordPartition }) => projection.evict(claim, { recordPartition })),
     );
   }
@@ -204,8 +205,4 @@ function entryOf<K, V>(map: Map<K, V>, key: K, create: () => V): V {
   const created = create();
   map.set(key, created);
   return created;
-}
-
-function chunks<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 }

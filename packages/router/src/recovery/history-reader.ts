@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { History, HistoryPosition, HistorySlice, StampedDraft } from "@cm/protocol";
 import { DeliveredFingerprints } from "../ordering/delivered-fingerprints.js";
-import type { OrderedMessage } from "./ordered-message.js";
+import { FURTHEST, type OrderedMessage } from "./ordered-message.js";
 
 /** Options of {@link HistoryReader}. */
 export interface HistoryReaderOptions {
@@ -39,9 +39,6 @@ const RESTARTS_MAX = 3;
 
 /** Maximum time that messages are held back while earlier ones cannot be read, in milliseconds. */
 const HOLD_MAX_MS = 10_000;
-
-/** Larger than any offset. */
-const FURTHEST = Number.MAX_SAFE_INTEGER;
 
 /**
  * Reads a room's history, and detects if the store was set back to an older state. A history that was set

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { History, HistoryPosition, HistorySlice, StampedDraft } from "@cm/protocol";
 import { BUFFERED_MAX, ReorderBuffer } from "../ordering/reorder-buffer.js";
 import { HistoryReader } from "./history-reader.js";
-import type { OrderedMessage } from "./ordered-message.js";
+import { FURTHEST, type OrderedMessage } from "./ordered-message.js";
 
 /** Called with each delivered message, whose bytes are only valid during the call; see {@link OrderedRoom.follow}. */
 export type Follower = (message: OrderedMessage) => void;
@@ -315,7 +315,7 @@ export class OrderedRoom {
     if (strays.length === 0) return false;
     this.#options.onGap(undefined);
     const back = this.#at;
-    const isLost = former === undefined || former.offset === Number.MAX_SAFE_INTEGER;
+    const isLost = former === undefined || former.offset === FURTHEST;
     if (isLost) for (const stray of strays) this.#passUnordered(stray);
     // Delivering the strays may have moved the position. Return to the epoch that was read.
     if (back.epoch === epoch) this.#move(back);

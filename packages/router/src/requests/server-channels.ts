@@ -10,6 +10,7 @@ import {
   type ServerOperation,
 } from "@cm/protocol";
 import { Sequencer, Sequencers } from "../ordering/sequencer.js";
+import { NOBODY } from "../payload-checks.js";
 import { type Answer, PendingRequests } from "./pending-requests.js";
 
 /** Options of {@link ServerChannels}. */
@@ -19,8 +20,6 @@ export interface ServerChannelsOptions {
   readonly maxSequencers: number;
   readonly maxPending: number;
 }
-
-const NOBODY: readonly string[] = Object.freeze([]);
 
 /**
  * Publishes on other servers' channels. Requests and responses have their own sequencers, separate from

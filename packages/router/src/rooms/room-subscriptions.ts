@@ -1,6 +1,6 @@
 import {
   type Bus,
-  CmError,
+  type CmError,
   type EnteredRoom,
   type HistoryPosition,
   type RoomInterest,
@@ -11,6 +11,7 @@ import {
 import { ChannelTracker } from "../ordering/sequence-tracker.js";
 import type { ResumedChannel } from "../recovery/gap-detection.js";
 import type { OrderedRoom } from "../recovery/ordered-room.js";
+import { routerClosed } from "../router-closed.js";
 
 /** A room whose channel this server is subscribed to, or is subscribing to. */
 export interface SubscribedRoom extends ResumedChannel {
@@ -108,7 +109,7 @@ export class RoomSubscriptions implements RoomInterest {
   }
 
   async enter(room: string): Promise<EnteredRoom> {
-    if (this.#closed) throw new CmError("closed", "The router was closed.");
+    if (this.#closed) throw routerClosed();
     requireName(room, "room");
     let entry = this.#rooms.get(room);
     if (entry === undefined) {
