@@ -52,12 +52,12 @@ export function createRouter(options: RouterOptions): Router {
 class BusRouter implements Router {
   readonly #options: ResolvedRouterOptions;
   readonly #rooms: RoomSubscriptions;
-  readonly #outboundRooms: Sequencers<RoomSequencer>;
+  readonly #roomSequencers: Sequencers<RoomSequencer>;
   readonly #localEcho: LocalEcho;
   readonly #channels: ServerChannels;
   readonly #requests: IncomingRequests;
   readonly #receiver: BusReceiver;
-  readonly #questions: ScatterGather | undefined;
+  readonly #scatterGather: ScatterGather | undefined;
   readonly #reconciliation: GapDetection | undefined;
   readonly #gaps: GapReporter;
   /** Set if the options contain a history. */
@@ -75,14 +75,14 @@ class BusRouter implements Router {
     const { history, isRecoverable } = options;
     this.#gaps = new GapReporter(options.onGap);
     this.#absentUsers = new AbsentUsers(options);
-    this.#outboundRooms = new Sequencers(maxSequencers, (name) => {
+    this.#roomSequencers = new Sequencers(maxSequencers, (name) => {
       requireName(name, "room");
       const route: EnvelopeRoute = { kind: "room", origin: serverId, target: name, except: NOBODY };
       const isStamped = isRecoverable(name);
       const policy = { order: orderOf(name), whileDown: whileDown(name), isRecoverable: isStamped };
       return new RoomSequencer({ kind: "room", name }, isStamped ? { ...route, isStamped } : route, policy);
     });
-    const roomPosition = (room: string) => this.#outboundRooms.position(room);
+    const roomPosition = (room: string) => this.#roomSequencers.position(room);
     this.#channels = new ServerChannels({ serverId, bus, maxSequencers, maxPending });
     this.#requests = new IncomingRequests({
       carryOut: createOperations({ ...options, roomPosition, serverPosition: this.#channels.position }),
@@ -106,7 +106,7 @@ class BusRouter implements Router {
       releaseDelayMs: options.releaseDelayMs,
       maxIdle: options.maxIdleSubscriptions,
       hearsItself: (room) => orderOf(room) === "room",
-      streamOf: (room) => (isRecoverable(room) ? this.#recoverable?.createStream(room) : undefined),
+      orderedRoomOf: (room) => (isRecoverable(room) ? this.#recoverable?.createOrderedRoom(room) : undefined),
       onMessage: (room, message) => this.#receiver.onRoomMessage(room, message),
       onResumed: (room, sinceMs) => this.#onResumed(room, sinceMs),
       onCloseFailed: (error) => onError(error, { stage: "subscription" }),
@@ -130,7 +130,7 @@ class BusRouter implements Router {
       onGap: (room, missed) => this.#gaps.missed(room, serverId, missed),
     });
     if (servers !== undefined) {
-      this.#questions = new ScatterGather({
+      this.#scatterGather = new ScatterGather({
         servers,
         serverId,
         requireRoom: (count) => this.#channels.pending.requireRoom(count),
@@ -168,7 +168,7 @@ class BusRouter implements Router {
       throw error;
     }
     const liveSinceMs = performance.now();
-    this.#directChannel ??= { name: undefined, arrivals: this.#receiver.direct, liveSinceMs, hearsItself: false };
+    this.#directChannel ??= { name: undefined, trackers: this.#receiver.direct, liveSinceMs, hearsItself: false };
     this.#isStarted = true;
   }
 
@@ -191,20 +191,20 @@ class BusRouter implements Router {
       this.#requireOpen("toRoom");
       requireFrame(frame);
       if (except !== NOBODY) requireExcept(except);
-      const outbound = this.#outboundRooms.of(room);
+      const sequencer = this.#roomSequencers.of(room);
       const { serverId } = this.#options;
-      const { isRecoverable } = outbound.policy;
+      const { isRecoverable } = sequencer.policy;
       const route: EnvelopeRoute | undefined =
         except.length === 0
           ? undefined
           : { kind: "room", origin: serverId, target: room, except, isStamped: isRecoverable };
       if (isRecoverable && this.#recoverable !== undefined) {
         requireStampable(frame);
-        return this.#recoverable.append(room, outbound.draft(frame, serverId, route));
+        return this.#recoverable.append(room, sequencer.draft(frame, serverId, route));
       }
-      const message = outbound.message(frame, route);
-      if (outbound.isPlain) return this.#options.bus.publish(outbound.channel, message);
-      return this.#localEcho.publish(outbound, message, frame, except);
+      const message = sequencer.message(frame, route);
+      if (sequencer.isPlain) return this.#options.bus.publish(sequencer.channel, message);
+      return this.#localEcho.publish(sequencer, message, frame, except);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -299,10 +299,10 @@ class BusRouter implements Router {
   async ask(question: Uint8Array, time: AnswerTime): Promise<GatheredAnswers> {
     this.#requireOpen("ask");
     requirePayload(question);
-    if (this.#questions === undefined) {
+    if (this.#scatterGather === undefined) {
       throw new CmError("options-invalid", "A question to the cluster needs `servers`.");
     }
-    return this.#questions.ask(question, requireAnswerTime(time));
+    return this.#scatterGather.ask(question, requireAnswerTime(time));
   }
 
   serverLost(serverId: string): void {
@@ -310,7 +310,7 @@ class BusRouter implements Router {
   }
 
   positionOf(room: string): HistoryPosition | undefined {
-    return this.#rooms.occupied(room)?.stream?.position;
+    return this.#rooms.occupied(room)?.ordered?.position;
   }
 
   async recover(
@@ -385,15 +385,15 @@ class BusRouter implements Router {
    * Starts gap detection after an interrupted subscription; in a recoverable room, reads the history instead.
    * Without this, messages published during the interruption would be noticed only when the next message arrives.
    */
-  #onResumed(channel: ResumedChannel & Partial<Pick<SubscribedRoom, "stream">>, sinceMs: number): void {
+  #onResumed(channel: ResumedChannel & Partial<Pick<SubscribedRoom, "ordered">>, sinceMs: number): void {
     this.#gaps.interrupted();
-    if (channel.stream !== undefined) {
-      void channel.stream.resumed().then((isWhole) => {
+    if (channel.ordered !== undefined) {
+      void channel.ordered.resumed().then((isWhole) => {
         if (isWhole) this.#gaps.whole();
       });
       // Servers that do not treat the room as recoverable publish without its history: their messages may
       // be missing.
-      if (channel.arrivals.areJudged) this.#gaps.uncertain(channel.name);
+      if (channel.trackers.areJudged) this.#gaps.uncertain(channel.name);
       return;
     }
     if (this.#reconciliation === undefined) this.#gaps.uncertain(channel.name);

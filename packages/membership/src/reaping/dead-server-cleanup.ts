@@ -33,7 +33,7 @@ const CLEARED_MAX = 100_000;
 export interface DeadServerCleanupOptions {
   readonly store: Pick<MembershipStore, "partitioning" | "upkeep">;
   readonly claim: HeldClaim;
-  readonly refusals: PermanentErrors;
+  readonly permanentErrors: PermanentErrors;
   /** Aborts the cleanup between two steps. */
   readonly signal: AbortSignal;
 }
@@ -83,7 +83,7 @@ export class DeadServerCleanup {
   }
 
   async #read(from: number): Promise<Group | undefined> {
-    const { store, claim, refusals, signal } = this.#options;
+    const { store, claim, permanentErrors, signal } = this.#options;
     const group: Group = { recordPartitions: [], users: new Map(), rooms: new Map() };
     for (let size = 0; size < GROUP_SIZE && from + group.recordPartitions.length < claim.recordPartitions; ) {
       signal.throwIfAborted();
@@ -95,7 +95,7 @@ export class DeadServerCleanup {
         const recordPartition = first + i;
         // `records` is `undefined` if the store cannot read the record partition; the dead server's entries in it are
         // removed nevertheless.
-        const [records] = await refusals.together([
+        const [records] = await permanentErrors.together([
           store.upkeep.projection.held(given.claim, "records", recordPartition),
         ]);
         return { recordPartition, records };
@@ -163,12 +163,12 @@ export class DeadServerCleanup {
    * is too slow, and another server may be faster.
    */
   async #take(step: Step): Promise<boolean> {
-    const { claim, refusals, signal } = this.#options;
+    const { claim, permanentErrors, signal } = this.#options;
     for (let repeats = 0; repeats <= REPEATS_MAX; repeats++) {
       signal.throwIfAborted();
       const given = await claim.current();
       if (given === undefined) return false;
-      await refusals.together(step(given.claim));
+      await permanentErrors.together(step(given.claim));
       if (performance.now() < given.endsAtMs) return true;
     }
     throw new CmError(

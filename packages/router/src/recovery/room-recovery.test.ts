@@ -33,7 +33,7 @@ function startRecovery(from: number, at: number, stored: readonly number[], limi
     {
       room: "lobby",
       history,
-      stream: {
+      ordered: {
         get position() {
           return position;
         },

@@ -25,7 +25,7 @@ export interface RecoveryLimit {
 export interface RecoveryParts {
   readonly room: string;
   readonly history: History;
-  readonly stream: Pick<OrderedRoom, "position" | "follow" | "catchUp">;
+  readonly ordered: Pick<OrderedRoom, "position" | "follow" | "catchUp">;
   readonly read: (message: Uint8Array) => Pick<OrderedMessage, "payload"> | undefined;
 }
 
@@ -39,10 +39,10 @@ export async function recoverFrom(
   parts: RecoveryParts,
   take: (recovery: Recovery) => void,
 ): Promise<void> {
-  const { stream } = parts;
+  const { ordered } = parts;
   const missed = new MissedFrames(from.offset, limit);
   // Messages that the room delivers during the read may be newer than its result.
-  const unfollow = stream.follow(({ at, payload }) => {
+  const unfollow = ordered.follow(({ at, payload }) => {
     if (at.epoch === from.epoch) missed.add(at.offset, payload);
   });
   let isRead: boolean;
@@ -51,7 +51,7 @@ export async function recoverFrom(
   } finally {
     unfollow();
   }
-  const { position } = stream;
+  const { position } = ordered;
   const isHere = position.epoch === from.epoch && position.offset >= from.offset;
   const frames = isRead && isHere ? missed.upTo(position.offset) : undefined;
   take({ recovered: frames !== undefined, position, frames: frames ?? [] });
@@ -101,14 +101,14 @@ class MissedFrames {
 async function readMissed(
   from: HistoryPosition,
   maxMessages: number,
-  { room, history, stream, read }: RecoveryParts,
+  { room, history, ordered, read }: RecoveryParts,
   missed: MissedFrames,
 ): Promise<boolean> {
   let reached = from.offset;
   try {
     // The client received messages on another server that have not arrived on this one yet: get them from
     // the history.
-    if (stream.position.epoch === from.epoch && stream.position.offset < from.offset) await stream.catchUp();
+    if (ordered.position.epoch === from.epoch && ordered.position.offset < from.offset) await ordered.catchUp();
     for (;;) {
       const slice = await history.since(room, { epoch: from.epoch, offset: reached }, PAGE);
       if (!slice.complete || slice.top.offset - from.offset > maxMessages) return false;

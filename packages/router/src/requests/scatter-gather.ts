@@ -11,7 +11,7 @@ export interface GatheredAnswers {
 }
 
 /** Options of {@link ScatterGather}. */
-export interface ClusterQuestionOptions {
+export interface ScatterGatherOptions {
   readonly servers: Pick<ServerRegistry, "snapshot">;
   readonly serverId: string;
   /** Throws `pending-limit` if there is no capacity to wait for this many responses. */
@@ -25,10 +25,10 @@ const MAX_RUNNING = 32;
 
 /** Sends one question to every living server and collects the responses. */
 export class ScatterGather {
-  readonly #options: ClusterQuestionOptions;
+  readonly #options: ScatterGatherOptions;
   #running = 0;
 
-  constructor(options: ClusterQuestionOptions) {
+  constructor(options: ScatterGatherOptions) {
     this.#options = options;
   }
 
