@@ -1,7 +1,7 @@
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
 import { expect, it, onTestFinished } from "vitest";
 import { LocalSockets, Socket } from "./distributed/local-sockets.fixture.js";
-import { codeOf } from "./distributed/managers.fixture.js";
+import { codeOf } from "./error-code.fixture.js";
 import { EventRecorder, gameEvent } from "./games/managers.fixture.js";
 import { createConnectionManager, createDistributedConnectionManager } from "./index.js";
 

@@ -28,6 +28,7 @@ import { Projection } from "./projection/projection.js";
 import { LostServers } from "./reaping/lost-servers.js";
 import { Reaper } from "./reaping/reaper.js";
 import { Reconciliation } from "./reconcile/reconciliation.js";
+import { nameOf } from "./reconcile/unknown-servers.js";
 
 /** Creates a membership. Throws `options-invalid`. Nothing is written to the store before `start`. */
 export function createMembership(options: MembershipOptions): Membership {
@@ -42,22 +43,24 @@ class LeasedMembership implements Membership {
   readonly #keeper: LeaseKeeper;
   /** Detects dead servers by their silence. `undefined` if only the lease decides whether a server is alive. */
   readonly #watch: DeadServerWatch | undefined;
-  readonly #upkeep: RenewalCycle;
+  readonly #renewalCycle: RenewalCycle;
   readonly #removals: PendingRemovals;
-  readonly #settling: GracePeriods;
+  readonly #gracePeriods: GracePeriods;
   readonly #rooms: RoomMemberships;
   readonly #metadata: MetadataUpdates;
   readonly #staleness: StaleConnections;
   readonly #reconciliation: Reconciliation;
   readonly #reaper: Reaper;
   /** Reports permanent errors of background writes. */
-  readonly #refusals = new PermanentErrors((error) => this.#report(error, "projection"));
+  readonly #permanentErrors = new PermanentErrors((error) => this.#report(error, "projection"));
   readonly #lost: LostServers;
   #reprojections = 0;
   #unlisten: () => void = () => undefined;
   #background: Promise<unknown> | undefined;
   #reaping: Promise<unknown> | undefined;
   #starting: Promise<void> | undefined;
+  /** Aborted when the shutdown begins. */
+  readonly #stop = new AbortController();
   #shutdown: Promise<void> | undefined;
 
   constructor(options: ResolvedMembershipOptions) {
@@ -69,7 +72,7 @@ class LeasedMembership implements Membership {
       userPartitionOf: (userId) => store.partitioning.partitionOf(userId),
       recordPartitionOf: (connectionId) => requireConnectionId(connectionId).recordPartition,
     });
-    this.#settling = new GracePeriods({
+    this.#gracePeriods = new GracePeriods({
       projection: store.upkeep.projection,
       partitions: store.partitioning.partitions,
       heartbeatIntervalMs: options.heartbeatIntervalMs,
@@ -81,7 +84,7 @@ class LeasedMembership implements Membership {
       partitionBits: options.ids.partitionBits,
       lastSeenOf,
       maxPerUser: options.maxConnectionsPerUser,
-      onLeaving: (userId, graceMs) => this.#settling.after(store.partitioning.partitionOf(userId), graceMs),
+      onLeaving: (userId, graceMs) => this.#gracePeriods.after(store.partitioning.partitionOf(userId), graceMs),
     });
     this.#keeper = new LeaseKeeper({
       servers: options.store.servers,
@@ -101,9 +104,9 @@ class LeasedMembership implements Membership {
         this.#reconciliation.doubt();
         // Only queue the removals here: they wait for the lease, which counts as held only after this
         // callback.
-        for (const stray of await this.#projection.strays(lease, this.#refusals)) this.#removals.later(stray);
-        await this.#projection.all(lease, this.#refusals);
-        await this.#refusals.together([options.onRestored(lease)]);
+        for (const stray of await this.#projection.strays(lease, this.#permanentErrors)) this.#removals.later(stray);
+        await this.#projection.all(lease, this.#permanentErrors);
+        await this.#permanentErrors.together([options.onRestored(lease)]);
       },
       onBeat: (renewal) => this.#afterBeat(renewal),
       onTaken: (error) => options.onLeaseTaken(error),
@@ -121,7 +124,7 @@ class LeasedMembership implements Membership {
             onCounted: (speaking) => this.#keeper.noteSpeaking(speaking),
             onLost: () => this.#keeper.hurry(),
             onDead: ({ serverId }) => this.#onDead(serverId),
-            onError: (cause) => this.#tell(cause),
+            onError: (cause) => this.#reportFailure(cause),
           });
     this.#removals = new PendingRemovals(this.#keeper, this.#projection, this.#changes, (error) =>
       this.#report(error, "projection"),
@@ -131,17 +134,17 @@ class LeasedMembership implements Membership {
     this.#rooms = new RoomMemberships({ ...writing, removals: this.#removals, interest, maxMemberships, maxRooms });
     this.#metadata = new MetadataUpdates({ ...writing, maxBytes: maxMetadataBytes });
     this.#staleness = new StaleConnections(this.#local, options);
-    this.#upkeep = new RenewalCycle({
+    this.#renewalCycle = new RenewalCycle({
       store: options.store,
       local: this.#local,
       partitionBits: options.ids.partitionBits,
       ttlMs: options.connectionTtlMs,
       beatMs: options.heartbeatIntervalMs,
     });
-    this.#reconciliation = new Reconciliation(writing, options, (cause) => this.#tell(cause));
+    this.#reconciliation = new Reconciliation(writing, options, (cause) => this.#reportFailure(cause));
     this.#reaper = new Reaper({
       store,
-      claimant: `${options.ids.serverId}.${options.ids.incarnation}`,
+      claimant: nameOf(options.ids),
       claimMs: options.reapClaimMs,
       onClaimed: (serverId) => this.#lost.add(serverId),
       onRefused: (error) => this.#report(error, "reaping"),
@@ -175,6 +178,8 @@ class LeasedMembership implements Membership {
 
   async #start(): Promise<void> {
     await this.#acquire();
+    // The shutdown waits for this start, and then releases the lease.
+    this.#stop.signal.throwIfAborted();
     this.#watch?.start();
     this.#unlisten = this.#options.store.link.onState((state) => {
       // After `down`, the Redis that responds next may be a replica that lagged, or may have loaded an old
@@ -184,7 +189,7 @@ class LeasedMembership implements Membership {
     });
     this.#staleness.start();
     // Settle the users who were still in a grace period when the last server shut down.
-    await this.#attempt(() => this.#settling.sweep());
+    await this.#attempt(() => this.#gracePeriods.sweep());
   }
 
   #acquire(): Promise<void> {
@@ -196,7 +201,7 @@ class LeasedMembership implements Membership {
       claimMs: reapClaimMs,
       acquire: () => this.#keeper.start(),
       reap: () => this.#reaper.reap(this.serverId),
-      isShutDown: () => this.#shutdown !== undefined,
+      signal: this.#stop.signal,
     });
   }
 
@@ -303,15 +308,17 @@ class LeasedMembership implements Membership {
   }
 
   async #shutDown(): Promise<void> {
+    this.#stop.abort(shutDown());
     this.#staleness.stop();
     this.#unlisten();
     this.#reconciliation.abort();
     await this.#watch?.stop();
-    // The heartbeats continue until the cleanup has stopped, because stopping it may take a while.
-    await Promise.all([this.#reaper.stop(), this.#reaping]);
+    // The heartbeats continue until the cleanup has stopped, because stopping it may take a while. A start that is in
+    // progress may still acquire the lease; its caller gets its error.
+    await Promise.all([this.#reaper.stop(), this.#reaping, this.#starting?.catch(() => undefined)]);
     await this.#keeper.stop();
     await Promise.all([this.#reconciliation.settled(), this.#background]);
-    await this.#settling.stop();
+    await this.#gracePeriods.stop();
     if (!(await this.#withdraw())) {
       // Keep the lease until it expires: after a release, no server would clean up the entries that are
       // left.
@@ -329,7 +336,7 @@ class LeasedMembership implements Membership {
     if (!this.#keeper.acquired) return true;
     try {
       const isClear = await this.#removals.finish();
-      await this.#projection.withdraw(this.#keeper.current(), this.#options.offlineGraceMs, this.#refusals);
+      await this.#projection.withdraw(this.#keeper.current(), this.#options.offlineGraceMs, this.#permanentErrors);
       if (!isClear) throw new CmError("unavailable", "The store has not accepted all removals.");
       return true;
     } catch (cause) {
@@ -355,8 +362,8 @@ class LeasedMembership implements Membership {
   async #round(lease: Lease): Promise<void> {
     await this.#attempt(() => this.#removals.retry());
     await this.#attempt(() => this.#metadata.retry());
-    await this.#attempt(() => this.#upkeep.beat(lease));
-    await this.#attempt(() => this.#settling.sweep());
+    await this.#attempt(() => this.#renewalCycle.beat(lease));
+    await this.#attempt(() => this.#gracePeriods.sweep());
   }
 
   /**
@@ -373,13 +380,13 @@ class LeasedMembership implements Membership {
     try {
       await task();
     } catch (cause) {
-      this.#tell(cause);
+      this.#reportFailure(cause);
     }
   }
 
   /** Reports permanent errors once an hour, other errors each time. */
-  #tell(cause: unknown): void {
-    if (isPermanentError(cause)) this.#refusals.tell(cause);
+  #reportFailure(cause: unknown): void {
+    if (isPermanentError(cause)) this.#permanentErrors.report(cause);
     else this.#report(cause, "projection");
   }
 

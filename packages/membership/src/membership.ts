@@ -79,7 +79,7 @@ export interface Membership {
    * Acquires the lease and begins the heartbeats. If an earlier process with this id has died, waits until that
    * process is found to be dead and a server has cleaned up after it, for at most `deadAfterMs` plus `reapClaimMs`
    * plus 5 s. Rejects with `server-id-taken` (the id belongs to a living server), `server-id-expired` (the cleanup
-   * did not end in time), `layout-mismatch`, `unavailable`, or `closed` after {@link shutdown}.
+   * did not end in time), `layout-mismatch`, `unavailable`, or `closed` if {@link shutdown} was called.
    */
   start(): Promise<void>;
   /** Generates a new connection id of this server. */
@@ -128,7 +128,8 @@ export interface Membership {
   stats(): MembershipStats;
   /**
    * Removes this server's entries from the store and releases the lease. Users without another connection go
-   * offline after the grace period, so that a user who reconnects to another server stays online. Idempotent.
+   * offline after the grace period, so that a user who reconnects to another server stays online. A start that is in
+   * progress ends soon and rejects with `closed`. Idempotent.
    */
   shutdown(): Promise<void>;
   /** Same as {@link shutdown}. */

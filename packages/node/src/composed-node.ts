@@ -45,7 +45,8 @@ class ClusterNode implements Node {
   /** The functions that close the started parts, in the order in which the parts were started. */
   readonly #releasers: (() => Promise<void>)[] = [];
   #phase: NodePhase = "starting";
-  #isStoreStarting = false;
+  /** Ends the start of the part that is being started, if that start may take long. */
+  #interrupt: (() => Promise<void>) | undefined;
   #starting: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -175,9 +176,10 @@ class ClusterNode implements Node {
       if (!this.#ownsStore) this.#releasers.push(useStore(this.store));
       if (this.#ownsStore) {
         this.#releasers.push(() => this.store.close());
-        this.#isStoreStarting = true;
+        // Redis may take long to connect.
+        this.#interrupt = () => this.store.close();
         await this.store.start();
-        this.#isStoreStarting = false;
+        this.#interrupt = undefined;
         this.#requireWanted();
       }
       this.#releasers.push(() => this.router.close());
@@ -185,7 +187,10 @@ class ClusterNode implements Node {
       this.#requireWanted();
       this.#releasers.push(() => this.presence.close());
       this.#releasers.push(() => this.membership.shutdown());
+      // After a dead process with this server's id, the start waits for the cleanup.
+      this.#interrupt = () => this.membership.shutdown();
       await this.membership.start();
+      this.#interrupt = undefined;
       this.#requireWanted();
       for (const part of this.#options.parts) {
         this.#releasers.push(() => part.close());
@@ -209,9 +214,8 @@ class ClusterNode implements Node {
     const isServing = this.#phase === "serving" || this.#phase === "draining";
     this.#phase = "closing";
     if (this.#starting !== undefined && !isServing) {
-      // Close the store now: Redis may take long to connect, and `close` must not wait for that. When the
-      // start fails, it closes the store again and reports a failure, so a failure here can be ignored.
-      if (this.#isStoreStarting) this.store.close().catch(() => undefined);
+      // When the start fails, it closes the part again and reports a failure, so a failure here can be ignored.
+      this.#interrupt?.().catch(() => undefined);
       // `start` rejects with this error, so it is not reported here.
       await this.#starting.catch(() => undefined);
     }

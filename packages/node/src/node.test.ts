@@ -108,6 +108,27 @@ describe("a node with sockets", () => {
     expect(await start).toBe("closed");
   });
 
+  it("stops at once where it is closed while it waits for the cleanup after a dead process with its id", async () => {
+    let now = 1_000_000;
+    const hub = createMemoryHub({ now: () => now });
+    await makeNode({ serverId: "one", store: await started(hub), onError: () => undefined }).start();
+    now += 100_000;
+    const store = await started(hub);
+    expect(await store.upkeep.servers.claim({ serverId: "one" }, "another server", 60_000)).toBeDefined();
+    let attempts = 0;
+    const acquire = store.servers.acquire.bind(store.servers);
+    store.servers.acquire = (...args) => {
+      attempts++;
+      return acquire(...args);
+    };
+    const node = makeNode({ serverId: "one", store });
+    const start = codeOf(node.start());
+    await eventually(() => expect(attempts).toBe(1));
+    await node.close();
+    expect(await start).toBe("closed");
+    expect(attempts).toBe(1);
+  });
+
   it("closes if another process took its id", async () => {
     let now = 1_000_000;
     const hub = createMemoryHub({ now: () => now });
@@ -115,6 +136,8 @@ describe("a node with sockets", () => {
     const node = makeNode({
       serverId: "one",
       store: await started(hub),
+      // No sign of life may find the loss before the call below does.
+      deadAfterMs: 0,
       onError: ({ code }, { stage }) => told.push(`${stage} ${code}`),
     });
     await node.start();

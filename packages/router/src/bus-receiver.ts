@@ -11,6 +11,7 @@ import {
 import type { ServerMessageHandler } from "./options.js";
 import { messageId, originHash } from "./ordering/delivered-fingerprints.js";
 import { ChannelTracker, type SequenceTracker } from "./ordering/sequence-tracker.js";
+import { NOBODY } from "./payload-checks.js";
 import type { GapReporter } from "./recovery/gap-reporter.js";
 import type { OrderedMessage } from "./recovery/ordered-message.js";
 import type { OrderedRoom } from "./recovery/ordered-room.js";
@@ -27,8 +28,6 @@ export interface BusReceiverOptions {
   readonly pending: PendingRequests;
   readonly gaps: GapReporter;
 }
-
-const NOBODY: readonly string[] = Object.freeze([]);
 
 /** Receives the messages of the bus: validates and counts them, drops duplicates, and passes each message on once. */
 export class BusReceiver {
@@ -52,15 +51,15 @@ export class BusReceiver {
   }
 
   onRoomMessage(room: SubscribedRoom, bytes: Uint8Array): void {
-    const inbound = room.arrivals.recognise(bytes);
-    if (inbound?.header !== undefined) {
-      const payload = bytes.subarray(inbound.header.bytes);
-      this.#deliverToRoom(room, inbound, readEnvelopePosition(bytes), payload, NOBODY);
+    const tracker = room.trackers.recognise(bytes);
+    if (tracker?.header !== undefined) {
+      const payload = bytes.subarray(tracker.header.bytes);
+      this.#deliverToRoom(room, tracker, readEnvelopePosition(bytes), payload, NOBODY);
       return;
     }
     const message = this.#decodeOf(room.name, bytes);
     if (message !== undefined) {
-      this.#deliverToRoom(room, room.arrivals.of(message), message, message.payload, message.except);
+      this.#deliverToRoom(room, room.trackers.of(message), message, message.payload, message.except);
     }
   }
 
@@ -99,20 +98,20 @@ export class BusReceiver {
 
   #deliverToRoom(
     room: SubscribedRoom,
-    inbound: SequenceTracker,
+    tracker: SequenceTracker,
     position: EnvelopePosition,
     payload: Uint8Array,
     except: readonly string[],
   ): void {
     // In publisher order, this server's members received the message when it was published.
-    if (!room.hearsItself && inbound.origin === this.#options.serverId) return;
+    if (!room.hearsItself && tracker.origin === this.#options.serverId) return;
     // Drop payloads that are not valid UTF-8: browsers close the connection when a text frame contains invalid UTF-8.
     if (!isUtf8(payload)) this.counts.damaged++;
-    else if (room.stream !== undefined && inbound.isStamped)
-      this.#take(room.stream, inbound, position, payload, except);
+    else if (room.ordered !== undefined && tracker.isStamped)
+      this.#take(room.ordered, tracker, position, payload, except);
     // Offset 0 marks a notice of a new epoch. Drop it, because this server does not treat the room as recoverable.
-    else if (inbound.isStamped && readHistoryStamp(payload)?.offset === 0) return;
-    else if (this.#isFresh(inbound, position, room.name)) this.#options.local.toRoom(room.name, payload, except);
+    else if (tracker.isStamped && readHistoryStamp(payload)?.offset === 0) return;
+    else if (this.#isFresh(tracker, position, room.name)) this.#options.local.toRoom(room.name, payload, except);
   }
 
   /**
@@ -120,7 +119,7 @@ export class BusReceiver {
    * by its publisher's number.
    */
   #take(
-    stream: OrderedRoom,
+    ordered: OrderedRoom,
     { originHash: origin }: SequenceTracker,
     { epoch, sequence }: EnvelopePosition,
     payload: Uint8Array,
@@ -128,7 +127,7 @@ export class BusReceiver {
   ): void {
     const at = readHistoryStamp(payload);
     if (at === undefined) this.counts.damaged++;
-    else stream.take({ at, id: messageId(origin, epoch, sequence), payload, except });
+    else ordered.take({ at, id: messageId(origin, epoch, sequence), payload, except });
   }
 
   /**
@@ -188,13 +187,13 @@ export class BusReceiver {
     return undefined;
   }
 
-  #isFresh(inbound: SequenceTracker, position: EnvelopePosition, room: string | undefined): boolean {
-    const arrival = inbound.judge(position);
+  #isFresh(tracker: SequenceTracker, position: EnvelopePosition, room: string | undefined): boolean {
+    const arrival = tracker.judge(position);
     if (arrival.kind === "duplicate") {
       this.counts.duplicates++;
       return false;
     }
-    if (arrival.kind === "after-gap") this.#options.gaps.missed(room, inbound.origin, arrival.missed);
+    if (arrival.kind === "after-gap") this.#options.gaps.missed(room, tracker.origin, arrival.missed);
     if (arrival.kind === "implausible") this.#options.gaps.implausible(room);
     this.counts.received++;
     return true;

@@ -24,7 +24,7 @@ import {
   resolveRouterOptions,
 } from "./options.js";
 import { Sequencers } from "./ordering/sequencer.js";
-import { frameBytes, requireExcept, requireFrame, requirePayload } from "./payload-checks.js";
+import { frameBytes, NOBODY, requireExcept, requireFrame, requirePayload } from "./payload-checks.js";
 import { GapDetection, type ResumedChannel } from "./recovery/gap-detection.js";
 import { GapReporter } from "./recovery/gap-reporter.js";
 import { notRecoverable, RecoverableRooms } from "./recovery/recoverable-rooms.js";
@@ -34,12 +34,14 @@ import { type ControlOutcome, type ControlRequest, controlOf, outcomeOf } from "
 import { IncomingRequests } from "./requests/incoming-requests.js";
 import { createOperations } from "./requests/operation-handlers.js";
 import type { Answer } from "./requests/pending-requests.js";
+import { within } from "./requests/promise-timeout.js";
 import { type GatheredAnswers, ScatterGather } from "./requests/scatter-gather.js";
 import { ServerChannels } from "./requests/server-channels.js";
 import { LocalEcho } from "./rooms/local-echo.js";
 import { type LocalReach, RoomSequencer, requireStampable } from "./rooms/room-policy.js";
 import { RoomSubscriptions, type SubscribedRoom } from "./rooms/room-subscriptions.js";
 import type { AnswerTime, Confirmation, ConfirmedOutcome, RouteOutcome, Router } from "./router.js";
+import { routerClosed } from "./router-closed.js";
 import type { RouterStats } from "./router-stats.js";
 
 /** Creates a router. Throws `options-invalid` or `id-invalid`. Uses neither the bus nor the store before `start`. */
@@ -47,17 +49,15 @@ export function createRouter(options: RouterOptions): Router {
   return stampVersion(new BusRouter(resolveRouterOptions(options)));
 }
 
-const NOBODY: readonly string[] = Object.freeze([]);
-
 class BusRouter implements Router {
   readonly #options: ResolvedRouterOptions;
   readonly #rooms: RoomSubscriptions;
-  readonly #outboundRooms: Sequencers<RoomSequencer>;
+  readonly #roomSequencers: Sequencers<RoomSequencer>;
   readonly #localEcho: LocalEcho;
   readonly #channels: ServerChannels;
   readonly #requests: IncomingRequests;
   readonly #receiver: BusReceiver;
-  readonly #questions: ScatterGather | undefined;
+  readonly #scatterGather: ScatterGather | undefined;
   readonly #reconciliation: GapDetection | undefined;
   readonly #gaps: GapReporter;
   /** Set if the options contain a history. */
@@ -75,14 +75,14 @@ class BusRouter implements Router {
     const { history, isRecoverable } = options;
     this.#gaps = new GapReporter(options.onGap);
     this.#absentUsers = new AbsentUsers(options);
-    this.#outboundRooms = new Sequencers(maxSequencers, (name) => {
+    this.#roomSequencers = new Sequencers(maxSequencers, (name) => {
       requireName(name, "room");
       const route: EnvelopeRoute = { kind: "room", origin: serverId, target: name, except: NOBODY };
       const isStamped = isRecoverable(name);
       const policy = { order: orderOf(name), whileDown: whileDown(name), isRecoverable: isStamped };
       return new RoomSequencer({ kind: "room", name }, isStamped ? { ...route, isStamped } : route, policy);
     });
-    const roomPosition = (room: string) => this.#outboundRooms.position(room);
+    const roomPosition = (room: string) => this.#roomSequencers.position(room);
     this.#channels = new ServerChannels({ serverId, bus, maxSequencers, maxPending });
     this.#requests = new IncomingRequests({
       carryOut: createOperations({ ...options, roomPosition, serverPosition: this.#channels.position }),
@@ -106,7 +106,7 @@ class BusRouter implements Router {
       releaseDelayMs: options.releaseDelayMs,
       maxIdle: options.maxIdleSubscriptions,
       hearsItself: (room) => orderOf(room) === "room",
-      streamOf: (room) => (isRecoverable(room) ? this.#recoverable?.createStream(room) : undefined),
+      orderedRoomOf: (room) => (isRecoverable(room) ? this.#recoverable?.createOrderedRoom(room) : undefined),
       onMessage: (room, message) => this.#receiver.onRoomMessage(room, message),
       onResumed: (room, sinceMs) => this.#onResumed(room, sinceMs),
       onCloseFailed: (error) => onError(error, { stage: "subscription" }),
@@ -130,7 +130,7 @@ class BusRouter implements Router {
       onGap: (room, missed) => this.#gaps.missed(room, serverId, missed),
     });
     if (servers !== undefined) {
-      this.#questions = new ScatterGather({
+      this.#scatterGather = new ScatterGather({
         servers,
         serverId,
         requireRoom: (count) => this.#channels.pending.requireRoom(count),
@@ -168,7 +168,7 @@ class BusRouter implements Router {
       throw error;
     }
     const liveSinceMs = performance.now();
-    this.#directChannel ??= { name: undefined, arrivals: this.#receiver.direct, liveSinceMs, hearsItself: false };
+    this.#directChannel ??= { name: undefined, trackers: this.#receiver.direct, liveSinceMs, hearsItself: false };
     this.#isStarted = true;
   }
 
@@ -191,20 +191,20 @@ class BusRouter implements Router {
       this.#requireOpen("toRoom");
       requireFrame(frame);
       if (except !== NOBODY) requireExcept(except);
-      const outbound = this.#outboundRooms.of(room);
+      const sequencer = this.#roomSequencers.of(room);
       const { serverId } = this.#options;
-      const { isRecoverable } = outbound.policy;
+      const { isRecoverable } = sequencer.policy;
       const route: EnvelopeRoute | undefined =
         except.length === 0
           ? undefined
           : { kind: "room", origin: serverId, target: room, except, isStamped: isRecoverable };
       if (isRecoverable && this.#recoverable !== undefined) {
         requireStampable(frame);
-        return this.#recoverable.append(room, outbound.draft(frame, serverId, route));
+        return this.#recoverable.append(room, sequencer.draft(frame, serverId, route));
       }
-      const message = outbound.message(frame, route);
-      if (outbound.isPlain) return this.#options.bus.publish(outbound.channel, message);
-      return this.#localEcho.publish(outbound, message, frame, except);
+      const message = sequencer.message(frame, route);
+      if (sequencer.isPlain) return this.#options.bus.publish(sequencer.channel, message);
+      return this.#localEcho.publish(sequencer, message, frame, except);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -239,25 +239,36 @@ class BusRouter implements Router {
     const frame = frameBytes(frameOrText);
     requireConfirmation(confirmation);
     requireName(userId, "user");
-    const owners = new Set<string>();
-    for (const connectionId of await connectionIdsOf(this.#options.users, userId)) {
-      const owner = ownerOf(connectionId);
-      if (owner !== undefined) owners.add(owner);
-    }
-    owners.delete(this.#options.serverId);
-    if (confirmation !== undefined) this.#channels.pending.requireRoom(owners.size);
+    if (confirmation !== undefined) return this.#confirmToUser(userId, frame, confirmation);
+    const owners = await this.#otherOwnersOf(userId);
     // Deliver to local sockets even if the registry has lost the user's connections.
     const isLocal = this.#options.local.toUser(userId, frame) > 0;
-    if (confirmation === undefined) {
-      const sent = await Promise.all([...owners].map((owner) => this.#toOwner(owner, "user", userId, frame)));
-      if (isLocal) return "delivered";
-      return sent.includes("sent") ? "sent" : this.#absentUsers.confirm(userId, owners.size);
-    }
+    const sent = await Promise.all(owners.map((owner) => this.#toOwner(owner, "user", userId, frame)));
+    if (isLocal) return "delivered";
+    return sent.includes("sent") ? "sent" : this.#absentUsers.confirm(userId, owners.length);
+  }
+
+  async #confirmToUser(userId: string, frame: Uint8Array, confirmation: Confirmation): Promise<ConfirmedOutcome> {
+    const deadline = performance.now() + confirmation.confirmMs;
+    const leftMs = () => Math.max(1, deadline - performance.now());
+    const owners = await within(this.#otherOwnersOf(userId), leftMs(), () => undefined);
+    if (owners === undefined) return "timeout";
+    this.#channels.pending.requireRoom(owners.length);
+    const isLocal = this.#options.local.toUser(userId, frame) > 0;
+    const confirmMs = leftMs();
     const outcomes = await Promise.all(
-      [...owners].map((owner) => this.#confirm(owner, { type: "deliver-user", userId, frame }, confirmation)),
+      owners.map((owner) => this.#confirm(owner, { type: "deliver-user", userId, frame }, { confirmMs })),
     );
     if (isLocal || outcomes.includes("delivered")) return "delivered";
-    return outcomes.includes("timeout") ? "timeout" : this.#absentUsers.confirm(userId, owners.size);
+    if (outcomes.includes("timeout")) return "timeout";
+    return within(this.#absentUsers.confirm(userId, owners.length), leftMs(), () => "timeout" as const);
+  }
+
+  /** Looks up the other servers that hold connections of a user. */
+  async #otherOwnersOf(userId: string): Promise<string[]> {
+    const owners = new Set((await connectionIdsOf(this.#options.users, userId)).map(ownerOf));
+    owners.delete(this.#options.serverId);
+    return [...owners].filter((owner) => owner !== undefined);
   }
 
   toServer(serverId: string, payload: Uint8Array): Promise<RouteOutcome>;
@@ -288,10 +299,10 @@ class BusRouter implements Router {
   async ask(question: Uint8Array, time: AnswerTime): Promise<GatheredAnswers> {
     this.#requireOpen("ask");
     requirePayload(question);
-    if (this.#questions === undefined) {
+    if (this.#scatterGather === undefined) {
       throw new CmError("options-invalid", "A question to the cluster needs `servers`.");
     }
-    return this.#questions.ask(question, requireAnswerTime(time));
+    return this.#scatterGather.ask(question, requireAnswerTime(time));
   }
 
   serverLost(serverId: string): void {
@@ -299,7 +310,7 @@ class BusRouter implements Router {
   }
 
   positionOf(room: string): HistoryPosition | undefined {
-    return this.#rooms.occupied(room)?.stream?.position;
+    return this.#rooms.occupied(room)?.ordered?.position;
   }
 
   async recover(
@@ -374,15 +385,15 @@ class BusRouter implements Router {
    * Starts gap detection after an interrupted subscription; in a recoverable room, reads the history instead.
    * Without this, messages published during the interruption would be noticed only when the next message arrives.
    */
-  #onResumed(channel: ResumedChannel & Partial<Pick<SubscribedRoom, "stream">>, sinceMs: number): void {
+  #onResumed(channel: ResumedChannel & Partial<Pick<SubscribedRoom, "ordered">>, sinceMs: number): void {
     this.#gaps.interrupted();
-    if (channel.stream !== undefined) {
-      void channel.stream.resumed().then((isWhole) => {
+    if (channel.ordered !== undefined) {
+      void channel.ordered.resumed().then((isWhole) => {
         if (isWhole) this.#gaps.whole();
       });
       // Servers that do not treat the room as recoverable publish without its history: their messages may
       // be missing.
-      if (channel.arrivals.areJudged) this.#gaps.uncertain(channel.name);
+      if (channel.trackers.areJudged) this.#gaps.uncertain(channel.name);
       return;
     }
     if (this.#reconciliation === undefined) this.#gaps.uncertain(channel.name);
@@ -393,8 +404,4 @@ class BusRouter implements Router {
     if (this.#closing !== undefined) throw routerClosed();
     if (!this.#isStarted) throw notStarted(`router.${call}`);
   }
-}
-
-function routerClosed(): CmError {
-  return new CmError("closed", "The router was closed.");
 }

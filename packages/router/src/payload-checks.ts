@@ -12,6 +12,9 @@ export function requireFrame(frame: unknown): void {
   });
 }
 
+/** The `except` of a message that all recipients get. */
+export const NOBODY: readonly string[] = Object.freeze([]);
+
 /** Throws `options-invalid` if `except` is not an array of strings: a string would be taken as a list of characters. */
 export function requireExcept(except: unknown): void {
   if (Array.isArray(except) && except.every((id) => typeof id === "string")) return;

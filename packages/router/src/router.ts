@@ -36,8 +36,8 @@ export interface AnswerTime {
 }
 
 /**
- * Sends messages to rooms, connections, users and servers, on any server. A call that waits for another
- * server's response settles within the given time, whatever happens to that server. In addition to the errors
+ * Sends messages to rooms, connections, users and servers, on any server. A call that is given a time settles
+ * within it, whatever happens to the other server or to the registry. In addition to the errors
  * of {@link Router.toRoom}, it rejects with `options-invalid` (an invalid argument, named by `details.field`),
  * with `pending-limit` (too many calls are waiting), and with the code of a refusal by the other side. Before
  * {@link Router.start} is done, calls that can fail reject with `closed`; `details.call` names the call.
@@ -63,7 +63,7 @@ export interface Router extends RoomInterest {
   toUser(userId: string, frame: Uint8Array | string): Promise<RouteOutcome>;
   /**
    * Sends a frame to all connections of a user and waits for the responses of all their owners: `delivered`
-   * if at least one owner delivered the frame, otherwise `timeout` if an owner did not respond.
+   * if at least one owner delivered the frame, otherwise `timeout` if an owner or the registry did not respond.
    */
   toUser(userId: string, frame: Uint8Array | string, confirmation: Confirmation): Promise<ConfirmedOutcome>;
   /** Sends bytes to the application on one server. Rejects like {@link toRoom}. */
@@ -78,7 +78,7 @@ export interface Router extends RoomInterest {
   /**
    * Sends a question to every living server, including this one, and collects the results of their `onQuestion`.
    * Servers that did not respond are named in the result. Rejects with the store's error if the registry cannot be
-   * read, with `options-invalid` if the router has no registry, with `payload-too-large` if the question has more
+   * read, with `timeout` if that takes longer than the given time, with `options-invalid` if the router has no registry, with `payload-too-large` if the question has more
    * than 65,536 bytes, and with `pending-limit` if 32 questions are in progress.
    */
   ask(question: Uint8Array, time: AnswerTime): Promise<GatheredAnswers>;

@@ -2,12 +2,12 @@ import { expect, it } from "vitest";
 import { Semaphore } from "./semaphore.js";
 
 it("runs a limited number at a time, in order, also if some fail", async () => {
-  const slots = new Semaphore(2);
+  const semaphore = new Semaphore(2);
   const log: string[] = [];
   let inside = 0;
   let most = 0;
   const work = (name: number) =>
-    slots.use(async () => {
+    semaphore.use(async () => {
       most = Math.max(most, ++inside);
       log.push(`${name}`);
       await new Promise((resolve) => setImmediate(resolve));

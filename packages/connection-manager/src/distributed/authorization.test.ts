@@ -1,9 +1,10 @@
 import { CmError } from "@cm/protocol";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { codeOf } from "../error-code.fixture.js";
 import { authorize } from "./authorization.js";
 import type { VerifyToken } from "./distributed-options.js";
 import { Socket } from "./local-sockets.fixture.js";
-import { codeOf, expectEmpty, TestCluster } from "./managers.fixture.js";
+import { expectEmpty, TestCluster } from "./managers.fixture.js";
 
 afterEach(() => {
   vi.useRealTimers();

@@ -9,6 +9,7 @@ import {
   requireWholeNumber,
 } from "@cm/protocol/options";
 import type { Gap } from "@cm/router";
+import { requireHeartbeatTtlMs } from "../heartbeat-options.js";
 
 /**
  * Decides whether the token allows the user to use the socket. If it throws, the registration fails:
@@ -125,6 +126,13 @@ export function resolveDistributedOptions<S>(
     "onWarning",
     options.onWarning ?? ((warning: string) => process.emitWarning(warning)),
   );
+  const heartbeatIntervalMs = requireDurationMs(
+    "heartbeatInterval",
+    options.heartbeatInterval ?? 30_000,
+    100,
+    3_600_000,
+  );
+  const heartbeatTtlMs = requireHeartbeatTtlMs(options.heartbeatTTL ?? 90, heartbeatIntervalMs);
   const resolved: ResolvedDistributedOptions<S> = {
     redisUrl,
     store,
@@ -132,8 +140,8 @@ export function resolveDistributedOptions<S>(
     serverId: options.serverId,
     serverHost: text("serverHost", options.serverHost ?? "localhost"),
     serverPort: requireWholeNumber("serverPort", options.serverPort ?? 0, { min: 0, max: 65_535 }),
-    heartbeatIntervalMs: requireDurationMs("heartbeatInterval", options.heartbeatInterval ?? 30_000, 100, 3_600_000),
-    heartbeatTtlMs: seconds("heartbeatTTL", options.heartbeatTTL ?? 90),
+    heartbeatIntervalMs,
+    heartbeatTtlMs,
     staleConnectionTimeoutMs: requireDurationMs(
       "staleConnectionTimeout",
       options.staleConnectionTimeout ?? 1_800_000,
@@ -157,34 +165,16 @@ export function resolveDistributedOptions<S>(
     onGap: requireFunction("onGap", options.onGap ?? (() => undefined)),
     onError: requireFunction("onError", options.onError ?? createFailureWarnings()),
   };
-  requireLease(resolved, onWarning);
+  if (heartbeatTtlMs <= 2 * heartbeatIntervalMs) {
+    onWarning(
+      `heartbeatTTL (${heartbeatTtlMs / 1_000} s) is not more than twice heartbeatInterval (${heartbeatIntervalMs} ms): ` +
+        "one heartbeat that comes late is enough to lose the lease.",
+    );
+  }
   if (redisUrl === undefined && store === undefined) {
     onWarning("There is neither a redisUrl nor a store: connections and rooms are not shared with other servers.");
   }
   return resolved;
-}
-
-function requireLease<S>(
-  { heartbeatIntervalMs, heartbeatTtlMs }: ResolvedDistributedOptions<S>,
-  onWarning: (warning: string) => void,
-): void {
-  if (heartbeatTtlMs <= heartbeatIntervalMs) {
-    throw optionInvalid(
-      "heartbeatTTL",
-      `more than heartbeatInterval (${heartbeatIntervalMs} ms); it is ${heartbeatTtlMs / 1000} s`,
-    );
-  }
-  if (heartbeatTtlMs > 2 * heartbeatIntervalMs) return;
-  onWarning(
-    `heartbeatTTL (${heartbeatTtlMs / 1000} s) is not more than twice heartbeatInterval (${heartbeatIntervalMs} ms): ` +
-      "one heartbeat that comes late is enough to lose the lease.",
-  );
-}
-
-/** Converts seconds to milliseconds, rounded to a millisecond. */
-function seconds(field: string, value: unknown): number {
-  if (typeof value === "number" && value >= 0.2 && value <= LONGEST_DURATION_MS / 1000) return Math.round(value * 1000);
-  throw optionInvalid(field, `a number of seconds from 0.2 to ${LONGEST_DURATION_MS / 1000}`);
 }
 
 function flag(field: string, value: unknown): boolean {

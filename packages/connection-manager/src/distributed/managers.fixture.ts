@@ -1,5 +1,5 @@
 import { createMemoryHub, createMemoryStore, type MemoryHub } from "@cm/memory-store";
-import { type CmError, type FailureStage, isCmError, type Store } from "@cm/protocol";
+import type { CmError, FailureStage, Store } from "@cm/protocol";
 import { expect, onTestFinished, vi } from "vitest";
 import type { DistributedConnectionManager } from "./distributed-connection-manager.js";
 import type { DistributedConnectionManagerOptions } from "./distributed-options.js";
@@ -59,14 +59,6 @@ export class TestCluster {
       },
     };
   }
-}
-
-/** Resolves with the error code of a call, or `done` if it succeeds. */
-export async function codeOf(call: Promise<unknown>): Promise<string> {
-  return call.then(
-    () => "done",
-    (error: unknown) => (isCmError(error) ? error.code : `not coded: ${String(error)}`),
-  );
 }
 
 /** Checks that the store contains nothing but the living servers. */

@@ -1,7 +1,8 @@
 import type { LocalConnectionManager } from "@cm/protocol";
 import { describe, expect, it } from "vitest";
+import { codeOf } from "../error-code.fixture.js";
 import { Socket } from "./local-sockets.fixture.js";
-import { codeOf, expectEmpty, TestCluster } from "./managers.fixture.js";
+import { expectEmpty, TestCluster } from "./managers.fixture.js";
 import { createDistributedConnectionManager } from "./socket-manager.js";
 
 const GONE = "alpha.aaaa00";

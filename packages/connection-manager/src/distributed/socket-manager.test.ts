@@ -1,8 +1,9 @@
 import { createMemoryStore } from "@cm/memory-store";
 import { connectionIdsOf, createConnectionIdSource } from "@cm/protocol";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { codeOf } from "../error-code.fixture.js";
 import { LocalSockets, Socket } from "./local-sockets.fixture.js";
-import { codeOf, expectEmpty, TestCluster, witness } from "./managers.fixture.js";
+import { expectEmpty, TestCluster, witness } from "./managers.fixture.js";
 import { createDistributedConnectionManager } from "./socket-manager.js";
 
 describe("registering a socket", () => {

@@ -1,8 +1,8 @@
 import { createMemoryStore } from "@cm/memory-store";
 import { askRedis, freePort, freshPrefix, keysUnder } from "@cm/test-kit";
 import { afterEach, expect, inject, it, onTestFinished, vi } from "vitest";
+import { codeOf } from "../error-code.fixture.js";
 import { getConnectionManager, initializeConnectionManager } from "./connection-manager-singleton.js";
-import { codeOf } from "./managers.fixture.js";
 
 const redisUrl = inject("redisUrl");
 const VARIABLES = ["REDIS_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "REDIS_DB"];

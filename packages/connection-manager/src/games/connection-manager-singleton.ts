@@ -81,6 +81,7 @@ function isOver({ manager }: Initialization): boolean {
 }
 
 function isSame(a: ConnectionManagerOptions, b: ConnectionManagerOptions): boolean {
-  const fields = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof ConnectionManagerOptions>; // The keys of options are names of options.
+  // The keys of options are names of options.
+  const fields = new Set([...Object.keys(a), ...Object.keys(b)]) as Set<keyof ConnectionManagerOptions>;
   return [...fields].every((field) => Object.is(a[field], b[field]));
 }

@@ -1,6 +1,7 @@
 import { eventually } from "@cm/test-kit";
 import { expect } from "vitest";
-import { codeOf, EventRecorder, type GamesPromise, gameEvent } from "./managers.fixture.js";
+import { codeOf } from "../error-code.fixture.js";
+import { EventRecorder, type GamesPromise, gameEvent } from "./managers.fixture.js";
 
 /** Tests in which servers die or shut down, and sockets become stale or close. */
 export function promiseEndings(promise: GamesPromise): void {

@@ -1,8 +1,9 @@
 import type { ERROR_CODES, GameEvent } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import { expect } from "vitest";
+import { codeOf } from "../error-code.fixture.js";
 import { GAME_ID_MAX_BYTES } from "./game-names.js";
-import { codeOf, EventRecorder, type GamesPromise, gameEvent } from "./managers.fixture.js";
+import { EventRecorder, type GamesPromise, gameEvent } from "./managers.fixture.js";
 
 /** Tests of repeated and concurrent calls, and of invalid ids and events. */
 export function promiseInput(promise: GamesPromise): void {

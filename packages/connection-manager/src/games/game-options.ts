@@ -9,6 +9,7 @@ import {
   requireWholeNumber,
 } from "@cm/protocol/options";
 import type { Gap } from "@cm/router";
+import { requireHeartbeatTtlMs, requireSeconds } from "../heartbeat-options.js";
 
 /** Options of {@link createConnectionManager}. Every option has a default. */
 export interface ConnectionManagerOptions {
@@ -152,18 +153,7 @@ export function resolveConnectionManagerOptions(given: ConnectionManagerOptions)
     100,
     3_600_000,
   );
-  const leaseTtlMs = seconds(
-    "heartbeatTTL",
-    options.heartbeatTTL ?? DEFAULT_TTL_MS / 1_000,
-    0.2,
-    LONGEST_DURATION_MS / 1_000,
-  );
-  if (leaseTtlMs <= heartbeatIntervalMs) {
-    throw optionInvalid(
-      "heartbeatTTL",
-      `more than heartbeatInterval (${heartbeatIntervalMs} ms); it is ${leaseTtlMs / 1_000} s`,
-    );
-  }
+  const leaseTtlMs = requireHeartbeatTtlMs(options.heartbeatTTL ?? DEFAULT_TTL_MS / 1_000, heartbeatIntervalMs);
   // No warning for the documented default values, even if they are given explicitly.
   const isDefault = heartbeatIntervalMs === DEFAULT_INTERVAL_MS && leaseTtlMs === DEFAULT_TTL_MS;
   const isTight = !isDefault && leaseTtlMs <= 2 * heartbeatIntervalMs;
@@ -187,8 +177,8 @@ export function resolveConnectionManagerOptions(given: ConnectionManagerOptions)
       100,
       LONGEST_DURATION_MS,
     ),
-    connectionTtlMs: seconds("connectionTTL", options.connectionTTL ?? 3_600, 1, LONGEST_DURATION_MS / 1_000),
-    roomRecordTtlMs: seconds("sessionTTL", options.sessionTTL ?? 7_200, 1, 2 ** 30),
+    connectionTtlMs: requireSeconds("connectionTTL", options.connectionTTL ?? 3_600, 1, LONGEST_DURATION_MS / 1_000),
+    roomRecordTtlMs: requireSeconds("sessionTTL", options.sessionTTL ?? 7_200, 1, 2 ** 30),
     prefix: options.prefix,
     offlineGraceMs: requireDurationMs("offlineGraceMs", options.offlineGraceMs ?? 5_000, 0, 3_600_000),
     maxConnections: requireWholeNumber("maxConnections", options.maxConnections ?? 10_000, { min: 1, max: 10_000_000 }),
@@ -213,9 +203,3 @@ export function resolveConnectionManagerOptions(given: ConnectionManagerOptions)
 }
 
 function nothing(): void {}
-
-/** Converts seconds to milliseconds, and checks the range. */
-function seconds(field: string, value: number, min: number, max: number): number {
-  if (typeof value === "number" && value >= min && value <= max) return Math.round(value * 1_000);
-  throw optionInvalid(field, `a number of seconds from ${min} to ${max}`);
-}

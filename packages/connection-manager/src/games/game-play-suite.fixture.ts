@@ -1,7 +1,8 @@
 import type { GameState } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import { expect } from "vitest";
-import { codeOf, EventRecorder, type GamesPromise, gameEvent } from "./managers.fixture.js";
+import { codeOf } from "../error-code.fixture.js";
+import { EventRecorder, type GamesPromise, gameEvent } from "./managers.fixture.js";
 
 /** Tests in which players join, leave, watch and receive events, and games change their state. */
 export function promisePlay(promise: GamesPromise): void {

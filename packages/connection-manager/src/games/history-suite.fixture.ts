@@ -3,10 +3,11 @@ import type { StoreHarness } from "@cm/contract-tests/store";
 import type { Store } from "@cm/protocol";
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { codeOf } from "../error-code.fixture.js";
 import type { ConnectionManager } from "./connection-manager.js";
 import { createConnectionManager } from "./game-manager.js";
 import { type Draft, GAMES, GameModel, SERVERS, type Step, USERS } from "./game-model.fixture.js";
-import { codeOf, EventRecorder } from "./managers.fixture.js";
+import { EventRecorder } from "./managers.fixture.js";
 
 /** How long the effects of a step may take to be visible on all servers, in milliseconds. */
 const PATIENCE_MS = 5_000;

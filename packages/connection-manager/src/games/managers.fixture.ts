@@ -1,5 +1,5 @@
 import type { StoreHarness } from "@cm/contract-tests/store";
-import { type CmError, type FailureStage, type GameEvent, isCmError, type Store } from "@cm/protocol";
+import type { CmError, FailureStage, GameEvent, Store } from "@cm/protocol";
 import type { ConnectionManager } from "./connection-manager.js";
 import { createConnectionManager } from "./game-manager.js";
 import type { ConnectionManagerOptions } from "./game-options.js";
@@ -75,15 +75,4 @@ export class EventRecorder {
 
 export function gameEvent(type: string, data?: unknown): GameEvent {
   return { type, timestamp: Date.now(), ...(data === undefined ? {} : { data }) };
-}
-
-/** Resolves with the error code of a call, or `done` if it succeeds. */
-export async function codeOf(call: Promise<unknown> | (() => unknown)): Promise<string> {
-  try {
-    await (typeof call === "function" ? call() : call);
-    return "done";
-  } catch (error) {
-    if (isCmError(error)) return error.code;
-    throw error;
-  }
 }

@@ -2,10 +2,11 @@ import { createRedisStore } from "@cm/redis-store";
 import { eventually, freshPrefix, keysLeftUnder } from "@cm/test-kit";
 import fc from "fast-check";
 import { expect, inject, it } from "vitest";
+import { codeOf } from "../error-code.fixture.js";
 import type { ConnectionManager } from "./connection-manager.js";
 import { createConnectionManager } from "./game-manager.js";
 import { GAMES, USERS } from "./game-model.fixture.js";
-import { codeOf, EventRecorder, gameEvent } from "./managers.fixture.js";
+import { EventRecorder, gameEvent } from "./managers.fixture.js";
 
 const SERVERS = [0, 1] as const;
 const SOCKETS = [0, 1] as const;

@@ -1,12 +1,11 @@
 import type { LeaseKeeper } from "../lease/lease-keeper.js";
 import type { Projection } from "../projection/projection.js";
-import type { LocalConnection, LocalConnections } from "./local-connections.js";
+import type { LocalConnection } from "./local-connections.js";
 import { serializeMetadata } from "./metadata-serialization.js";
 import type { WriteGuard } from "./write-guard.js";
 
 /** Options of {@link MetadataUpdates}. */
 export interface MetadataUpdatesOptions {
-  readonly local: LocalConnections;
   readonly keeper: LeaseKeeper;
   readonly projection: Projection;
   readonly changes: WriteGuard;
@@ -20,7 +19,7 @@ export interface MetadataUpdatesOptions {
  */
 export class MetadataUpdates {
   readonly #options: MetadataUpdatesOptions;
-  /** Connections whose current metadata the store has not acknowledged. */
+  /** Connections whose metadata is to be written again, because a write failed. */
   readonly #outdated = new Set<LocalConnection>();
 
   constructor(options: MetadataUpdatesOptions) {
@@ -28,22 +27,17 @@ export class MetadataUpdates {
   }
 
   async update(connection: LocalConnection, metadata: unknown): Promise<void> {
-    const { local, maxBytes } = this.#options;
-    connection.metadata = serializeMetadata(metadata, maxBytes);
+    connection.metadata = serializeMetadata(metadata, this.#options.maxBytes);
     connection.isAnnounced = false;
-    try {
-      await this.#write(connection);
-    } catch (error) {
-      if (local.get(connection.connectionId) === connection) this.#outdated.add(connection);
-      throw error;
-    }
+    await this.#write(connection);
   }
 
   /** Writes the metadata that the store has not acknowledged. Stops at the first failure. */
   async retry(): Promise<void> {
     for (const connection of this.#outdated) {
-      await this.#write(connection);
+      // Before the write: an update that fails during it marks the connection again.
       this.#outdated.delete(connection);
+      await this.#write(connection);
     }
   }
 
@@ -52,8 +46,13 @@ export class MetadataUpdates {
     this.#outdated.delete(connection);
   }
 
-  #write(connection: LocalConnection): Promise<void> {
+  async #write(connection: LocalConnection): Promise<void> {
     const { keeper, projection, changes } = this.#options;
-    return changes.run(connection.connectionId, () => keeper.write((lease) => projection.update(lease, connection)));
+    try {
+      await changes.run(connection.connectionId, () => keeper.write((lease) => projection.update(lease, connection)));
+    } catch (error) {
+      if (projection.isOpen(connection)) this.#outdated.add(connection);
+      throw error;
+    }
   }
 }

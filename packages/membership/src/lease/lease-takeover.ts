@@ -11,12 +11,14 @@ const LOOK_MS = 200;
 
 /**
  * Resolves with whether the process that holds a server id is dead; if it is, its lease has been ended. Waits
- * until the holder has sent no sign of life for `deadAfterMs`, unless it is found to be alive before.
+ * until the holder has sent no sign of life for `deadAfterMs`, unless it is found to be alive before. Rejects with the
+ * reason of the signal when that is aborted.
  */
 async function isHolderDead(
   { servers, upkeep }: Pick<MembershipStore, "servers" | "upkeep">,
   serverId: string,
   deadAfterMs: number,
+  signal: AbortSignal,
 ): Promise<boolean> {
   const holder = (await servers.snapshot({ idsOnly: true })).living.find((server) => server.serverId === serverId);
   if (holder === undefined) return true;
@@ -29,8 +31,14 @@ async function isHolderDead(
     const verdict = await upkeep.servers.expire(holder, isJudgeable ? deadAfterMs : LONGEST_DURATION_MS);
     if (verdict === "expired") return true;
     if (verdict === "alive" || watchedMs > deadAfterMs + OBSERVATION_MIN_MS) return false;
-    await setTimeout(LOOK_MS);
+    await pause(signal);
   }
+}
+
+/** Waits until the next look at the holder. Rejects with the reason of the signal when that is aborted. */
+async function pause(signal: AbortSignal): Promise<void> {
+  await setTimeout(LOOK_MS, undefined, { signal }).catch(() => undefined);
+  signal.throwIfAborted();
 }
 
 /**
@@ -53,27 +61,32 @@ export interface TakeoverOptions {
   readonly acquire: () => Promise<void>;
   /** Cleans up after the dead process, unless another server does. Resolves with `undefined` in the latter case. */
   readonly reap: () => Promise<unknown>;
-  readonly isShutDown: () => boolean;
+  /** Ends the wait. */
+  readonly signal: AbortSignal;
 }
 
 /**
  * Acquires the lease of a server id, also if an earlier process with this id has died. If another server is
  * cleaning up after that process, waits for the cleanup; if the cleaning server has died too, waits until its
- * claim has expired. Rejects like `acquire`.
+ * claim has expired. Rejects like `acquire`, or with the reason of the signal if that is aborted before the lease is
+ * acquired.
  */
 export async function takeLease(options: TakeoverOptions): Promise<void> {
-  const { store, serverId, deadAfterMs, claimMs, acquire, reap, isShutDown } = options;
+  const { store, serverId, deadAfterMs, claimMs, acquire, reap, signal } = options;
   const giveUpAt = performance.now() + deadAfterMs + claimMs + CLAIM_MARGIN_MS;
   for (;;) {
     try {
       return await acquire();
     } catch (error) {
-      if (!isCmError(error) || isShutDown() || performance.now() > giveUpAt) throw error;
+      signal.throwIfAborted();
+      if (!isCmError(error) || performance.now() > giveUpAt) throw error;
       const isDead =
-        error.code === "server-id-taken" && deadAfterMs > 0 && (await isHolderDead(store, serverId, deadAfterMs));
+        error.code === "server-id-taken" &&
+        deadAfterMs > 0 &&
+        (await isHolderDead(store, serverId, deadAfterMs, signal));
       if (!isDead && error.code !== "server-id-expired") throw error;
     }
     // If this server did the cleanup itself, retry at once; otherwise give the other server some time.
-    if ((await reap()) === undefined) await setTimeout(LOOK_MS);
+    if ((await reap()) === undefined) await pause(signal);
   }
 }

@@ -3,6 +3,7 @@ import { createRedisStore } from "@cm/redis-store";
 import { eventually, freshPrefix, startRedis } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 import { createMembership, type MembershipStore } from "../index.js";
+import { overridden } from "../membership.fixture.js";
 
 const CONNECTIONS = 5_000;
 const ROOMS = 1_000;
@@ -42,10 +43,6 @@ class Traffic {
       }),
     };
   }
-}
-
-function overridden<T extends object>(base: T, methods: Partial<T>): T {
-  return Object.assign(Object.create(base) as T, methods); // The new object inherits all methods of the base.
 }
 
 it("projects 5,000 connections in parts, so that other calls do not wait for all of them", async () => {

@@ -1,7 +1,7 @@
 import { type CmError, type ErrorCode, isCmError } from "@cm/protocol";
 
 /** Maximum number of errors reported within {@link REMIND_MS}, because many keys may contain foreign data. */
-const TOLD_MAX = 100;
+const REPORTED_MAX = 100;
 
 /** An error that persists is reported again after this time. */
 const REMIND_MS = 3_600_000;
@@ -32,7 +32,7 @@ export async function together<T>(calls: readonly Promise<T>[]): Promise<T[]> {
 export class PermanentErrors {
   readonly #onRefused: (error: CmError) => void;
   /** Reported errors with the monotonic time of the report, in milliseconds; the oldest first. */
-  readonly #told = new Map<string, number>();
+  readonly #reported = new Map<string, number>();
 
   constructor(onRefused: (error: CmError) => void) {
     this.#onRefused = onRefused;
@@ -44,23 +44,23 @@ export class PermanentErrors {
    */
   async together<T>(calls: readonly Promise<T>[]): Promise<T[]> {
     const { values, failures } = await settled(calls);
-    for (const cause of failures) if (isPermanentError(cause)) this.tell(cause);
+    for (const cause of failures) if (isPermanentError(cause)) this.report(cause);
     const other = failures.find((cause) => !isPermanentError(cause));
     if (other !== undefined) throw other;
     return values;
   }
 
-  /** Reports an error, unless the same one was reported within {@link REMIND_MS} or {@link TOLD_MAX} others were. */
-  tell(refusal: CmError): void {
+  /** Reports an error, unless the same one was reported within {@link REMIND_MS} or {@link REPORTED_MAX} others were. */
+  report(error: CmError): void {
     const now = performance.now();
-    for (const [kind, reportedAt] of this.#told) {
+    for (const [kind, reportedAt] of this.#reported) {
       if (now - reportedAt < REMIND_MS) break;
-      this.#told.delete(kind);
+      this.#reported.delete(kind);
     }
-    const kind = `${refusal.code} ${refusal.message}`;
-    if (this.#told.has(kind) || this.#told.size >= TOLD_MAX) return;
-    this.#told.set(kind, now);
-    this.#onRefused(refusal);
+    const kind = `${error.code} ${error.message}`;
+    if (this.#reported.has(kind) || this.#reported.size >= REPORTED_MAX) return;
+    this.#reported.set(kind, now);
+    this.#onRefused(error);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { AnnouncedMember, ConnectionRecord, DepartureReason, Lease, UserConnection } from "@cm/protocol";
+import { batches } from "../batches.js";
 import { type LocalConnection, type LocalConnections, memberOf } from "../connections/local-connections.js";
 import type { MembershipStore } from "../options.js";
 import { type PermanentErrors, together } from "./permanent-errors.js";
@@ -132,12 +133,12 @@ export class Projection {
    * are written without an announcement; those still in progress are announced. If the lease says that a reaper has
    * removed this server's entries, all are announced. A permanent error of one write does not stop the others.
    */
-  async all(lease: Lease, refusals: PermanentErrors): Promise<void> {
+  async all(lease: Lease, permanentErrors: PermanentErrors): Promise<void> {
     const isQuiet = !lease.wasReaped;
     for (const batch of batches(this.#local.all(), BATCH)) {
       const known = batch.filter(({ isAnnounced }) => isQuiet && isAnnounced);
       const news = batch.filter(({ isAnnounced }) => !(isQuiet && isAnnounced));
-      await refusals.together([
+      await permanentErrors.together([
         this.#store.connections.put(
           lease,
           batch.map((connection) => this.recordOf(connection)),
@@ -146,7 +147,7 @@ export class Projection {
         ...this.#add(lease, news, false),
       ]);
       for (const rooms of batches(byRoom(batch), ROOMS_AT_ONCE)) {
-        await refusals.together(
+        await permanentErrors.together(
           rooms.flatMap(([room, connections]) => this.#joinAnew(lease, room, connections, isQuiet)),
         );
       }
@@ -157,14 +158,15 @@ export class Projection {
    * Finds the entries in the store's records of this server that are outdated because the store came back
    * with older data. Must be called before {@link all} overwrites the records.
    */
-  async strays(lease: Lease, refusals: PermanentErrors): Promise<Removal[]> {
+  async strays(lease: Lease, permanentErrors: PermanentErrors): Promise<Removal[]> {
     const strays: Removal[] = [];
     for (let from = 0; from < this.#recordPartitions; from += PARTITIONS_AT_ONCE) {
       const count = Math.min(PARTITIONS_AT_ONCE, this.#recordPartitions - from);
       const recordPartitions = Array.from({ length: count }, (_, i) =>
         this.#store.upkeep.projection.held(lease, "records", from + i),
       );
-      for (const record of (await refusals.together(recordPartitions)).flat()) strays.push(...this.#straysOf(record));
+      for (const record of (await permanentErrors.together(recordPartitions)).flat())
+        strays.push(...this.#straysOf(record));
     }
     return strays;
   }
@@ -173,16 +175,16 @@ export class Projection {
    * Removes everything in batches, before the lease is released. An entry that the store refuses to remove is
    * only reported: no other server could remove it either.
    */
-  async withdraw(lease: Lease, graceMs: number, refusals: PermanentErrors): Promise<void> {
+  async withdraw(lease: Lease, graceMs: number, permanentErrors: PermanentErrors): Promise<void> {
     for (const batch of batches(this.#local.all(), BATCH)) {
-      await refusals.together([this.#store.users.remove(lease, batch.map(userConnection), { graceMs })]);
+      await permanentErrors.together([this.#store.users.remove(lease, batch.map(userConnection), { graceMs })]);
       for (const rooms of batches(byRoom(batch), ROOMS_AT_ONCE)) {
-        await refusals.together(
+        await permanentErrors.together(
           rooms.map(([room, members]) => this.#store.rooms.leave(lease, room, members.map(memberOf), "closed")),
         );
       }
       const ids = batch.map(({ connectionId }) => connectionId);
-      await refusals.together([this.#store.connections.remove(lease, ids)]);
+      await permanentErrors.together([this.#store.connections.remove(lease, ids)]);
     }
   }
 
@@ -277,15 +279,4 @@ function byRoom(connections: readonly LocalConnection[]): Map<string, LocalConne
     }
   }
   return rooms;
-}
-
-function* batches<T>(items: Iterable<T>, size: number): Generator<T[]> {
-  let batch: T[] = [];
-  for (const item of items) {
-    batch.push(item);
-    if (batch.length < size) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
 }

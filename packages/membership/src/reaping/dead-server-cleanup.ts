@@ -1,4 +1,5 @@
 import { CmError, type ConnectionRecord, type ReapClaim, type UserConnection } from "@cm/protocol";
+import { batches } from "../batches.js";
 import type { MembershipStore } from "../options.js";
 import { type PermanentErrors, together } from "../projection/permanent-errors.js";
 import type { HeldClaim } from "./held-claim.js";
@@ -32,7 +33,7 @@ const CLEARED_MAX = 100_000;
 export interface DeadServerCleanupOptions {
   readonly store: Pick<MembershipStore, "partitioning" | "upkeep">;
   readonly claim: HeldClaim;
-  readonly refusals: PermanentErrors;
+  readonly permanentErrors: PermanentErrors;
   /** Aborts the cleanup between two steps. */
   readonly signal: AbortSignal;
 }
@@ -82,7 +83,7 @@ export class DeadServerCleanup {
   }
 
   async #read(from: number): Promise<Group | undefined> {
-    const { store, claim, refusals, signal } = this.#options;
+    const { store, claim, permanentErrors, signal } = this.#options;
     const group: Group = { recordPartitions: [], users: new Map(), rooms: new Map() };
     for (let size = 0; size < GROUP_SIZE && from + group.recordPartitions.length < claim.recordPartitions; ) {
       signal.throwIfAborted();
@@ -94,7 +95,7 @@ export class DeadServerCleanup {
         const recordPartition = first + i;
         // `records` is `undefined` if the store cannot read the record partition; the dead server's entries in it are
         // removed nevertheless.
-        const [records] = await refusals.together([
+        const [records] = await permanentErrors.together([
           store.upkeep.projection.held(given.claim, "records", recordPartition),
         ]);
         return { recordPartition, records };
@@ -145,7 +146,7 @@ export class DeadServerCleanup {
     // Clear the record partitions last, so that another reaper can find unfinished users and rooms through the records.
     const used = recordPartitions.filter(({ records }) => records?.length !== 0);
     return this.#write(
-      chunks(used, PARTITIONS_AT_ONCE),
+      batches(used, PARTITIONS_AT_ONCE),
       (some) => (claim) => some.map(({ recordPartition }) => projection.evict(claim, { recordPartition })),
     );
   }
@@ -162,12 +163,12 @@ export class DeadServerCleanup {
    * is too slow, and another server may be faster.
    */
   async #take(step: Step): Promise<boolean> {
-    const { claim, refusals, signal } = this.#options;
+    const { claim, permanentErrors, signal } = this.#options;
     for (let repeats = 0; repeats <= REPEATS_MAX; repeats++) {
       signal.throwIfAborted();
       const given = await claim.current();
       if (given === undefined) return false;
-      await refusals.together(step(given.claim));
+      await permanentErrors.together(step(given.claim));
       if (performance.now() < given.endsAtMs) return true;
     }
     throw new CmError(
@@ -204,8 +205,4 @@ function entryOf<K, V>(map: Map<K, V>, key: K, create: () => V): V {
   const created = create();
   map.set(key, created);
   return created;
-}
-
-function chunks<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 }

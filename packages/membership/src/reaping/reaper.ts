@@ -38,7 +38,7 @@ export class Reaper {
    * Servers whose cleanup failed here, with the monotonic time in milliseconds until which they are left to
    * other reapers.
    */
-  readonly #left = new Map<string, number>();
+  readonly #postponed = new Map<string, number>();
   readonly #stopped = new AbortController();
   #isStopping = false;
   #reaped = 0;
@@ -73,8 +73,8 @@ export class Reaper {
    */
   async reapAll(serverIds: readonly string[], onError: (cause: unknown) => void): Promise<number> {
     const now = performance.now();
-    for (const [serverId, untilMs] of this.#left) if (untilMs <= now) this.#left.delete(serverId);
-    const waiting = shuffled(serverIds.filter((serverId) => !this.#left.has(serverId)));
+    for (const [serverId, untilMs] of this.#postponed) if (untilMs <= now) this.#postponed.delete(serverId);
+    const waiting = shuffled(serverIds.filter((serverId) => !this.#postponed.has(serverId)));
     let connections = 0;
     const work = async (): Promise<void> => {
       for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
@@ -82,7 +82,7 @@ export class Reaper {
         try {
           connections += (await this.reap(next)) ?? 0;
         } catch (cause) {
-          this.#left.set(next, performance.now() + 2 * this.#options.claimMs);
+          this.#postponed.set(next, performance.now() + 2 * this.#options.claimMs);
           onError(cause);
         }
       }
@@ -116,8 +116,8 @@ export class Reaper {
     const claim = await HeldClaim.take(serverId, { servers, claimant, claimMs });
     if (claim === undefined) return undefined;
     onClaimed(serverId);
-    const refusals = new PermanentErrors(onRefused);
-    const connections = await new DeadServerCleanup({ store, claim, refusals, signal }).run();
+    const permanentErrors = new PermanentErrors(onRefused);
+    const connections = await new DeadServerCleanup({ store, claim, permanentErrors, signal }).run();
     if (connections === undefined) return undefined;
     // Extend the claim first: under an expired claim, `unregister` does nothing and reports no error.
     const last = await claim.extended();

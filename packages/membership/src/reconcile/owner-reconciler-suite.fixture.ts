@@ -100,7 +100,7 @@ export async function hearAll(
 }
 
 /** Contract tests for a membership's guarantees about a store that has drifted from its local state. */
-export function describeCheck(name: string, createHarness: HarnessFactory): void {
+export function describeOwnerReconciler(name: string, createHarness: HarnessFactory): void {
   function promise(sentence: string, body: (server: CheckedServer) => Promise<void>): void {
     it(sentence, async () => {
       const harness = await createHarness();

@@ -5,9 +5,9 @@ import { connectionIdsOf, type Partitioned, type ProjectionUpkeep, type Store } 
 import { eventually } from "@cm/test-kit";
 import fc from "fast-check";
 import { expect, it, onTestFinished } from "vitest";
-import { describeCheck, hearAll, startChecked } from "./owner-reconciler-suite.fixture.js";
+import { describeOwnerReconciler, hearAll, startChecked } from "./owner-reconciler-suite.fixture.js";
 
-describeCheck("the memory store", () => {
+describeOwnerReconciler("the memory store", () => {
   const hub = createMemoryHub();
   return createStoreHarness({ createStore: () => createMemoryStore({ hub }) });
 });

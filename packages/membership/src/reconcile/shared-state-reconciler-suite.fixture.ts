@@ -15,7 +15,7 @@ export interface Ghosts {
 }
 
 /** Starts a server with a short lease, so that it reconciles shared state soon. */
-export function startAuditing(store: Store, serverId: string): Promise<CheckedServer> {
+export function startReconciling(store: Store, serverId: string): Promise<CheckedServer> {
   return startChecked(store, { leaseTtlMs: LEASE_MS }, serverId);
 }
 
@@ -44,13 +44,13 @@ export function removed(servers: readonly CheckedServer[]): { readonly member: n
 }
 
 /** Contract tests for a membership's guarantees about shared state that no single server owns. */
-export function describeAudit(name: string, createHarness: HarnessFactory): void {
+export function describeSharedStateReconciler(name: string, createHarness: HarnessFactory): void {
   describe(`shared state on ${name}`, () => {
     it("is removed if a dead server's records were lost, and announced once, regardless of which server finds it", async () => {
       const harness = await createHarness();
       onTestFinished(() => harness.close());
       const { store } = harness;
-      const servers = [await startAuditing(store, "a"), await startAuditing(await harness.peer(), "b")];
+      const servers = [await startReconciling(store, "a"), await startReconciling(await harness.peer(), "b")];
       const ann = await servers[0]?.connect("ann");
       await servers[0]?.membership.join(ann ?? "", "lobby");
       const ghosts = await leaveWithoutRecords(store, "dead", 40);

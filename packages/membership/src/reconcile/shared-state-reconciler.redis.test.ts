@@ -5,11 +5,11 @@ import { askRedis, eventually, freshPrefix, keysUnder } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { hearAll, startChecked } from "./owner-reconciler-suite.fixture.js";
 import {
-  describeAudit,
+  describeSharedStateReconciler,
   LEASE_MS,
   leaveWithoutRecords,
   removed,
-  startAuditing,
+  startReconciling,
 } from "./shared-state-reconciler-suite.fixture.js";
 
 const url = inject("redisUrl");
@@ -19,7 +19,7 @@ for (const [name, storeUrl] of [
   ["Redis", url],
   ["Redis Cluster", inject("redisClusterUrl")],
 ] as const) {
-  describeAudit(name, () => {
+  describeSharedStateReconciler(name, () => {
     const prefix = freshPrefix();
     return createStoreHarness({ createStore: () => createRedisStore({ url: storeUrl, prefix, partitions: 16 }) });
   });
@@ -38,7 +38,7 @@ async function startStore() {
 
 it("removes what a part of Redis comes back with after a server was cleaned up after", async () => {
   const { store, keys } = await startStore();
-  const servers = [await startAuditing(store, "a"), await startAuditing(store, "b")];
+  const servers = [await startReconciling(store, "a"), await startReconciling(store, "b")];
   const [a] = servers;
   const ann = (await a?.connect("ann")) ?? "";
   await a?.membership.join(ann, "lobby");
@@ -72,7 +72,7 @@ it("presumes no server dead that the registry lost until the next heartbeat", {
   timeout: 30_000,
 }, async () => {
   const { store, keys } = await startStore();
-  const looking = await startAuditing(store, "a");
+  const looking = await startReconciling(store, "a");
   // The slow server takes a while to register again.
   const slow = await startChecked(store, { leaseTtlMs: LEASE_MS, heartbeatIntervalMs: LEASE_MS / 2 }, "b");
   for (const [userId, server] of [["ann", looking] as const, ["bob", slow] as const]) {

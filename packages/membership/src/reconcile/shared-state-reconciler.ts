@@ -1,4 +1,5 @@
 import { type CmError, type ReapClaim, type ServerIncarnation, toCmError } from "@cm/protocol";
+import { batches } from "../batches.js";
 import type { MembershipStore } from "../options.js";
 import type { DriftReport, DriftTally } from "./drift-report.js";
 import { type Found, PartitionPass } from "./partition-pass.js";
@@ -112,7 +113,7 @@ export class SharedStateReconciler {
   async #evictMembers(claim: ReapClaim, partition: number): Promise<number> {
     const { projection } = this.#options.store.upkeep;
     let evicted = 0;
-    for (const held of chunks(await projection.held(claim, "rooms", partition), ROOMS_AT_ONCE)) {
+    for (const held of batches(await projection.held(claim, "rooms", partition), ROOMS_AT_ONCE)) {
       const members = await Promise.all(held.map(({ room }) => projection.evict(claim, { room })));
       evicted += members.flat().length;
     }
@@ -122,11 +123,7 @@ export class SharedStateReconciler {
   async #evictConnections(claim: ReapClaim, partition: number): Promise<number> {
     const { projection } = this.#options.store.upkeep;
     const held = await projection.held(claim, "users", partition);
-    for (const users of chunks(held, CONNECTIONS_AT_ONCE)) await projection.evict(claim, { users });
+    for (const users of batches(held, CONNECTIONS_AT_ONCE)) await projection.evict(claim, { users });
     return held.length;
   }
-}
-
-function* chunks<T>(items: readonly T[], size: number): Generator<readonly T[]> {
-  for (let from = 0; from < items.length; from += size) yield items.slice(from, from + size);
 }

@@ -36,7 +36,7 @@ export interface ChangeChainOptions<C> {
 }
 
 /** How long to wait for a change that was published but has not arrived, in milliseconds. */
-const ARRIVAL_MS = 2_000;
+export const ARRIVAL_MS = 2_000;
 
 /** Pause after a failed read, in milliseconds; doubled after each further failure, up to the longest. */
 const FIRST_PAUSE_MS = 50;

@@ -1,6 +1,6 @@
 import { type CmError, parseRosterChange, type RosterChange, toCmError } from "@cm/protocol";
 import { Absences } from "../changes/absences.js";
-import { ChangeChain, type Reading } from "../changes/change-chain.js";
+import { ARRIVAL_MS, ChangeChain, type Reading } from "../changes/change-chain.js";
 import type { ChangeChannels, OpenChannel } from "../changes/change-channels.js";
 import { sameJson } from "../metadata-json.js";
 import type { ResolvedPresenceOptions } from "../options.js";
@@ -11,9 +11,6 @@ import type { RosterReader } from "./roster-reader.js";
 
 /** The maximum page size of the `RoomDirectory` contract. */
 const PAGE_MAX = 1_000;
-
-/** How long to wait for a change that was made but has not arrived, in milliseconds. */
-const ARRIVAL_MS = 2_000;
 
 /** A watch of a room. */
 export type RoomWatch = LiveWatch<RoomWatcher>;

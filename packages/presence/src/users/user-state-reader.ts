@@ -33,7 +33,7 @@ export class UserStateReader {
     const all = requests.flatMap(({ userIds }) => userIds);
     const chunks: Promise<UserState[]>[] = [];
     for (let from = 0; from < all.length; from += STATES_MAX) {
-      chunks.push(this.#users.states(all.slice(from, from + STATES_MAX)));
+      chunks.push(this.#states(all.slice(from, from + STATES_MAX)));
     }
     const results = await Promise.allSettled(chunks);
     let from = 0;
@@ -50,5 +50,10 @@ export class UserStateReader {
       }
       from = to;
     }
+  }
+
+  /** Turns a synchronous throw of the store into a rejection; otherwise all reads of the batch would wait forever. */
+  async #states(userIds: readonly string[]): Promise<UserState[]> {
+    return this.#users.states(userIds);
   }
 }

@@ -46,7 +46,7 @@ export class ReorderBuffer {
   }
 
   /** Removes and returns the messages before the mark that do not belong to the given epoch, in order of arrival. */
-  takeOthers(mark: number, epoch: number): readonly OrderedMessage[] {
+  takeOtherEpochs(mark: number, epoch: number): readonly OrderedMessage[] {
     const count = Math.max(0, mark - (this.#added - this.#messages.length));
     const taken = this.#messages.filter(({ at }, i) => i < count && at.epoch !== epoch);
     if (taken.length === 0) return taken;

@@ -123,32 +123,33 @@ export class SequenceTracker {
    * The number of messages up to the reported position that are missing and were not reported as
    * a gap yet; `undefined` if the number cannot be determined.
    */
-  missing(told: ReportedPosition): number | undefined {
+  missing(reported: ReportedPosition): number | undefined {
     const isNew = this.#settledEpoch === undefined;
-    if (told.sequence === 0) {
+    if (reported.sequence === 0) {
       // The origin had no sequencer when it responded. A sequencer that it started later has lost no
       // messages.
       return this.#epoch === undefined || (isNew && this.#first === 1) ? 0 : undefined;
     }
-    if (this.#epoch === undefined) return told.isWhole && told.sequence <= MISSED_MAX ? told.sequence : undefined;
-    if (this.#epoch !== told.epoch) return undefined;
-    const since = Math.max(0, told.sequence - this.#sequence);
+    if (this.#epoch === undefined)
+      return reported.isWhole && reported.sequence <= MISSED_MAX ? reported.sequence : undefined;
+    if (this.#epoch !== reported.epoch) return undefined;
+    const since = Math.max(0, reported.sequence - this.#sequence);
     if (since > MISSED_MAX) return undefined;
-    if (!isNew) return this.#settledEpoch === told.epoch ? since : undefined;
-    return told.isWhole || this.#first === 1 ? since + this.#first - 1 : undefined;
+    if (!isNew) return this.#settledEpoch === reported.epoch ? since : undefined;
+    return reported.isWhole || this.#first === 1 ? since + this.#first - 1 : undefined;
   }
 
   /** Advances to the number reported by the origin, so that no gap is reported twice. */
-  catchUp(told: EnvelopePosition): void {
+  catchUp(reported: EnvelopePosition): void {
     // If messages of another epoch have arrived since the last `settle`, that epoch is the later one.
     const isUnchanged = this.#epoch === this.#settledEpoch;
-    if (told.sequence === 0) {
+    if (reported.sequence === 0) {
       if (isUnchanged) this.#epoch = undefined;
-    } else if (this.#epoch === told.epoch) {
-      this.#sequence = Math.max(this.#sequence, told.sequence);
+    } else if (this.#epoch === reported.epoch) {
+      this.#sequence = Math.max(this.#sequence, reported.sequence);
     } else if (isUnchanged) {
-      this.#epoch = told.epoch;
-      this.#sequence = told.sequence;
+      this.#epoch = reported.epoch;
+      this.#sequence = reported.sequence;
     }
     this.settle();
   }
@@ -174,16 +175,16 @@ export class ChannelTracker {
 
   /** Returns the tracker of a message's origin, and creates it if needed. */
   of(message: MessageSource): SequenceTracker {
-    let inbound = this.#origins.get(message.origin);
+    let tracker = this.#origins.get(message.origin);
     // Start a new tracker also if a server restarted and now stamps its messages, or no longer does.
-    if (inbound === undefined || inbound.isStamped !== (message.isStamped ?? false)) {
+    if (tracker === undefined || tracker.isStamped !== (message.isStamped ?? false)) {
       if (this.#origins === NONE) this.#origins = new Map();
       if (this.#origins.size >= MAX_ORIGINS) this.#makeRoom();
-      inbound = new SequenceTracker(message);
-      this.#origins.set(message.origin, inbound);
+      tracker = new SequenceTracker(message);
+      this.#origins.set(message.origin, tracker);
     }
-    this.#latest = inbound;
-    return inbound;
+    this.#latest = tracker;
+    return tracker;
   }
 
   get(origin: string): SequenceTracker | undefined {
@@ -203,13 +204,13 @@ export class ChannelTracker {
 
   /** Whether the numbers of any origin are judged. */
   get areJudged(): boolean {
-    for (const inbound of this.#origins.values()) if (inbound.isJudged) return true;
+    for (const tracker of this.#origins.values()) if (tracker.isJudged) return true;
     return false;
   }
 
   /** See {@link SequenceTracker.settle}. */
   settle(): void {
-    for (const inbound of this.#origins.values()) inbound.settle();
+    for (const tracker of this.#origins.values()) tracker.settle();
   }
 
   /**
@@ -219,11 +220,11 @@ export class ChannelTracker {
   recognise(bytes: Uint8Array): SequenceTracker | undefined {
     if (this.#latest?.header?.leads(bytes)) return this.#latest;
     let compared = 0;
-    for (const inbound of this.#origins.values()) {
+    for (const tracker of this.#origins.values()) {
       if (++compared > COMPARED_MAX) break;
-      if (inbound === this.#latest || !inbound.header?.leads(bytes)) continue;
-      this.#latest = inbound;
-      return inbound;
+      if (tracker === this.#latest || !tracker.header?.leads(bytes)) continue;
+      this.#latest = tracker;
+      return tracker;
     }
     return undefined;
   }

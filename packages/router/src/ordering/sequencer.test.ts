@@ -2,7 +2,7 @@ import { decodeEnvelope } from "@cm/protocol";
 import { describe, expect, it } from "vitest";
 import { Sequencer, Sequencers } from "./sequencer.js";
 
-function numberings(max: number): Sequencers<Sequencer<string>> {
+function createSequencers(max: number): Sequencers<Sequencer<string>> {
   return new Sequencers(max, (name) => new Sequencer(name, { kind: "room", origin: "a", target: name, except: [] }));
 }
 
@@ -14,7 +14,7 @@ function read(bytes: Uint8Array) {
 
 describe("Sequencers", () => {
   it("counts from 1 without holes, each channel for itself, under one epoch", () => {
-    const rows = numberings(10);
+    const rows = createSequencers(10);
     const messages = [1, 2, 3].map(() => read(rows.of("x").message("hi")));
     expect(messages.map(({ sequence }) => sequence)).toEqual([1, 2, 3]);
     expect(new Set(messages.map(({ epoch }) => epoch)).size).toBe(1);
@@ -22,7 +22,7 @@ describe("Sequencers", () => {
   });
 
   it("forgets the oldest channel when it has too many, and begins it under another epoch", () => {
-    const rows = numberings(2);
+    const rows = createSequencers(2);
     const before = read(rows.of("x").message("hi"));
     rows.of("y");
     rows.of("z");
@@ -33,13 +33,13 @@ describe("Sequencers", () => {
   });
 
   it("keeps nothing of a name that is none", () => {
-    const rows = numberings(2);
+    const rows = createSequencers(2);
     expect(() => rows.of("")).toThrowError(expect.objectContaining({ code: "name-invalid" }));
     expect(rows.size).toBe(0);
   });
 
   it("writes text and bytes alike, and a route of the message's own", () => {
-    const row = numberings(2).of("x");
+    const row = createSequencers(2).of("x");
     const text = "żółć 🎲";
     expect(Buffer.from(read(row.message(text)).payload).toString()).toBe(text);
     expect(Buffer.from(read(row.message(Buffer.from(text))).payload).toString()).toBe(text);

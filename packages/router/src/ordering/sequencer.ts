@@ -7,7 +7,7 @@ import {
   type SequencerPosition,
 } from "@cm/protocol";
 
-const NO_NUMBERING: SequencerPosition = { epoch: 0, sequence: 0, ageMs: 0 };
+const NO_SEQUENCER: SequencerPosition = { epoch: 0, sequence: 0, ageMs: 0 };
 
 /** Numbers the messages that this server publishes on one channel, and writes the header they share. */
 export class Sequencer<Channel> {
@@ -112,7 +112,7 @@ export class Sequencers<Row extends Sequencer<unknown>> {
 
   /** The position of a channel's sequencer; sequence 0 if there is none. */
   position(name: string): SequencerPosition {
-    return this.#rows.get(name)?.position ?? NO_NUMBERING;
+    return this.#rows.get(name)?.position ?? NO_SEQUENCER;
   }
 
   #forgetOldest(): void {

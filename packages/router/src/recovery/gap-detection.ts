@@ -16,7 +16,7 @@ import { Semaphore } from "../semaphore.js";
 export interface ResumedChannel {
   /** The room's name; `undefined` for this server's own channel. */
   readonly name: string | undefined;
-  readonly arrivals: ChannelTracker;
+  readonly trackers: ChannelTracker;
   /** Time at which the channel was first subscribed, by `performance.now()`. */
   readonly liveSinceMs: number;
   /** Whether this server receives its own messages on the channel. */
@@ -78,13 +78,13 @@ const CLOCK_DRIFT = 0.001;
 
 /**
  * If a snapshot takes longer than PROMPT_MS, the time to which it belongs is uncertain, so the registry is
- * read again, at most CENSUSES_MAX times in all.
+ * read again, at most SNAPSHOTS_MAX times in all.
  */
 const PROMPT_MS = 20;
-const CENSUSES_MAX = 3;
+const SNAPSHOTS_MAX = 3;
 
 /** A snapshot of the registry with its time of arrival. */
-interface Counted {
+interface TimedSnapshot {
   readonly snapshot: RegistrySnapshot;
   readonly answeredAtMs: number;
   readonly tookMs: number;
@@ -117,7 +117,7 @@ interface Publishers {
 export class GapDetection {
   readonly #options: GapDetectionOptions;
   readonly #stop = new AbortController();
-  readonly #slots = new Semaphore(ASKED_AT_ONCE);
+  readonly #semaphore = new Semaphore(ASKED_AT_ONCE);
   /** Resumed channels, each with the time since which it may have missed messages. */
   #gathered = new Map<ResumedChannel, number>();
   #gatheringSince = 0;
@@ -140,7 +140,7 @@ export class GapDetection {
     if (this.#stop.signal.aborted) return;
     if (!this.#gathered.has(channel)) {
       // Separate the numbers that arrived before the interruption from later ones, which may follow a gap.
-      if (!this.#open.has(channel)) channel.arrivals.settle();
+      if (!this.#open.has(channel)) channel.trackers.settle();
       this.#open.set(channel, (this.#open.get(channel) ?? 0) + 1);
       if (this.#gathered.size === 0) this.#gatheringSince = performance.now();
       // The channel could not miss anything before its first subscription.
@@ -187,10 +187,10 @@ export class GapDetection {
     const publishers = await this.#publishers(giveUpAtMs);
     const { present, isComplete } = publishers;
     const asked = new Set(present);
-    for (const { arrivals } of channels) for (const origin of arrivals.origins()) asked.add(origin);
+    for (const { trackers } of channels) for (const origin of trackers.origins()) asked.add(origin);
     asked.delete(serverId);
 
-    const told = new Set<ResumedChannel>();
+    const reported = new Set<ResumedChannel>();
     // A server that is gone cannot be asked, and may have published in any room.
     const mayHaveLost = (channel: ResumedChannel): boolean =>
       publishers.mayHaveLost(interruptedAt.get(channel) ?? Number.NEGATIVE_INFINITY);
@@ -204,7 +204,7 @@ export class GapDetection {
       for (const channel of of) {
         const missed = this.#conclude(channel, origin, positions);
         if (missed === undefined) uncertain.add(channel);
-        else if (missed > 0) told.add(channel);
+        else if (missed > 0) reported.add(channel);
       }
     };
     await Promise.all([
@@ -221,39 +221,39 @@ export class GapDetection {
           return;
         }
         for (const channel of channels) {
-          if (isPresent || channel.arrivals.get(origin) !== undefined) uncertain.add(channel);
+          if (isPresent || channel.trackers.get(origin) !== undefined) uncertain.add(channel);
           // A server that is gone sends nothing more and is not asked again.
-          if (!isPresent && isComplete) channel.arrivals.forget(origin);
+          if (!isPresent && isComplete) channel.trackers.forget(origin);
         }
       }),
     ]);
     for (const channel of channels) {
       if (this.#stop.signal.aborted || !this.#options.isOpen(channel)) continue;
       if (uncertain.has(channel)) this.#options.onUncertain(channel);
-      else if (!told.has(channel)) this.#options.onWhole(channel);
+      else if (!reported.has(channel)) this.#options.onWhole(channel);
     }
   }
 
   /** Waits if messages seem to be missing, because they may still be in flight. */
-  async #grace(origin: string, told: ReportedPositions, channels: readonly ResumedChannel[]): Promise<void> {
-    const seemsMissing = channels.some((channel) => missingOn(channel, origin, told) !== 0);
+  async #grace(origin: string, reported: ReportedPositions, channels: readonly ResumedChannel[]): Promise<void> {
+    const seemsMissing = channels.some((channel) => missingOn(channel, origin, reported) !== 0);
     if (seemsMissing) await sleep(GRACE_MS, undefined, { signal: this.#stop.signal });
   }
 
-  #conclude(channel: ResumedChannel, origin: string, told: ReportedPositions): number | undefined {
-    const missed = missingOn(channel, origin, told);
-    const position = positionOn(channel, told);
-    const { name, arrivals } = channel;
-    const inbound =
-      arrivals.get(origin) ??
+  #conclude(channel: ResumedChannel, origin: string, reported: ReportedPositions): number | undefined {
+    const missed = missingOn(channel, origin, reported);
+    const position = positionOn(channel, reported);
+    const { name, trackers } = channel;
+    const tracker =
+      trackers.get(origin) ??
       (position.sequence === 0
         ? undefined
-        : arrivals.of(
+        : trackers.of(
             name === undefined
               ? { kind: "server", origin, target: this.#options.serverId }
               : { kind: "room", origin, target: name },
           ));
-    inbound?.catchUp(position);
+    tracker?.catchUp(position);
     if (missed !== undefined && missed > 0 && this.#options.isOpen(channel)) {
       this.#options.onMissed(channel, origin, missed);
     }
@@ -269,17 +269,17 @@ export class GapDetection {
 
   async #publishers(giveUpAtMs: number): Promise<Publishers> {
     const { servers, serverId } = this.#options;
-    let best: Counted | undefined;
+    let best: TimedSnapshot | undefined;
     for (let tries = 1; ; tries++) {
       const askedAtMs = performance.now();
       try {
         const snapshot = await servers.snapshot({ idsOnly: true });
         const answeredAtMs = performance.now();
-        const counted = { snapshot, answeredAtMs, tookMs: answeredAtMs - askedAtMs };
-        if (best === undefined || counted.tookMs < best.tookMs) best = counted;
+        const timed = { snapshot, answeredAtMs, tookMs: answeredAtMs - askedAtMs };
+        if (best === undefined || timed.tookMs < best.tookMs) best = timed;
         // A slow request may have waited for the link. Read again, because the time of the next snapshot may be
         // more exact.
-        if (best.tookMs <= PROMPT_MS || tries >= CENSUSES_MAX) break;
+        if (best.tookMs <= PROMPT_MS || tries >= SNAPSHOTS_MAX) break;
       } catch {
         // The store reports its failures itself.
         if (best !== undefined) break;
@@ -330,7 +330,7 @@ export class GapDetection {
 
   async #askUntil(serverId: string, rooms: readonly string[], isPresent: boolean, giveUpAtMs: number) {
     for (let attempt = 1; ; attempt++) {
-      const { askedAtMs, answer } = await this.#slots.use(() =>
+      const { askedAtMs, answer } = await this.#semaphore.use(() =>
         this.#attempt(serverId, rooms, attempt * ATTEMPT_MS, giveUpAtMs),
       );
       if (answer === "given up") return undefined;
@@ -357,15 +357,15 @@ export class GapDetection {
   }
 }
 
-function positionOn({ name }: ResumedChannel, told: ReportedPositions): SequencerPosition {
-  return (name === undefined ? told.own : told.rooms.get(name)) ?? { epoch: 0, sequence: 0, ageMs: 0 };
+function positionOn({ name }: ResumedChannel, reported: ReportedPositions): SequencerPosition {
+  return (name === undefined ? reported.own : reported.rooms.get(name)) ?? { epoch: 0, sequence: 0, ageMs: 0 };
 }
 
-function missingOn(channel: ResumedChannel, origin: string, told: ReportedPositions): number | undefined {
-  const { epoch, sequence, ageMs } = positionOn(channel, told);
-  const isWhole = ageMs <= told.askedAtMs - channel.liveSinceMs;
-  const inbound = channel.arrivals.get(origin);
-  if (inbound !== undefined) return inbound.missing({ epoch, sequence, isWhole });
+function missingOn(channel: ResumedChannel, origin: string, reported: ReportedPositions): number | undefined {
+  const { epoch, sequence, ageMs } = positionOn(channel, reported);
+  const isWhole = ageMs <= reported.askedAtMs - channel.liveSinceMs;
+  const tracker = channel.trackers.get(origin);
+  if (tracker !== undefined) return tracker.missing({ epoch, sequence, isWhole });
   return sequence === 0 ? 0 : isWhole ? sequence : undefined;
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { History, HistoryPosition, HistorySlice, StampedDraft } from "@cm/protocol";
 import { DeliveredFingerprints } from "../ordering/delivered-fingerprints.js";
-import type { OrderedMessage } from "./ordered-message.js";
+import { FURTHEST, type OrderedMessage } from "./ordered-message.js";
 
 /** Options of {@link HistoryReader}. */
 export interface HistoryReaderOptions {
@@ -27,8 +27,8 @@ export interface Reading {
   readonly hasTime: () => boolean;
 }
 
-/** Maximum number of messages per page. */
-const PAGE = 200;
+/** Maximum number of messages per read of a history. */
+export const PAGE = 200;
 
 /** Pause after a failed read, in milliseconds; doubled after each further failure, up to RETRY_MAX_MS. */
 const RETRY_MIN_MS = 100;
@@ -39,9 +39,6 @@ const RESTARTS_MAX = 3;
 
 /** Maximum time that messages are held back while earlier ones cannot be read, in milliseconds. */
 const HOLD_MAX_MS = 10_000;
-
-/** Larger than any offset. */
-const FURTHEST = Number.MAX_SAFE_INTEGER;
 
 /**
  * Reads a room's history, and detects if the store was set back to an older state. A history that was set
@@ -105,7 +102,8 @@ export class HistoryReader {
   async read({ at, reached, compares, hasTime }: Reading): Promise<HistorySlice | undefined> {
     const giveUpAtMs = performance.now() + HOLD_MAX_MS;
     let restarts = 0;
-    for (let pauseMs = RETRY_MIN_MS; ; pauseMs = Math.min(2 * pauseMs, RETRY_MAX_MS)) {
+    let pauseMs = RETRY_MIN_MS;
+    for (;;) {
       try {
         const slice = await this.#readOnce(at, reached(), compares);
         if (slice !== undefined) return slice;
@@ -120,6 +118,7 @@ export class HistoryReader {
       } catch {
         return undefined;
       }
+      pauseMs = Math.min(2 * pauseMs, RETRY_MAX_MS);
     }
   }
 

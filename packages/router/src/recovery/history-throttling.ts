@@ -11,13 +11,13 @@ const READS_AT_ONCE = 16;
  * Wraps a history so that the number of concurrent reads of messages is limited: filling many rooms does not delay
  * other calls. Reads of only the current position are not limited.
  */
-export function readWithMeasure(history: History): History {
-  const slots = new Semaphore(READS_AT_ONCE);
+export function throttledHistory(history: History): History {
+  const semaphore = new Semaphore(READS_AT_ONCE);
   return {
     link: history.link,
     append: (room, draft) => history.append(room, draft),
     since: (room, from, limit) =>
-      from === undefined ? history.since(room) : slots.use(() => history.since(room, from, limit)),
+      from === undefined ? history.since(room) : semaphore.use(() => history.since(room, from, limit)),
     restart: (room, reached, notice) => history.restart(room, reached, notice),
   };
 }

@@ -8,3 +8,6 @@ export interface OrderedMessage {
   readonly payload: Uint8Array;
   readonly except: readonly string[];
 }
+
+/** Larger than any offset: in place of the last offset of an epoch, it means that this offset is not known. */
+export const FURTHEST = Number.MAX_SAFE_INTEGER;

@@ -108,10 +108,10 @@ describe("the messages of a recoverable room", () => {
         await eventually(() => expect(numbersOf(a).at(-1)).toBe(n), { intervalMs: 1, timeoutMs: 1_000 });
         const got = numbersOf(a);
         expect(got).toEqual([...new Set(got)].sort((x, y) => x - y));
-        const told = a.gaps.reduce((sum, { known }) => sum + (known?.missed ?? 0), 0);
+        const reported = a.gaps.reduce((sum, { known }) => sum + (known?.missed ?? 0), 0);
         if (losses === 0) {
           expect(a.gaps.filter(({ known }) => known === undefined)).toEqual([]);
-          expect(n - got.length).toBe(told);
+          expect(n - got.length).toBe(reported);
           if (!isShort) expect(got).toEqual(upTo(n));
         } else if (got.length < n) {
           expect(a.gaps).not.toEqual([]);
@@ -154,7 +154,7 @@ describe("the messages of a recoverable room", () => {
   });
 
   it("are delivered if the history has lost them and its read overtook them", async () => {
-    const { room, told, reads } = await openAlone((read) => ({
+    const { room, reported, reads } = await openAlone((read) => ({
       top: { epoch: 1, offset: read === 1 ? 0 : 3 },
       complete: read === 1,
       former: undefined,
@@ -167,11 +167,11 @@ describe("the messages of a recoverable room", () => {
       room.take(messageAt({ epoch: 1, offset }));
     }
     expect(await caughtUp).toBe(true);
-    expect(told).toEqual(["1.1", "1.2", "1.3"]);
+    expect(reported).toEqual(["1.1", "1.2", "1.3"]);
   });
 
   it("are delivered once if every one of them began another epoch, and the history was ahead of the channel", async () => {
-    const { room, told, reads } = await openAlone((read) => {
+    const { room, reported, reads } = await openAlone((read) => {
       const epoch = read === 1 ? 1 : read < 4 ? 30 : 31;
       const offset = read === 1 ? 0 : 1;
       // Only now does the channel bring the copies of the earlier messages and of this one.
@@ -187,7 +187,7 @@ describe("the messages of a recoverable room", () => {
     });
     await room.catchUp();
     expect(reads()).toBe(5);
-    const got = told.filter((frame) => typeof frame === "string");
+    const got = reported.filter((frame) => typeof frame === "string");
     expect(got).toEqual(["30.1", ...Array.from({ length: 28 }, (_, i) => `${i + 2}.1`), "31.1"]);
   });
 
@@ -335,7 +335,7 @@ describe("options of recoverable rooms", () => {
  * the room, the list of its deliveries and gaps, and a function that counts the reads.
  */
 async function openAlone(sliceOf: (read: number) => HistorySlice) {
-  const told: unknown[] = [];
+  const reported: unknown[] = [];
   let reads = 0;
   const room = new OrderedRoom({
     room: "lobby",
@@ -346,15 +346,15 @@ async function openAlone(sliceOf: (read: number) => HistorySlice) {
       since: async () => sliceOf(++reads),
     },
     notice: historyNotice("x", "lobby"),
-    deliver: (payload) => told.push(Buffer.from(payload).toString()),
+    deliver: (payload) => reported.push(Buffer.from(payload).toString()),
     read: (payload) => ({ id: idOf(payload), payload, except: [] }),
-    onGap: (missed) => told.push({ missed }),
+    onGap: (missed) => reported.push({ missed }),
     onDuplicate: () => undefined,
     onFilled: () => undefined,
   });
   onTestFinished(() => room.close());
   await room.open();
-  return { room, told, reads: () => reads };
+  return { room, reported, reads: () => reads };
 }
 
 function messageAt(at: HistoryPosition): OrderedMessage {

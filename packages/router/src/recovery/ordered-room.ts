@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { History, HistoryPosition, HistorySlice, StampedDraft } from "@cm/protocol";
 import { BUFFERED_MAX, ReorderBuffer } from "../ordering/reorder-buffer.js";
 import { HistoryReader } from "./history-reader.js";
-import type { OrderedMessage } from "./ordered-message.js";
+import { FURTHEST, type OrderedMessage } from "./ordered-message.js";
 
 /** Called with each delivered message, whose bytes are only valid during the call; see {@link OrderedRoom.follow}. */
 export type Follower = (message: OrderedMessage) => void;
@@ -28,7 +28,7 @@ export interface OrderedRoomOptions {
  * that evicts keys can begin a new epoch with every message, so each message in the reorder buffer may be of
  * another epoch.
  */
-const LEFT_MAX = BUFFERED_MAX;
+const FORMER_OFFSETS_MAX = BUFFERED_MAX;
 
 /**
  * A store that evicts keys, or loses them repeatedly, begins a new epoch with every read. If more than EPOCHS_MAX
@@ -62,7 +62,7 @@ export class OrderedRoom {
    * The offsets reached under former epochs, in the order in which the epochs ended, so that nothing is
    * delivered twice.
    */
-  readonly #left = new Map<number, number>();
+  readonly #formerOffsets = new Map<number, number>();
   #isAskedAgain = false;
   /** Whether the channel may have been interrupted since the messages were last known to be complete. */
   #isInterrupted = false;
@@ -172,7 +172,7 @@ export class OrderedRoom {
   /** Delivers a message that was not delivered before, without consulting the history. */
   #passUnordered(message: OrderedMessage): void {
     const { epoch, offset } = message.at;
-    const reached = epoch === this.#at.epoch ? this.#at.offset : (this.#left.get(epoch) ?? 0);
+    const reached = epoch === this.#at.epoch ? this.#at.offset : (this.#formerOffsets.get(epoch) ?? 0);
     // A notice has offset 0.
     if (offset === 0) return;
     if (offset <= reached) {
@@ -247,7 +247,7 @@ export class OrderedRoom {
       if (this.#settleStrays(mark, slice)) outcome = "gap";
       if (top.epoch !== this.#at.epoch) {
         const isBehind = former !== undefined && (former.epoch !== this.#at.epoch || former.offset > this.#at.offset);
-        this.#move({ epoch: top.epoch, offset: this.#left.get(top.epoch) ?? 0 });
+        this.#move({ epoch: top.epoch, offset: this.#formerOffsets.get(top.epoch) ?? 0 });
         // If the channel was received without a break from the end of the old epoch to the start of the new
         // one, nothing is missing.
         const isHeard = this.#held?.has({ epoch: top.epoch, offset: 1 }) === true;
@@ -311,11 +311,11 @@ export class OrderedRoom {
    * messages, so the buffered ones are dropped to keep the order. Returns whether there were such messages.
    */
   #settleStrays(mark: number, { top: { epoch }, former }: HistorySlice): boolean {
-    const strays = this.#held?.takeOthers(mark, epoch) ?? [];
+    const strays = this.#held?.takeOtherEpochs(mark, epoch) ?? [];
     if (strays.length === 0) return false;
     this.#options.onGap(undefined);
     const back = this.#at;
-    const isLost = former === undefined || former.offset === Number.MAX_SAFE_INTEGER;
+    const isLost = former === undefined || former.offset === FURTHEST;
     if (isLost) for (const stray of strays) this.#passUnordered(stray);
     // Delivering the strays may have moved the position. Return to the epoch that was read.
     if (back.epoch === epoch) this.#move(back);
@@ -348,10 +348,10 @@ export class OrderedRoom {
     this.#at = to;
     if (to.epoch === epoch || epoch === 0) return;
     this.#reader.forget();
-    this.#left.delete(to.epoch);
-    this.#left.set(epoch, offset);
-    const [oldest] = this.#left.keys();
-    if (this.#left.size > LEFT_MAX && oldest !== undefined) this.#left.delete(oldest);
+    this.#formerOffsets.delete(to.epoch);
+    this.#formerOffsets.set(epoch, offset);
+    const [oldest] = this.#formerOffsets.keys();
+    if (this.#formerOffsets.size > FORMER_OFFSETS_MAX && oldest !== undefined) this.#formerOffsets.delete(oldest);
   }
 
   #deliverStored(at: HistoryPosition, stored: Uint8Array): void {

@@ -14,14 +14,14 @@ import { Semaphore } from "../semaphore.js";
 import { AcknowledgedPositions } from "./acknowledged-positions.js";
 import { historyNotice } from "./epoch-notice.js";
 import type { GapReporter } from "./gap-reporter.js";
-import { readWithMeasure } from "./history-throttling.js";
+import { throttledHistory } from "./history-throttling.js";
 import { OrderedRoom } from "./ordered-room.js";
 import { type Recovery, type RecoveryLimit, recoverFrom } from "./room-recovery.js";
 import { SetBackDetection } from "./set-back-detection.js";
 
 /**
  * Number of concurrent recoveries. All members of a dead server may come back at once, and each recovery may
- * use memory up to its limit.
+ * use memory up to its limit, and for one page of the history.
  */
 const RECOVERIES_AT_ONCE = 16;
 
@@ -56,7 +56,7 @@ export class RecoverableRooms {
   constructor(options: RecoverableRoomsOptions) {
     this.#options = options;
     const { serverId, history, rooms, receiver, gaps, maxPositions } = options;
-    this.#throttled = readWithMeasure(history);
+    this.#throttled = throttledHistory(history);
     this.#originHash = originHash(serverId);
     this.#acknowledged = new AcknowledgedPositions(maxPositions);
     this.#setBackDetection = new SetBackDetection({
@@ -80,7 +80,7 @@ export class RecoverableRooms {
   }
 
   /** Creates the ordered delivery of a room that is being joined. */
-  createStream(room: string): OrderedRoom {
+  createOrderedRoom(room: string): OrderedRoom {
     const { serverId, local, receiver, gaps } = this.#options;
     const { counts } = receiver;
     return new OrderedRoom({
@@ -111,13 +111,13 @@ export class RecoverableRooms {
     isWanted: () => boolean,
   ): Promise<void> {
     const { rooms, receiver } = this.#options;
-    const stream = rooms.occupied(room)?.stream;
-    if (stream === undefined) throw notRecoverable();
+    const ordered = rooms.occupied(room)?.ordered;
+    if (ordered === undefined) throw notRecoverable();
     const read = (message: Uint8Array) => receiver.readStored(room, message);
     const history = this.#throttled;
     await this.#recoveries.use(async () => {
-      if (isWanted()) await recoverFrom(from, limit, { room, history, stream, read }, take);
-      else take({ recovered: false, position: stream.position, frames: [] });
+      if (isWanted()) await recoverFrom(from, limit, { room, history, ordered, read }, take);
+      else take({ recovered: false, position: ordered.position, frames: [] });
     });
   }
 
@@ -128,7 +128,7 @@ export class RecoverableRooms {
 
   #onLinkState(state: LinkState): void {
     if (state !== "in-sync") return;
-    for (const stream of this.#options.rooms.streams()) stream.proven();
+    for (const ordered of this.#options.rooms.orderedRooms()) ordered.proven();
     this.#setBackDetection.proven();
   }
 }

@@ -1,4 +1,5 @@
 import type { History, HistoryPosition } from "@cm/protocol";
+import { PAGE } from "./history-reader.js";
 import type { OrderedMessage } from "./ordered-message.js";
 import type { OrderedRoom } from "./ordered-room.js";
 
@@ -24,12 +25,9 @@ export interface RecoveryLimit {
 export interface RecoveryParts {
   readonly room: string;
   readonly history: History;
-  readonly stream: OrderedRoom;
+  readonly ordered: Pick<OrderedRoom, "position" | "follow" | "catchUp">;
   readonly read: (message: Uint8Array) => Pick<OrderedMessage, "payload"> | undefined;
 }
-
-/** Maximum number of messages per page. */
-const PAGE = 200;
 
 /**
  * Collects the messages after `from` and passes them to `take`. They reach up to the latest message that the room has
@@ -41,74 +39,88 @@ export async function recoverFrom(
   parts: RecoveryParts,
   take: (recovery: Recovery) => void,
 ): Promise<void> {
-  const { stream } = parts;
-  // Messages delivered during the read, which may be newer than its result.
-  const delivered: OrderedMessage[] = [];
-  let isTooMuch = false;
-  const unfollow = stream.follow(({ at, id, payload, except }) => {
-    if (delivered.length < limit.maxMessages) delivered.push({ at, id, payload: Uint8Array.from(payload), except });
-    else isTooMuch = true;
+  const { ordered } = parts;
+  const missed = new MissedFrames(from.offset, limit);
+  // Messages that the room delivers during the read may be newer than its result.
+  const unfollow = ordered.follow(({ at, payload }) => {
+    if (at.epoch === from.epoch) missed.add(at.offset, payload);
   });
-  let missed: Missed | undefined;
+  let isRead: boolean;
   try {
-    missed = await readMissed(from, limit, parts);
+    isRead = await readMissed(from, limit.maxMessages, parts, missed);
   } finally {
     unfollow();
   }
-  const { position } = stream;
+  const { position } = ordered;
   const isHere = position.epoch === from.epoch && position.offset >= from.offset;
-  if (missed === undefined || isTooMuch || !isHere) {
-    take({ recovered: false, position, frames: [] });
-    return;
+  const frames = isRead && isHere ? missed.upTo(position.offset) : undefined;
+  take({ recovered: frames !== undefined, position, frames: frames ?? [] });
+}
+
+/** Copies of the frames after an offset, as long as they are within the limit. */
+class MissedFrames {
+  readonly #from: number;
+  readonly #limit: RecoveryLimit;
+  readonly #byOffset = new Map<number, Uint8Array>();
+  #bytes = 0;
+  #isTooMuch = false;
+
+  constructor(from: number, limit: RecoveryLimit) {
+    this.#from = from;
+    this.#limit = limit;
   }
-  const { reached, entries } = missed;
-  const frames = [
-    ...entries.filter(({ offset }) => offset <= position.offset).map(({ payload }) => payload),
-    ...delivered.filter(({ at }) => at.epoch === from.epoch && at.offset > reached).map(({ payload }) => payload),
-  ];
-  // Offsets are consecutive, so the count shows whether all messages are included.
-  const recovered = frames.length === position.offset - from.offset && isWithin(limit, frames);
-  take({ recovered, position, frames: recovered ? frames : [] });
-}
 
-interface Missed {
-  readonly reached: number;
-  readonly entries: readonly { readonly offset: number; readonly payload: Uint8Array }[];
-}
+  /** Adds a frame, unless it is not missed or was added before. Returns `false` if the limit is exceeded. */
+  add(offset: number, frame: Uint8Array): boolean {
+    if (this.#isTooMuch) return false;
+    if (offset <= this.#from || this.#byOffset.has(offset)) return true;
+    this.#bytes += frame.length;
+    this.#isTooMuch = this.#byOffset.size >= this.#limit.maxMessages || this.#bytes > this.#limit.maxBytes;
+    if (this.#isTooMuch) this.#byOffset.clear();
+    else this.#byOffset.set(offset, new Uint8Array(frame));
+    return !this.#isTooMuch;
+  }
 
-function isWithin({ maxMessages, maxBytes }: RecoveryLimit, frames: readonly Uint8Array[]): boolean {
-  return frames.length <= maxMessages && frames.reduce((sum, { length }) => sum + length, 0) <= maxBytes;
+  /** Returns the frames up to an offset, in order; `undefined` if one is missing or the limit was exceeded. */
+  upTo(offset: number): Uint8Array[] | undefined {
+    if (this.#isTooMuch) return undefined;
+    const frames: Uint8Array[] = [];
+    for (let next = this.#from + 1; next <= offset; next++) {
+      const frame = this.#byOffset.get(next);
+      if (frame === undefined) return undefined;
+      frames.push(frame);
+    }
+    return frames;
+  }
 }
 
 /**
- * Reads the history after a position. Resolves with `undefined` if it is incomplete, too large or unreadable.
+ * Adds the history's messages after a position to `missed`. Resolves with `false` if the history is incomplete or
+ * unreadable, or exceeds the limit.
  */
 async function readMissed(
   from: HistoryPosition,
-  { maxMessages, maxBytes }: RecoveryLimit,
-  { room, history, stream, read }: RecoveryParts,
-): Promise<Missed | undefined> {
-  const entries: { offset: number; payload: Uint8Array }[] = [];
+  maxMessages: number,
+  { room, history, ordered, read }: RecoveryParts,
+  missed: MissedFrames,
+): Promise<boolean> {
   let reached = from.offset;
-  let bytes = 0;
   try {
     // The client received messages on another server that have not arrived on this one yet: get them from
     // the history.
-    if (stream.position.epoch === from.epoch && stream.position.offset < from.offset) await stream.catchUp();
+    if (ordered.position.epoch === from.epoch && ordered.position.offset < from.offset) await ordered.catchUp();
     for (;;) {
       const slice = await history.since(room, { epoch: from.epoch, offset: reached }, PAGE);
-      if (!slice.complete || slice.top.offset - from.offset > maxMessages) return undefined;
+      if (!slice.complete || slice.top.offset - from.offset > maxMessages) return false;
       for (const { offset, message } of slice.entries) {
         const payload = read(message)?.payload;
-        bytes += payload?.length ?? 0;
-        if (payload === undefined || bytes > maxBytes) return undefined;
-        entries.push({ offset, payload });
+        if (payload === undefined || !missed.add(offset, payload)) return false;
         reached = offset;
       }
-      if (reached >= slice.top.offset) return { reached, entries };
+      if (reached >= slice.top.offset) return true;
     }
   } catch {
     // An unreadable history is treated like a missing one; the store reports its failures itself.
-    return undefined;
+    return false;
   }
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { History, StampedDraft } from "@cm/protocol";
 import type { Acknowledged, AcknowledgedPositions } from "./acknowledged-positions.js";
-import type { OrderedMessage } from "./ordered-message.js";
+import { FURTHEST, type OrderedMessage } from "./ordered-message.js";
 
 /** Options of {@link SetBackDetection}. */
 export interface SetBackDetectionOptions {
@@ -36,9 +36,6 @@ const RETRY_MAX_MS = 30_000;
 
 /** Number of stored messages searched for a message that was acknowledged under the offset of a later one. */
 const LOOK_BACK = 200;
-
-/** Larger than any offset. */
-const FURTHEST = Number.MAX_SAFE_INTEGER;
 
 /**
  * Compares the positions that histories acknowledged to this server with the contents of the histories, each

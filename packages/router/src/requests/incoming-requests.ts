@@ -6,7 +6,7 @@ import {
   QUESTION_MAX_BYTES,
   type ServerOperation,
 } from "@cm/protocol";
-import { within } from "./promise-deadline.js";
+import { within } from "./promise-timeout.js";
 
 /** Executes an operation. Bytes in the operation are only valid during the call. May throw. */
 export type CarryOut = (operation: ServerOperation, origin: string) => OperationOutcome | Promise<OperationOutcome>;
@@ -74,7 +74,7 @@ export class IncomingRequests {
       const outcome = this.#options.carryOut(operation, origin);
       if (!(outcome instanceof Promise)) return checked(outcome);
       // A handler that never settles occupies one of the `max` places only as long as the requester waits.
-      const timely = await within<OperationOutcome | typeof TOO_LATE>(outcome, timeoutMs, () => TOO_LATE);
+      const timely = await within(outcome, timeoutMs, (): typeof TOO_LATE => TOO_LATE);
       return timely === TOO_LATE ? timely : checked(timely);
     } catch (error) {
       if (!isCmError(error)) this.#options.onFault(error, "handler");

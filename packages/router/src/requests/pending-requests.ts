@@ -1,4 +1,5 @@
 import { CmError, type EnvelopePosition, type OperationOutcome } from "@cm/protocol";
+import { routerClosed } from "../router-closed.js";
 
 /** The outcome of a request to another server. */
 export type Answer = OperationOutcome | { readonly type: "timeout" };
@@ -41,7 +42,7 @@ export class PendingRequests {
 
   /** Throws `pending-limit` if there is no capacity for this many more requests, or `closed` after `close`. */
   requireRoom(count: number): void {
-    if (this.#closed) throw new CmError("closed", "The router was closed.");
+    if (this.#closed) throw routerClosed();
     if (this.#waiting.size + count > this.#max) {
       throw new CmError("pending-limit", "Too many requests to other servers are waiting for an answer.", {
         details: { max: this.#max },
@@ -88,7 +89,7 @@ export class PendingRequests {
   /** Rejects all waiting requests with `closed`. */
   close(): void {
     this.#closed = true;
-    for (const { fail } of [...this.#waiting.values()]) fail(new CmError("closed", "The router was closed."));
+    for (const { fail } of [...this.#waiting.values()]) fail(routerClosed());
   }
 }
 

@@ -235,6 +235,41 @@ describe("requests to other servers", () => {
     });
   });
 
+  describe("that read a registry which hangs", () => {
+    const stuckServers = { snapshot: stuck };
+    const stuckUsers = { states: stuck };
+
+    it("time out, and deliver nothing when the registry answers later", async () => {
+      let look = (): void => undefined;
+      const looked = new Promise<void>((resolve) => {
+        look = resolve;
+      });
+      const store = createMemoryStore({ hub });
+      const states = async (...args: Parameters<typeof store.users.states>) => {
+        await looked;
+        return store.users.states(...args);
+      };
+      const a = await startServer("a", store, { users: { states } });
+      a.sockets.users.add("ann");
+      expect(await a.router.toUser("ann", bytes("x"), { confirmMs: 50 })).toBe("timeout");
+      look();
+      expect(await a.router.toUser("ann", bytes("y"), SOON)).toBe("delivered");
+      expect(a.sockets.directs).toEqual([{ to: "ann", text: "y" }]);
+    });
+
+    it("time out where only the registry can tell that the user has no connection", async () => {
+      const a = await start("a", { holdsLease: () => true, servers: stuckServers });
+      expect(await a.router.toUser("ann", bytes("x"), { confirmMs: 50 })).toBe("timeout");
+      const b = await start("b", { users: stuckUsers });
+      expect(await b.router.toUser("ann", bytes("x"), { confirmMs: 50 })).toBe("timeout");
+    });
+
+    it("reject a question with timeout", async () => {
+      const a = await start("a", { servers: stuckServers });
+      await expect(a.router.ask(bytes("?"), { timeoutMs: 50 })).rejects.toMatchObject({ code: "timeout" });
+    });
+  });
+
   describe("that control", () => {
     it("reach the handler of the server that holds the connection, here or elsewhere", async () => {
       const seen: unknown[] = [];

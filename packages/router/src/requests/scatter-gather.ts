@@ -1,5 +1,6 @@
 import { CmError, QUESTION_MAX_BYTES, type ServerOperation, type ServerRegistry } from "@cm/protocol";
 import type { Answer } from "./pending-requests.js";
+import { within } from "./promise-timeout.js";
 
 /** The responses of the cluster to one question. */
 export interface GatheredAnswers {
@@ -10,7 +11,7 @@ export interface GatheredAnswers {
 }
 
 /** Options of {@link ScatterGather}. */
-export interface ClusterQuestionOptions {
+export interface ScatterGatherOptions {
   readonly servers: Pick<ServerRegistry, "snapshot">;
   readonly serverId: string;
   /** Throws `pending-limit` if there is no capacity to wait for this many responses. */
@@ -24,16 +25,16 @@ const MAX_RUNNING = 32;
 
 /** Sends one question to every living server and collects the responses. */
 export class ScatterGather {
-  readonly #options: ClusterQuestionOptions;
+  readonly #options: ScatterGatherOptions;
   #running = 0;
 
-  constructor(options: ClusterQuestionOptions) {
+  constructor(options: ScatterGatherOptions) {
     this.#options = options;
   }
 
   /**
    * Sends the question to every living server, and always to this server, even if its lease is not written
-   * yet. The timeout begins with the call.
+   * yet. The timeout begins with the call. Rejects with `timeout` if the registry does not respond in time.
    */
   async ask(question: Uint8Array, timeoutMs: number): Promise<GatheredAnswers> {
     if (question.length > QUESTION_MAX_BYTES) {
@@ -56,8 +57,10 @@ export class ScatterGather {
 
   async #ask(question: Uint8Array, deadline: number): Promise<GatheredAnswers> {
     const { servers, serverId, requireRoom, ask } = this.#options;
-    const { living } = await servers.snapshot({ idsOnly: true });
-    const ids = [...new Set([serverId, ...living.map((server) => server.serverId)])];
+    const reading = servers.snapshot({ idsOnly: true });
+    const registry = await within(reading, deadline - performance.now(), () => undefined);
+    if (registry === undefined) throw new CmError("timeout", "The registry did not respond within the timeout.");
+    const ids = [...new Set([serverId, ...registry.living.map((server) => server.serverId)])];
     // Send to all servers or to none: if the question reached only some servers for lack of capacity, the
     // result would look complete.
     requireRoom(ids.length - 1);

@@ -10,6 +10,7 @@ import {
   type ServerOperation,
 } from "@cm/protocol";
 import { Sequencer, Sequencers } from "../ordering/sequencer.js";
+import { NOBODY } from "../payload-checks.js";
 import { type Answer, PendingRequests } from "./pending-requests.js";
 
 /** Options of {@link ServerChannels}. */
@@ -19,8 +20,6 @@ export interface ServerChannelsOptions {
   readonly maxSequencers: number;
   readonly maxPending: number;
 }
-
-const NOBODY: readonly string[] = Object.freeze([]);
 
 /**
  * Publishes on other servers' channels. Requests and responses have their own sequencers, separate from
@@ -36,10 +35,10 @@ export class ServerChannels {
   constructor(options: ServerChannelsOptions) {
     this.#options = options;
     this.pending = new PendingRequests(options.maxPending);
-    const numberings = (): Sequencers<Sequencer<Channel>> =>
+    const createSequencers = (): Sequencers<Sequencer<Channel>> =>
       new Sequencers(options.maxSequencers, (name) => new Sequencer({ kind: "server", name }, undefined));
-    this.#messages = numberings();
-    this.#control = numberings();
+    this.#messages = createSequencers();
+    this.#control = createSequencers();
   }
 
   /** Returns the position of this server's sequencer for messages to another server. */
@@ -51,8 +50,8 @@ export class ServerChannels {
     target: string,
     payload: Uint8Array,
   ): Promise<Published> {
-    const outbound = this.#messages.of(serverId);
-    return this.#options.bus.publish(outbound.channel, this.#message(outbound, kind, target, payload));
+    const sequencer = this.#messages.of(serverId);
+    return this.#options.bus.publish(sequencer.channel, this.#message(sequencer, kind, target, payload));
   }
 
   /**
@@ -63,10 +62,10 @@ export class ServerChannels {
   async ask(serverId: string, operation: ServerOperation, timeoutMs: number): Promise<Answer> {
     this.pending.requireRoom(1);
     const payload = encodeControl({ type: "request", operation, timeoutMs });
-    const outbound = this.#control.of(serverId);
-    const message = this.#message(outbound, "control", serverId, payload);
+    const sequencer = this.#control.of(serverId);
+    const message = this.#message(sequencer, "control", serverId, payload);
     const pending = this.pending.open(serverId, readEnvelopePosition(message), timeoutMs);
-    this.#options.bus.publish(outbound.channel, message).then(({ subscribers }) => {
+    this.#options.bus.publish(sequencer.channel, message).then(({ subscribers }) => {
       if (subscribers === 0) pending.notDelivered();
     }, pending.fail);
     return pending.answer;
@@ -74,12 +73,12 @@ export class ServerChannels {
 
   /** Sends the response to another server's request. Rejects like `Bus.publish`. */
   async answer(serverId: string, to: EnvelopePosition, outcome: OperationOutcome): Promise<void> {
-    const outbound = this.#control.of(serverId);
+    const sequencer = this.#control.of(serverId);
     const payload = encodeControl({ type: "answer", to, outcome });
-    await this.#options.bus.publish(outbound.channel, this.#message(outbound, "control", serverId, payload));
+    await this.#options.bus.publish(sequencer.channel, this.#message(sequencer, "control", serverId, payload));
   }
 
-  #message(outbound: Sequencer<Channel>, kind: MessageKind, target: string, payload: Uint8Array): Buffer {
-    return outbound.message(payload, { kind, origin: this.#options.serverId, target, except: NOBODY });
+  #message(sequencer: Sequencer<Channel>, kind: MessageKind, target: string, payload: Uint8Array): Buffer {
+    return sequencer.message(payload, { kind, origin: this.#options.serverId, target, except: NOBODY });
   }
 }

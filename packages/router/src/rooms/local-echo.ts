@@ -22,16 +22,16 @@ export class LocalEcho {
   }
 
   async publish(
-    outbound: RoomSequencer,
+    sequencer: RoomSequencer,
     message: Uint8Array,
     text: Uint8Array | string,
     except: readonly string[],
   ): Promise<Published | LocalReach> {
     const frame = typeof text === "string" ? Buffer.from(text) : text;
     if (!isUtf8(frame)) throw new CmError("frame-not-text", "The frame is not UTF-8.");
-    return outbound.policy.order === "publisher"
-      ? this.#localFirst(outbound, message, frame, except)
-      : this.#localLast(outbound, message, frame, except);
+    return sequencer.policy.order === "publisher"
+      ? this.#localFirst(sequencer, message, frame, except)
+      : this.#localLast(sequencer, message, frame, except);
   }
 
   /** Delivers to local members at once. The copy that comes back from the bus is dropped by the receiver. */
@@ -71,7 +71,7 @@ export class LocalEcho {
       const room = roomOf(channel.name);
       if (room === undefined || !isOutage(error)) throw error;
       // Record the message as arrived, so that a copy that arrives later is dropped as a duplicate.
-      const arrival: Verdict = room.arrivals
+      const arrival: Verdict = room.trackers
         .of({ kind: "room", origin: serverId, target: channel.name })
         .judge(readEnvelopePosition(message));
       if (arrival.kind === "duplicate") return {};

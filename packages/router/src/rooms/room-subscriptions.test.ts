@@ -45,7 +45,7 @@ function subscriptionsOn(bus: Bus, options: { releaseDelayMs?: number; maxIdle?:
     releaseDelayMs: options.releaseDelayMs ?? 0,
     maxIdle: options.maxIdle ?? 100,
     hearsItself: () => true,
-    streamOf: () => undefined,
+    orderedRoomOf: () => undefined,
     onMessage: () => undefined,
     onResumed: () => undefined,
     onCloseFailed: () => undefined,

@@ -1,6 +1,6 @@
 import {
   type Bus,
-  CmError,
+  type CmError,
   type EnteredRoom,
   type HistoryPosition,
   type RoomInterest,
@@ -11,19 +11,20 @@ import {
 import { ChannelTracker } from "../ordering/sequence-tracker.js";
 import type { ResumedChannel } from "../recovery/gap-detection.js";
 import type { OrderedRoom } from "../recovery/ordered-room.js";
+import { routerClosed } from "../router-closed.js";
 
 /** A room whose channel this server is subscribed to, or is subscribing to. */
 export interface SubscribedRoom extends ResumedChannel {
   readonly name: string;
   /** Delivers the room's messages if the room is recoverable. */
-  readonly stream: OrderedRoom | undefined;
+  readonly ordered: OrderedRoom | undefined;
 }
 
 class Entry implements SubscribedRoom, EnteredRoom {
   readonly name: string;
-  readonly arrivals = new ChannelTracker();
+  readonly trackers = new ChannelTracker();
   readonly hearsItself: boolean;
-  readonly stream: OrderedRoom | undefined;
+  readonly ordered: OrderedRoom | undefined;
   liveSinceMs = Number.POSITIVE_INFINITY;
   /** Number of local members, including those whose join is still in progress. */
   members = 0;
@@ -34,14 +35,14 @@ class Entry implements SubscribedRoom, EnteredRoom {
   /** Set while the channel stays subscribed without local members. */
   releaseTimer: NodeJS.Timeout | undefined;
 
-  constructor(name: string, hearsItself: boolean, stream: OrderedRoom | undefined) {
+  constructor(name: string, hearsItself: boolean, ordered: OrderedRoom | undefined) {
     this.name = name;
     this.hearsItself = hearsItself;
-    this.stream = stream;
+    this.ordered = ordered;
   }
 
   get position(): HistoryPosition | undefined {
-    return this.stream?.position;
+    return this.ordered?.position;
   }
 }
 
@@ -53,7 +54,7 @@ export interface RoomSubscriptionsOptions {
   /** Whether members on this server receive this server's own messages from the bus. */
   readonly hearsItself: (room: string) => boolean;
   /** Creates the ordered delivery of a room's messages; `undefined` if the room is not recoverable. */
-  readonly streamOf: (room: string) => OrderedRoom | undefined;
+  readonly orderedRoomOf: (room: string) => OrderedRoom | undefined;
   readonly onMessage: (room: SubscribedRoom, message: Uint8Array) => void;
   /** Called when the room's channel is resumed after an interruption; see `ResumeHandler`. */
   readonly onResumed: (room: SubscribedRoom, sinceMs: number) => void;
@@ -88,13 +89,13 @@ export class RoomSubscriptions implements RoomInterest {
   }
 
   /** The ordered delivery of each recoverable room whose channel is subscribed or being subscribed. */
-  *streams(): Iterable<OrderedRoom> {
-    for (const { stream } of this.#rooms.values()) if (stream !== undefined) yield stream;
+  *orderedRooms(): Iterable<OrderedRoom> {
+    for (const { ordered } of this.#rooms.values()) if (ordered !== undefined) yield ordered;
   }
 
   /** The names of recoverable rooms with local members. */
   *recoverable(): Iterable<string> {
-    for (const { name, stream, members } of this.#rooms.values()) if (stream !== undefined && members > 0) yield name;
+    for (const { name, ordered, members } of this.#rooms.values()) if (ordered !== undefined && members > 0) yield name;
   }
 
   /** Number of rooms with local members. */
@@ -108,7 +109,7 @@ export class RoomSubscriptions implements RoomInterest {
   }
 
   async enter(room: string): Promise<EnteredRoom> {
-    if (this.#closed) throw new CmError("closed", "The router was closed.");
+    if (this.#closed) throw routerClosed();
     requireName(room, "room");
     let entry = this.#rooms.get(room);
     if (entry === undefined) {
@@ -141,7 +142,7 @@ export class RoomSubscriptions implements RoomInterest {
   }
 
   #open(room: string): Entry {
-    const entry = new Entry(room, this.#options.hearsItself(room), this.#options.streamOf(room));
+    const entry = new Entry(room, this.#options.hearsItself(room), this.#options.orderedRoomOf(room));
     this.#rooms.set(room, entry);
     entry.opening = this.#subscribe(entry);
     return entry;
@@ -158,7 +159,7 @@ export class RoomSubscriptions implements RoomInterest {
       );
       entry.liveSinceMs = performance.now();
       // Read the history after subscribing, so that every later message is received on the channel.
-      await entry.stream?.open();
+      await entry.ordered?.open();
       entry.subscription = subscription;
       entry.opening = undefined;
     } catch (cause) {
@@ -192,7 +193,7 @@ export class RoomSubscriptions implements RoomInterest {
   #letGo(entry: Entry): void {
     this.#keep(entry);
     if (this.#rooms.get(entry.name) === entry) this.#rooms.delete(entry.name);
-    entry.stream?.close();
+    entry.ordered?.close();
     entry.subscription?.close().catch((cause: unknown) => {
       this.#options.onCloseFailed(toCmError(cause, "unavailable", "A room's channel could not be let go."));
     });

@@ -7,7 +7,7 @@ import {
   type RoomRecords,
 } from "@cm/protocol";
 import { expect, it, onTestFinished } from "vitest";
-import { codeOf } from "../managers.fixture.js";
+import { codeOf } from "../../error-code.fixture.js";
 import { newSession } from "./game-record-codec.js";
 import { GameSessionStore } from "./game-session-store.js";
 
