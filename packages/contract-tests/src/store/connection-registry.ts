@@ -122,9 +122,9 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       expect((await store.servers.snapshot()).living).toHaveLength(1);
     });
 
-    it("takes 2,000 records in one call, and leaves nothing when they are removed", async ({ store, storedThings }) => {
+    it("takes 2,000 records in one call, and leaves nothing when they are removed", async ({ store, storedEntries }) => {
       const server = await bringUp(store, "alpha");
-      const before = await storedThings();
+      const before = await storedEntries();
       const records = times(2000, () => recordOf(server));
       await store.connections.put(server.lease, records);
       const found = await Promise.all(records.map(({ connectionId }) => store.connections.get(connectionId)));
@@ -133,7 +133,7 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       await store.connections.remove(server.lease, ids);
       const left = await Promise.all(ids.map((id) => store.connections.get(id)));
       expect(left.filter((record) => record !== undefined)).toEqual([]);
-      expect(await storedThings()).toBe(before);
+      expect(await storedEntries()).toBe(before);
     });
 
     it("touches only records of the lease's own server", async ({ store }) => {
@@ -180,10 +180,10 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       expect(await store.connections.get(late.connectionId)).toBeUndefined();
     });
 
-    it("keeps what is renewed, and brings nothing back by renewing", async ({ store, storedThings }) => {
+    it("keeps what is renewed, and brings nothing back by renewing", async ({ store, storedEntries }) => {
       const server = await bringUp(store, "alpha");
       const [gone, stays] = [recordOf(server), recordOf(server)];
-      const before = await storedThings();
+      const before = await storedEntries();
       await store.connections.put(server.lease, [gone, stays]);
       await store.connections.remove(server.lease, [gone.connectionId]);
       await store.upkeep.projection.renew(server.lease, {
@@ -195,7 +195,7 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       await store.upkeep.projection.renew(server.lease, {
         recordPartitions: { from: 0, to: 2 ** server.registration.partitionBits },
       });
-      expect(await storedThings()).toBe(before);
+      expect(await storedEntries()).toBe(before);
     });
 
     it("shows a reaper every record of the dead server once, in the record partition that its id names", async (harness) => {
@@ -214,9 +214,9 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
     });
 
     it("forgets a record partition at a time, and leaves nothing when all are cleared", async (harness) => {
-      const { store, storedThings } = harness;
+      const { store, storedEntries } = harness;
       const server = await bringUp(store, "dead");
-      const before = await storedThings();
+      const before = await storedEntries();
       await store.connections.put(
         server.lease,
         times(600, () => recordOf(server)),
@@ -229,7 +229,7 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       for (let recordPartition = 1; recordPartition < sizes.length; recordPartition++)
         await store.upkeep.projection.evict(claim, { recordPartition });
       expect((await readRecordPartitions(store, claim)).flat()).toEqual([]);
-      expect(await storedThings()).toBe(before);
+      expect(await storedEntries()).toBe(before);
     });
 
     it("clears nothing under a claim that expired", async (harness) => {
