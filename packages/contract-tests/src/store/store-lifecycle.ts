@@ -36,9 +36,9 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
       store.link.onState((state) => kept.push(state));
       const ofHistory: LinkState[] = [];
       store.history?.link.onState((state) => ofHistory.push(state));
-      const takeOff = [store.link.onState(listener), store.link.onState(listener)];
-      for (const take of takeOff) take();
-      takeOff[0]?.();
+      const removeListeners = [store.link.onState(listener), store.link.onState(listener)];
+      for (const remove of removeListeners) remove();
+      removeListeners[0]?.();
       await store.close();
       expect(kept).toEqual(["closed"]);
       expect(ofHistory).toEqual(store.history === undefined ? [] : ["closed"]);
