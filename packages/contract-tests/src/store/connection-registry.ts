@@ -1,17 +1,10 @@
 import { type ConnectionRecord, parseConnectionId, type ReapClaim, type Store } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { AWKWARD_NAMES } from "./awkward-names.js";
+import { byId } from "./rooms/sample-members.js";
+import { recordOf } from "./sample-records.js";
 import type { HarnessFactory } from "./store-harness.js";
-import {
-  bringUp,
-  claimDead,
-  letDie,
-  loseClaim,
-  outcomeOf,
-  scenarios,
-  type TestServer,
-  times,
-} from "./store-scenarios.js";
+import { bringUp, claimDead, letDie, loseClaim, outcomeOf, scenarios, times } from "./store-scenarios.js";
 
 /**
  * Contract tests for `ConnectionRegistry`, and for the parts of `ProjectionUpkeep` about connection records.
@@ -122,7 +115,10 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       expect((await store.servers.snapshot()).living).toHaveLength(1);
     });
 
-    it("takes 2,000 records in one call, and leaves nothing when they are removed", async ({ store, storedEntries }) => {
+    it("takes 2,000 records in one call, and leaves nothing when they are removed", async ({
+      store,
+      storedEntries,
+    }) => {
       const server = await bringUp(store, "alpha");
       const before = await storedEntries();
       const records = times(2000, () => recordOf(server));
@@ -248,19 +244,10 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
   });
 }
 
-function recordOf({ ids }: TestServer): ConnectionRecord {
-  const connectionId = ids.next();
-  return { connectionId, userId: `user of ${connectionId}`, connectedAt: 1_700_000_000_000, lastSeen: 0, rooms: ["r"] };
-}
-
 async function readRecordPartitions(store: Store, claim: ReapClaim): Promise<ConnectionRecord[][]> {
   return Promise.all(
     times(2 ** claim.partitionBits, (recordPartition) =>
       store.upkeep.projection.held(claim, "records", recordPartition),
     ),
   );
-}
-
-function byId(records: readonly ConnectionRecord[]): ConnectionRecord[] {
-  return [...records].sort((a, b) => (a.connectionId < b.connectionId ? -1 : 1));
 }
