@@ -22,7 +22,7 @@ interface Case {
   readonly attempt: (gateway: Gateway) => Promise<Outcome>;
 }
 
-const ANSWERED_FROM = { trustedProxies: ["127.0.0.1"] };
+const PROXIED = { trustedProxies: ["127.0.0.1"] };
 
 /** Sends an upgrade request. Resolves with whether the connection was accepted. */
 async function upgrade({ wsUrl }: Gateway, headers: Record<string, string> = {}, user = "ann"): Promise<Outcome> {
@@ -103,14 +103,14 @@ const CASES: readonly Case[] = [
   {
     limited: { maxConnectionsPerAddress: 3 },
     counted: "connections-per-address",
-    with: ANSWERED_FROM,
+    with: PROXIED,
     beyond: "refused",
     attempt: upgradesFromOneAddress,
   },
   {
     limited: { maxUpgradesPerSecondPerAddress: 1 },
     counted: "upgrades-per-address",
-    with: ANSWERED_FROM,
+    with: PROXIED,
     beyond: "refused",
     attempt: upgradesFromOneAddress,
   },

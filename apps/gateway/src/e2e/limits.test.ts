@@ -86,11 +86,11 @@ it("refuses the join that exceeds the server's limit, and accepts it once a plac
   expect(await bob.ask({ type: "join", room: "c" })).toMatchObject({ code: "capacity-reached", retryable: true });
   await bob.do({ type: "join", room: "b" });
   expect(await bob.ask({ type: "join", room: "a" })).toMatchObject({ code: "capacity-reached" });
-  expect(await stats()).toMatchObject({ places: { memberships: 3, maxMemberships: 3, rooms: 2, maxRooms: 2 } });
+  expect(await stats()).toMatchObject({ capacity: { memberships: 3, maxMemberships: 3, rooms: 2, maxRooms: 2 } });
   await ann.do({ type: "leave", room: "a" });
   await bob.do({ type: "join", room: "c" });
   ann.terminate();
-  await eventually(async () => expect(await stats()).toMatchObject({ places: { memberships: 2, rooms: 2 } }));
+  await eventually(async () => expect(await stats()).toMatchObject({ capacity: { memberships: 2, rooms: 2 } }));
   expect([await reached("server-rooms"), await reached("memberships")]).toEqual([1, 1]);
 });
 
@@ -150,9 +150,9 @@ it("reads nothing more from the store for a client that does not read", async ()
 
 it("has as many memberships and rooms as the heap has room for, by default", async () => {
   const { stats } = await serve({});
-  const { places } = (await stats()) as { places: { maxMemberships: number; maxRooms: number } };
-  expect(places.maxMemberships).toBeGreaterThanOrEqual(65_536);
-  expect(places.maxRooms).toBe(Math.floor(places.maxMemberships / 2));
+  const { capacity } = (await stats()) as { capacity: { maxMemberships: number; maxRooms: number } };
+  expect(capacity.maxMemberships).toBeGreaterThanOrEqual(65_536);
+  expect(capacity.maxRooms).toBe(Math.floor(capacity.maxMemberships / 2));
 });
 
 it("refuses an upgrade whose authentication takes longer than authenticationTimeoutMs", async () => {

@@ -31,7 +31,7 @@ export interface SessionContext extends PermissionContext, RoomContext {
   /** Maximum number of bytes per second that one connection may send in frames; 0: no limit. */
   readonly maxBytesPerSecond: number;
   readonly fanOut: FanOutBudget;
-  readonly userPlaces: UserConnectionLimit;
+  readonly userLimit: UserConnectionLimit;
   readonly closes: PacedRemovals;
   readonly closingHooks: ClosingHooks;
   readonly reached: LimitCounter;
@@ -304,7 +304,7 @@ export class ClientSession {
   }
 
   async #register(ref: Ref | undefined): Promise<void> {
-    const { membership, userPlaces, serverId, limits } = this.#context;
+    const { membership, userLimit, serverId, limits } = this.#context;
     this.#isKnown = true;
     const decision = this.#permissions.connect();
     if (decision !== undefined) {
@@ -320,7 +320,7 @@ export class ClientSession {
     }
     this.#state = "registering";
     try {
-      await userPlaces.open({ connectionId: this.#socket.id, userId: this.#socket.userId });
+      await userLimit.open({ connectionId: this.#socket.id, userId: this.#socket.userId });
     } catch (error) {
       this.#answers.refuse(error, ref);
       const isTooMany = isCmError(error) && error.code === "connections-limit";

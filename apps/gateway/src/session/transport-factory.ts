@@ -89,7 +89,7 @@ export function createClientTransport(
     },
     maxBytesPerSecond: config.maxBytesPerSecond,
     maxUnreadBytes: Math.floor(config.maxBackpressureBytes / 4),
-    userPlaces: new UserConnectionLimit({
+    userLimit: new UserConnectionLimit({
       policy: config.connectionsPerUserPolicy,
       maxConnectionsPerUser: config.maxConnectionsPerUser,
       membership,
