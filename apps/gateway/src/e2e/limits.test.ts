@@ -7,7 +7,7 @@ import { SUBPROTOCOL } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import { expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
-import { AT_REST, serve } from "./limited-gateway.fixture.js";
+import { AT_REST, connectIdle, serve } from "./limited-gateway.fixture.js";
 
 it("refuses messages to more receivers a second than a connection may have, one beyond the rate", async () => {
   const { open, reached } = await serve({ maxFanoutPerSecond: 10, maxFanoutPercent: 0, clock: AT_REST });
@@ -126,13 +126,7 @@ it("closes a user's oldest connection for a newer one where that is wanted", asy
 
 it("reads nothing more from the store for a client that does not read", async () => {
   const { open, wsUrl, reached } = await serve({ maxBackpressureBytes: 4 * 1024 * 1024, maxFrameBytes: 1024 * 1024 });
-  const socket = new WebSocket(`${wsUrl}?user=idle`, SUBPROTOCOL);
-  onTestFinished(() => socket.terminate());
-  const texts: string[] = [];
-  socket.on("message", (data) => texts.push(String(data).slice(0, 200)));
-  await new Promise((resolve) => socket.once("open", resolve));
-  socket.send('{"type":"hello","version":1}');
-  await eventually(() => expect(texts[0]).toContain("welcome"));
+  const { socket, texts, send } = await connectIdle(wsUrl);
   socket.pause();
   const sender = await open("sender");
   // The system buffers some megabytes before anything is queued in the gateway.
@@ -140,11 +134,11 @@ it("reads nothing more from the store for a client that does not read", async ()
   for (let sent = 0; (await reached("unread-answers")) === 0; sent++) {
     expect(sent).toBeLessThan(30);
     await sender.do({ type: "send", user: "idle", data });
-    socket.send('{"type":"members","room":"lobby","ref":1}');
+    send({ type: "members", room: "lobby", ref: 1 });
   }
   socket.resume();
   await eventually(() => expect(texts.at(-1)).toContain('"code":"rate-limited"'));
-  socket.send('{"type":"members","room":"lobby","ref":2}');
+  send({ type: "members", room: "lobby", ref: 2 });
   await eventually(() => expect(texts.at(-1)).toContain('"members":[]'));
 });
 
