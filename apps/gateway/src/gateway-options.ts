@@ -269,12 +269,12 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   wholeNumber("maxMemberships", config.maxMemberships, 0, 1_000_000_000);
   wholeNumber("maxServerRooms", config.maxServerRooms, 0, 1_000_000_000);
   for (const field of ["recoverableRooms", "slowReaderDropRooms", "slowReaderLatestRooms"] as const) {
-    const beginnings: unknown = config[field];
-    if (!Array.isArray(beginnings) || !beginnings.every((beginning) => typeof beginning === "string")) {
+    const prefixes: unknown = config[field];
+    if (!Array.isArray(prefixes) || !prefixes.every((prefix) => typeof prefix === "string")) {
       throw invalid(field, "a list of strings");
     }
   }
-  if (config.slowReaderLatestRooms.some((beginning) => config.slowReaderDropRooms.includes(beginning))) {
+  if (config.slowReaderLatestRooms.some((prefix) => config.slowReaderDropRooms.includes(prefix))) {
     throw invalid("slowReaderLatestRooms", "disjoint from slowReaderDropRooms");
   }
   if (config.slowReaderBytes !== undefined) {

@@ -128,7 +128,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     ...node.router.stats(),
     link: node.store.link.status(),
     transport: server?.stats(),
-    places: placesOf(node, config),
+    capacity: capacityOf(node, config),
     limits: limits.counts(),
     ...(logger.droppedLines === undefined ? {} : { log: { droppedLines: logger.droppedLines() } }),
   });
@@ -284,7 +284,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 }
 
 /** Returns the numbers of memberships and rooms of this server, with their limits. */
-function placesOf({ membership }: Node, { maxMemberships, maxServerRooms }: ResolvedGatewayOptions) {
+function capacityOf({ membership }: Node, { maxMemberships, maxServerRooms }: ResolvedGatewayOptions) {
   const { memberships, rooms } = membership.stats();
   return { memberships, maxMemberships, rooms, maxRooms: maxServerRooms };
 }

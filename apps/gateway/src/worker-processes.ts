@@ -25,6 +25,9 @@ export const WORKER_END_GRACE_MS = 1_000;
 /** Message by which a worker reports that it listens. */
 const LISTENING = "listening";
 
+/** The part of a logger that is used here. */
+type WorkerLog = Pick<Logger, "info" | "error">;
+
 /** The server processes that share one port. */
 export interface Workers {
   /** Makes each worker drain and close, and waits until all have ended. Idempotent. */
@@ -51,7 +54,7 @@ export interface Workers {
 export async function startWorkers(
   config: GatewayConfig,
   script: string,
-  log: Logger,
+  log: WorkerLog,
   stop: AbortSignal,
 ): Promise<Workers | number> {
   await requireFreePort(config.listenHost, config.port);
@@ -78,7 +81,7 @@ export function reportListening(): void {
 class WorkerPool implements Workers {
   readonly #config: GatewayConfig;
   readonly #script: string;
-  readonly #log: Logger;
+  readonly #log: WorkerLog;
   readonly #running = new Map<number, ChildProcess>();
   readonly #restarts = new Set<NodeJS.Timeout>();
   /** Numbers of the workers that have listened at least once, including before a restart. */
@@ -88,7 +91,7 @@ class WorkerPool implements Workers {
   #ends: Promise<readonly boolean[]> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(config: GatewayConfig, script: string, log: Logger) {
+  constructor(config: GatewayConfig, script: string, log: WorkerLog) {
     this.#config = config;
     this.#script = script;
     this.#log = log;
@@ -178,9 +181,9 @@ class WorkerPool implements Workers {
    */
   #end(withinMs: number): Promise<readonly boolean[]> {
     for (const timer of this.#restarts) clearTimeout(timer);
-    this.#ends ??= Promise.all(
-      [...this.#running.values()].map((child) => endWorker(child, withinMs + WORKER_END_GRACE_MS)),
-    );
+    // A process that could not be started never ends. Node.js reports it in a later turn.
+    const started = [...this.#running.values()].filter(({ pid }) => pid !== undefined);
+    this.#ends ??= Promise.all(started.map((child) => endWorker(child, withinMs + WORKER_END_GRACE_MS)));
     return this.#ends;
   }
 }

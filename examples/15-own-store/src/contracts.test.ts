@@ -11,7 +11,7 @@ describeStoreContracts("a store of one's own", async () => {
     letTimePass: async (ms) => {
       aheadMs += ms;
     },
-    storedThings: async () => hub.held,
+    storedEntries: async () => hub.held,
     cleanUp: () => hub.close(),
   });
 });

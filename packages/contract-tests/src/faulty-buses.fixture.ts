@@ -73,7 +73,7 @@ describeStoreContracts("left out", () => Promise.reject(new Error("There is no s
     "presence-changes": "no store",
     "presence-grace": "no store",
     "presence-reading": "no store",
-    "held-things": "no store",
+    "held-entries": "no store",
     "partition-reconcile": "no store",
     history: "messages are not kept",
   },

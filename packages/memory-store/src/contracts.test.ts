@@ -10,7 +10,7 @@ describeStoreContracts("memory store, on a clock of the test's own", () => {
     letTimePass: async (ms) => {
       nowMs += ms;
     },
-    storedThings: async () => worldOf(hub, "cm")?.size ?? 0,
+    storedEntries: async () => worldOf(hub, "cm")?.size ?? 0,
   });
 });
 
@@ -18,6 +18,6 @@ describeStoreContracts("memory store, on the default clock", () => {
   const hub = createMemoryHub();
   return createStoreHarness({
     createStore: () => createMemoryStore({ hub }),
-    storedThings: async () => worldOf(hub, "cm")?.size ?? 0,
+    storedEntries: async () => worldOf(hub, "cm")?.size ?? 0,
   });
 });

@@ -32,7 +32,7 @@ for (const [name, url] of [
     const prefix = `${family}-${harnesses}`;
     return createStoreHarness({
       createStore: () => createRedisStore({ url, prefix }),
-      storedThings: async () => (await keysLeftUnder(url, `${prefix}:`)).length,
+      storedEntries: async () => (await keysLeftUnder(url, `${prefix}:`)).length,
     });
   });
 

@@ -63,7 +63,7 @@ export interface Stats {
     readonly closed: Readonly<Record<string, number>>;
   };
   readonly limits: Readonly<Record<string, number>>;
-  readonly places: Readonly<Record<"memberships" | "maxMemberships" | "rooms" | "maxRooms", number>>;
+  readonly capacity: Readonly<Record<"memberships" | "maxMemberships" | "rooms" | "maxRooms", number>>;
 }
 
 /** A measured figure and, if there is one, the promise about it. */

@@ -2,6 +2,7 @@ import { CmError, decodeUtf8 } from "@cm/protocol";
 import type { RouteRequest } from "@cm/transport";
 import type { Revocation } from "../auth/revocation-list.js";
 import { parseRevocation } from "../gateway-questions.js";
+import { healthRoutes } from "../http/health-routes.js";
 import { type HttpRoute, jsonReply } from "../http/http-route.js";
 import type { Metrics } from "./metrics.js";
 
@@ -21,15 +22,7 @@ const REVOCATION_MAX_BYTES = 4_096;
 /** The routes of the port for operators. */
 export function adminRoutes({ readiness, statistics, metrics, revoke }: AdminSources): HttpRoute[] {
   return [
-    { method: "GET", path: "/healthz", answer: () => jsonReply(200, { status: "ok" }) },
-    {
-      method: "GET",
-      path: "/readyz",
-      answer: () => {
-        const state = readiness();
-        return jsonReply(state.ready ? 200 : 503, state);
-      },
-    },
+    ...Object.entries(healthRoutes(readiness)).map(([path, answer]) => ({ method: "GET", path, answer }) as const),
     { method: "GET", path: "/stats", answer: () => jsonReply(200, statistics()) },
     {
       method: "GET",

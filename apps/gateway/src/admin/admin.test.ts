@@ -3,40 +3,20 @@ import { connect } from "node:net";
 import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
 import { eventually } from "@cm/test-kit";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { createGateway, type Gateway } from "../index.js";
+import { createGateway } from "../index.js";
+import { type AdminGateway, startAdminGateway } from "./admin-gateway.fixture.js";
 
-let gateway: Gateway;
-let wsUrl: string;
-let publicUrl: string;
-let admin: string;
-let adminPort: number;
+let served: AdminGateway;
 
 beforeAll(async () => {
-  gateway = createGateway({
-    port: 0,
-    authenticate: ({ query }) => ({ userId: new URLSearchParams(query).get("user") ?? "" }),
-    admin: { port: 0 },
-    onJoin: () => undefined,
-    logger: {
-      info: (fields) => {
-        if (typeof fields.adminPort === "number") adminPort = fields.adminPort;
-      },
-      warn: () => undefined,
-      error: () => undefined,
-      droppedLines: () => 7,
-    },
-  });
-  const { port } = await gateway.start();
-  publicUrl = `http://127.0.0.1:${port}`;
-  wsUrl = `ws://127.0.0.1:${port}/ws`;
-  admin = `http://127.0.0.1:${adminPort}`;
+  served = await startAdminGateway({ onJoin: () => undefined });
 });
 
-afterAll(() => gateway.close());
+afterAll(() => served.gateway.close());
 
 /** Returns the samples of a scrape, by name and labels in the text format. */
 async function scrape(): Promise<ReadonlyMap<string, number>> {
-  const reply = await fetch(`${admin}/metrics`);
+  const reply = await fetch(`${served.adminUrl}/metrics`);
   expect(reply.headers.get("content-type")).toMatch(/^text\/plain; version=0\.0\.4/);
   const samples = (await reply.text()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   return new Map(
@@ -49,7 +29,7 @@ async function scrape(): Promise<ReadonlyMap<string, number>> {
 
 /** Sends a raw request and returns the raw response. */
 async function rawAnswer(request: string): Promise<string> {
-  const socket = connect(adminPort, "127.0.0.1");
+  const socket = connect(served.adminPort, "127.0.0.1");
   let text = "";
   socket.on("data", (chunk) => {
     text += String(chunk);
@@ -60,8 +40,11 @@ async function rawAnswer(request: string): Promise<string> {
 }
 
 it("answers health on the port for operators, HTTP/1.0 too", async () => {
-  expect(await (await fetch(`${admin}/healthz`)).json()).toEqual({ status: "ok" });
-  expect(await (await fetch(`${admin}/stats`)).json()).toMatchObject({ phase: "serving", log: { droppedLines: 7 } });
+  expect(await (await fetch(`${served.adminUrl}/healthz`)).json()).toEqual({ status: "ok" });
+  expect(await (await fetch(`${served.adminUrl}/stats`)).json()).toMatchObject({
+    phase: "serving",
+    log: { droppedLines: 7 },
+  });
   const ready = await rawAnswer("GET /readyz HTTP/1.0\r\n\r\n");
   expect(ready).toMatch(/^HTTP\/1\.1 200 /);
   expect(ready).toMatch(/\r\nx-content-type-options: nosniff\r\n/i);
@@ -71,7 +54,7 @@ it("answers health on the port for operators, HTTP/1.0 too", async () => {
 
 it("counts what clients do, for Prometheus", async () => {
   const before = await scrape();
-  const [ann, bob] = await Promise.all([CmSocket.open(wsUrl, "ann"), CmSocket.open(wsUrl, "bob")]);
+  const [ann, bob] = await Promise.all([CmSocket.open(served.wsUrl, "ann"), CmSocket.open(served.wsUrl, "bob")]);
   for (const socket of [ann, bob]) await socket.do({ type: "join", room: "lobby" });
   await ann.do({ type: "publish", room: "lobby", data: "x".repeat(1_000) });
   await bob.until((frame) => frame.type === "message");
@@ -114,16 +97,16 @@ it("counts what clients do, for Prometheus", async () => {
 });
 
 it("revokes a user, and says what is wrong with a request that does not name one", async () => {
-  const ann = await CmSocket.open(wsUrl, "ann");
+  const ann = await CmSocket.open(served.wsUrl, "ann");
   const revoke = (body: string, type = "application/json") =>
-    fetch(`${admin}/revoke`, { method: "POST", body, headers: { "content-type": type } });
+    fetch(`${served.adminUrl}/revoke`, { method: "POST", body, headers: { "content-type": type } });
   const refused = [
     await revoke('{"userId":"ann"}', "text/plain"),
     await revoke("{"),
     await revoke("{}"),
     await revoke(JSON.stringify({ userId: "x".repeat(5_000) })),
-    await fetch(`${admin}/revoke`),
-    await fetch(`${admin}/nothing`),
+    await fetch(`${served.adminUrl}/revoke`),
+    await fetch(`${served.adminUrl}/nothing`),
   ];
   const problems = await Promise.all(refused.map((reply) => reply.json() as Promise<{ status: number; code: string }>));
   expect(problems.map(({ status, code }) => `${status} ${code}`)).toEqual([
@@ -146,12 +129,13 @@ it("revokes a user, and says what is wrong with a request that does not name one
 
 it("leaves metrics, statistics and revocation off the port for clients, which sees no id", async () => {
   for (const path of ["/healthz", "/readyz"]) {
-    expect(await (await fetch(publicUrl + path)).text()).not.toContain(gateway.node.serverId);
+    expect(await (await fetch(served.url + path)).text()).not.toContain(served.gateway.node.serverId);
   }
-  for (const path of ["/metrics", "/revoke", "/stats"]) expect((await fetch(publicUrl + path)).status).toBe(404);
+  for (const path of ["/metrics", "/revoke", "/stats"]) expect((await fetch(served.url + path)).status).toBe(404);
 });
 
 it("does not start if another process has the port for operators", async () => {
+  const { adminPort } = served;
   const second = createGateway({ port: 0, authenticate: () => ({ userId: "ann" }), admin: { port: adminPort } });
   await expect(second.start()).rejects.toMatchObject({ code: "port-in-use", details: { port: adminPort } });
   const elsewhere = { port: 0, host: "192.0.2.1" };

@@ -3,7 +3,7 @@ import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
 import { isClientErrorCode, SUBPROTOCOL } from "@cm/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import WebSocket from "ws";
-import { createGateway, type Gateway } from "../index.js";
+import { type AdminGateway, startAdminGateway } from "./admin-gateway.fixture.js";
 
 /** Labels that Prometheus adds to every series. */
 const TARGET_LABELS = ["job", "instance"];
@@ -14,29 +14,15 @@ interface Query {
   readonly named: readonly string[];
 }
 
-let gateway: Gateway;
+let served: AdminGateway;
 /** The scraped series by name, each with the values of its labels. */
 let series: ReadonlyMap<string, ReadonlyMap<string, ReadonlySet<string>>>;
 /** The names of the scraped metrics of the gateway. */
 let metrics: readonly string[];
 
 beforeAll(async () => {
-  let adminPort: unknown;
-  gateway = createGateway({
-    port: 0,
-    authenticate: ({ query }) => ({ userId: new URLSearchParams(query).get("user") ?? "" }),
-    admin: { port: 0 },
-    onJoin: () => undefined,
-    logger: {
-      info: (fields) => {
-        adminPort ??= fields.adminPort;
-      },
-      warn: () => undefined,
-      error: () => undefined,
-    },
-  });
-  const { port } = await gateway.start();
-  const wsUrl = `ws://127.0.0.1:${port}/ws`;
+  served = await startAdminGateway({ onJoin: () => undefined });
+  const { wsUrl, adminUrl } = served;
   // Cause each event whose series exists only after the first one: a hook, a refused request, a faulty frame, a
   // refused upgrade and a closed connection.
   const ann = await CmSocket.open(wsUrl, "ann");
@@ -45,7 +31,7 @@ beforeAll(async () => {
   await ann.close();
   const refused = new WebSocket(`${wsUrl}?user=ann`, `not-${SUBPROTOCOL}`);
   await new Promise((resolve) => refused.once("error", resolve));
-  const text = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
+  const text = await (await fetch(`${adminUrl}/metrics`)).text();
   metrics = [...text.matchAll(/^# TYPE (cm_\w+) /gm)].map(([, name = ""]) => name);
   const found = new Map<string, Map<string, Set<string>>>();
   for (const [, name = "", labels = ""] of text.matchAll(/^(\w+)(?:\{(.*)\})? \S+$/gm)) {
@@ -58,7 +44,7 @@ beforeAll(async () => {
   series = found;
 });
 
-afterAll(() => gateway.close());
+afterAll(() => served.gateway.close());
 
 function read(path: string): Promise<string> {
   return readFile(new URL(`../../../../${path}`, import.meta.url), "utf8");

@@ -9,10 +9,7 @@ import { isLoopback } from "./host-validation.js";
 export function readAllowedOrigins(reader: EnvReader): string[] | undefined {
   const name = "ALLOWED_ORIGINS";
   if (!reader.has(name)) return undefined;
-  const origins = (reader.text(name) ?? "")
-    .split(",")
-    .map((origin) => origin.trim())
-    .filter((origin) => origin !== "");
+  const origins = reader.list(name);
   if (origins.length === 0) reader.problem(name, "must name an origin, or be unset to allow any origin");
   const wrong = origins.findIndex((origin) => !isOrigin(origin));
   // The message gives the entry's position, not its text: the text may be a URL with a password.

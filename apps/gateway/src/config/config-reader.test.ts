@@ -97,7 +97,9 @@ describe("readGatewayConfig", () => {
     expect(problemsOf({ TOKEN_SECRET: "short" })).toMatch(/^(?!.*short).*TOKEN_SECRET/);
     expect(problemsOf({ TOKEN_PUBLIC_KEY: "x" })).toContain("TOKEN_PUBLIC_KEY");
     expect(problemsOf({ TOKEN_PUBLIC_KEY_FILE: "/nowhere" })).toContain("TOKEN_PUBLIC_KEY_FILE can't be read (ENOENT)");
-    expect(problemsOf({ TOKEN_SECRET: secret, TOKEN_SOURCES: "body" })).toContain("TOKEN_SOURCES");
+    for (const sources of ["body", "cookie,body", ","]) {
+      expect(problemsOf({ TOKEN_SECRET: secret, TOKEN_SOURCES: sources })).toContain("TOKEN_SOURCES");
+    }
   });
 
   it("accepts unauthenticated users on loopback addresses only, unless configured otherwise", () => {

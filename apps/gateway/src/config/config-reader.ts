@@ -199,7 +199,7 @@ type SlowReaders = Pick<GatewayConfig, "slowReaderDropRooms" | "slowReaderLatest
 function readSlowReaders(reader: EnvReader, maxBackpressureBytes: number): SlowReaders {
   const slowReaderDropRooms = readRoomPrefixes(reader, "SLOW_READER_DROP_ROOMS");
   const slowReaderLatestRooms = readRoomPrefixes(reader, "SLOW_READER_LATEST_ROOMS");
-  const both = slowReaderLatestRooms.find((beginning) => slowReaderDropRooms.includes(beginning));
+  const both = slowReaderLatestRooms.find((prefix) => slowReaderDropRooms.includes(prefix));
   if (both !== undefined) {
     reader.problem("SLOW_READER_LATEST_ROOMS", `and SLOW_READER_DROP_ROOMS must not both have ${both || "*"}`);
   }

@@ -30,6 +30,12 @@ export class EnvReader {
     return value === "" ? undefined : value;
   }
 
+  /** The trimmed entries of a comma-separated list, without empty ones; empty if the variable is not set. */
+  list(name: string): string[] {
+    const entries = (this.text(name) ?? "").split(",").map((entry) => entry.trim());
+    return entries.filter((entry) => entry !== "");
+  }
+
   /** Reads `true` or `false`. */
   flag(name: string, fallback: boolean): boolean {
     return this.oneOf(name, String(fallback), ["true", "false"]) === "true";

@@ -160,7 +160,7 @@ export interface GatewayConfig {
   readonly maxSequencers: number;
   /**
    * `MAX_MEMBERSHIPS`: maximum number of memberships on one server process, one for each room of a connection.
-   * A join beyond it is refused with `capacity-reached`; `/stats` shows the number under `places`; 0: no limit.
+   * A join beyond it is refused with `capacity-reached`; `/stats` shows the number under `capacity`; 0: no limit.
    * Default: one for each 4 KiB of the largest heap.
    */
   readonly maxMemberships: number;

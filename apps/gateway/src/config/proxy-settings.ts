@@ -4,10 +4,7 @@ import type { EnvReader } from "./env-reader.js";
 /** Reads `TRUSTED_PROXIES`, a comma-separated list of addresses and subnets; empty if it is not set. */
 export function readTrustedProxies(reader: EnvReader): string[] {
   const name = "TRUSTED_PROXIES";
-  const entries = (reader.text(name) ?? "")
-    .split(",")
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== "");
+  const entries = reader.list(name);
   try {
     new TrustedProxies(entries);
   } catch (error) {

@@ -6,10 +6,7 @@ import type { EnvReader } from "./env-reader.js";
  * must be the only entry, and is returned as the empty prefix.
  */
 export function readRoomPrefixes(reader: EnvReader, name: string): readonly string[] {
-  const prefixes = (reader.text(name) ?? "")
-    .split(",")
-    .map((prefix) => prefix.trim())
-    .filter((prefix) => prefix !== "");
+  const prefixes = reader.list(name);
   const wrong = prefixes.findIndex((prefix) => prefix.includes("*") || utf8ByteLength(prefix) > NAME_MAX_BYTES);
   if (prefixes.length === 1 && prefixes[0] === "*") return [""];
   if (wrong !== -1) {

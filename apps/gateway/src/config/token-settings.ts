@@ -51,11 +51,10 @@ const VARIABLES: Readonly<Record<string, string>> = {
 };
 
 function readSources(reader: EnvReader): readonly TokenSource[] {
-  const text = reader.text("TOKEN_SOURCES");
-  if (text === undefined) return ["authorization", "subprotocol"];
-  const names = text.split(",").map((name) => name.trim());
+  if (reader.text("TOKEN_SOURCES") === undefined) return ["authorization", "subprotocol"];
+  const names = reader.list("TOKEN_SOURCES");
   const sources = SOURCES.filter((source) => names.includes(source));
-  if (sources.length !== new Set(names).size) {
+  if (names.length === 0 || sources.length !== new Set(names).size) {
     reader.problem("TOKEN_SOURCES", `must be a comma-separated list of ${SOURCES.join(", ")}`);
   }
   return sources;

@@ -1,9 +1,9 @@
 import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { createConnectionIdSource } from "@cm/protocol";
-import { createRedisStore } from "@cm/redis-store";
-import { createRouter, type Router } from "@cm/router";
+import type { Router } from "@cm/router";
 import { eventually } from "@cm/test-kit";
-import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { startOutsideRouter } from "./outside-router.fixture.js";
 
 const IN_TIME = { timeoutMs: 10_000 };
 const IN_TIME_TO_CONFIRM = { confirmMs: 10_000 };
@@ -14,14 +14,7 @@ describe("a gateway that another server controls", () => {
 
   beforeEach(async () => {
     cluster = await startGatewayCluster({ size: 1, env: { MAX_ROOMS_PER_CONNECTION: "2" } });
-    const store = createRedisStore({ url: cluster.redisUrl, prefix: cluster.prefix });
-    onTestFinished(() => store.close());
-    await store.start();
-    // This server has no sockets.
-    const local = { toRoom: () => undefined, toConnection: () => false, toUser: () => 0 };
-    outside = createRouter({ serverId: "outside", bus: store.bus, users: store.users, local });
-    onTestFinished(() => outside.close());
-    await outside.start();
+    outside = await startOutsideRouter(cluster);
   });
 
   afterEach(() => cluster.close());

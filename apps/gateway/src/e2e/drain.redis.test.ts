@@ -1,10 +1,9 @@
 import { CmSocket, openSocket } from "@cm/gateway-kit/clients/cm-socket";
 import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
 import { runGatewayProgram } from "@cm/gateway-kit/processes/gateway-program";
-import { createRedisStore } from "@cm/redis-store";
-import { createRouter, type Router } from "@cm/router";
 import { eventually, freePort, freshPrefix, keysLeftUnder, startFaultProxy } from "@cm/test-kit";
 import { afterEach, describe, expect, inject, it, onTestFinished } from "vitest";
+import { startOutsideRouter } from "./outside-router.fixture.js";
 
 /** Long enough that draining 100 clients at the minimum rate takes 5 s, which the tests need for their checks. */
 const LONG = { DRAIN_SECONDS: "25", OFFLINE_GRACE_MS: "10000", SHUTDOWN_TIMEOUT_MS: "10000" };
@@ -123,16 +122,7 @@ describe("a gateway that drains", () => {
   });
 
   describe("because another server asked it to", () => {
-    async function outside(): Promise<Router> {
-      const store = createRedisStore({ url: inject("redisUrl"), prefix });
-      onTestFinished(() => store.close());
-      await store.start();
-      const local = { toRoom: () => undefined, toConnection: () => false, toUser: () => 0 };
-      const router = createRouter({ serverId: "outside", bus: store.bus, users: store.users, local });
-      onTestFinished(() => router.close());
-      await router.start();
-      return router;
-    }
+    const outside = () => startOutsideRouter({ redisUrl: inject("redisUrl"), prefix });
 
     it("answers, drains, and ends", async () => {
       const gateway = await start({ OFFLINE_GRACE_MS: "0", DRAIN_SECONDS: "2" });

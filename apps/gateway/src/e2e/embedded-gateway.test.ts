@@ -3,7 +3,7 @@ import { CLOSE_CODES, CmError } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { GatewayOptions } from "../gateway-options.js";
-import { createGateway } from "../index.js";
+import { createGateway, type Refusal } from "../index.js";
 import { connect, serve } from "./embedded-gateway.fixture.js";
 
 const ALL_HOOKS = {
@@ -89,6 +89,25 @@ describe("a hook of an embedded gateway", () => {
     );
     expect(answer).toMatchObject({ type: "error", code: "timeout", retryable: true });
     expect(logged).toEqual(["a hook failed: timeout"]);
+  });
+
+  it("onConnect keeps a user offline while it decides, so that no message to the user counts as delivered", async () => {
+    const pending: ((outcome: Refusal) => void)[] = [];
+    const { port } = await serve({
+      hookTimeoutMs: 60_000,
+      onConnect: ({ userId }) => (userId === "ann" ? new Promise((resolve) => void pending.push(resolve)) : undefined),
+    });
+    const [ann, bob] = [await connect(port, "ann"), await connect(port, "bob")];
+    await bob.hello();
+    ann.send({ type: "hello", version: 1 });
+    await eventually(() => expect(pending).toHaveLength(1));
+    for (const confirm of [false, true]) {
+      const answer = await bob.ask({ type: "send", user: "ann", data: 1, confirm });
+      expect(answer).toMatchObject({ type: "error", code: "not-found" });
+    }
+    pending[0]?.({ refuse: "unauthorized" });
+    await eventually(() => expect(ann.closed()).toBe(CLOSE_CODES.unauthorized));
+    expect(ann.frames).toEqual([expect.objectContaining({ type: "error", code: "unauthorized" })]);
   });
 
   it("onConnect closes a refused connection, and nothing of it is left", async () => {

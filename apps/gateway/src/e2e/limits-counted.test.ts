@@ -5,12 +5,11 @@ import { eventually } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 import WebSocket from "ws";
 import type { GatewayOptions } from "../gateway-options.js";
-import { serve } from "./limited-gateway.fixture.js";
+import { AT_REST, connectIdle, serve } from "./limited-gateway.fixture.js";
 
 type Served = Awaited<ReturnType<typeof serve>>;
 
 const NEVER = () => new Promise<never>(() => undefined);
-const AT_REST = { now: Date.now, monotonicMs: () => 0 };
 const MIB = 1024 * 1024;
 
 /** Requests a join without waiting for its answer. */
@@ -31,12 +30,8 @@ async function openFrom(wsUrl: string, address: string): Promise<number | undefi
 
 /** Sends messages to a client that does not read, until `limit` has been reached. */
 async function stall({ open, wsUrl, reached }: Served, limit: string): Promise<void> {
-  const reader = new WebSocket(`${wsUrl}?user=idle`, SUBPROTOCOL);
-  onTestFinished(() => reader.terminate());
-  await once(reader, "open");
-  reader.send('{"type":"hello","version":1}');
-  await once(reader, "message");
-  reader.pause();
+  const { socket } = await connectIdle(wsUrl);
+  socket.pause();
   const sender = await open("sender");
   // The system buffers some megabytes before anything waits in the gateway.
   const data = "x".repeat(900_000);

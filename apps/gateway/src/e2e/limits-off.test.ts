@@ -4,7 +4,7 @@ import { eventually } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
 import WebSocket from "ws";
 import type { GatewayOptions } from "../gateway-options.js";
-import { AT_REST, serve } from "./limited-gateway.fixture.js";
+import { AT_REST, connectIdle, serve } from "./limited-gateway.fixture.js";
 
 type Gateway = Awaited<ReturnType<typeof serve>>;
 
@@ -22,7 +22,7 @@ interface Case {
   readonly attempt: (gateway: Gateway) => Promise<Outcome>;
 }
 
-const ANSWERED_FROM = { trustedProxies: ["127.0.0.1"] };
+const PROXIED = { trustedProxies: ["127.0.0.1"] };
 
 /** Sends an upgrade request. Resolves with whether the connection was accepted. */
 async function upgrade({ wsUrl }: Gateway, headers: Record<string, string> = {}, user = "ann"): Promise<Outcome> {
@@ -72,13 +72,8 @@ async function sendsToCrowd({ open }: Gateway, { crowd, sends }: { crowd: number
 
 /** Sends messages to a client that does not read, more than the buffers of the system hold. */
 async function unreadMessages({ wsUrl, open, stats }: Gateway): Promise<Outcome> {
-  const reader = new WebSocket(`${wsUrl}?user=idle`, SUBPROTOCOL);
-  onTestFinished(() => reader.terminate());
-  const welcomed = new Promise((resolve) => reader.once("message", resolve));
-  await new Promise((resolve) => reader.once("open", resolve));
-  reader.send('{"type":"hello","version":1}');
-  await welcomed;
-  reader.pause();
+  const { socket } = await connectIdle(wsUrl);
+  socket.pause();
   const sender = await open("ann");
   const data = "x".repeat(900_000);
   for (let sent = 0; sent < 40; sent += 1) await sender.ask({ type: "send", user: "idle", data });
@@ -103,14 +98,14 @@ const CASES: readonly Case[] = [
   {
     limited: { maxConnectionsPerAddress: 3 },
     counted: "connections-per-address",
-    with: ANSWERED_FROM,
+    with: PROXIED,
     beyond: "refused",
     attempt: upgradesFromOneAddress,
   },
   {
     limited: { maxUpgradesPerSecondPerAddress: 1 },
     counted: "upgrades-per-address",
-    with: ANSWERED_FROM,
+    with: PROXIED,
     beyond: "refused",
     attempt: upgradesFromOneAddress,
   },

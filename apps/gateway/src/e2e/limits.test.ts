@@ -7,7 +7,7 @@ import { SUBPROTOCOL } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import { expect, it, onTestFinished, vi } from "vitest";
 import WebSocket from "ws";
-import { AT_REST, serve } from "./limited-gateway.fixture.js";
+import { AT_REST, connectIdle, serve } from "./limited-gateway.fixture.js";
 
 it("refuses messages to more receivers a second than a connection may have, one beyond the rate", async () => {
   const { open, reached } = await serve({ maxFanoutPerSecond: 10, maxFanoutPercent: 0, clock: AT_REST });
@@ -86,11 +86,11 @@ it("refuses the join that exceeds the server's limit, and accepts it once a plac
   expect(await bob.ask({ type: "join", room: "c" })).toMatchObject({ code: "capacity-reached", retryable: true });
   await bob.do({ type: "join", room: "b" });
   expect(await bob.ask({ type: "join", room: "a" })).toMatchObject({ code: "capacity-reached" });
-  expect(await stats()).toMatchObject({ places: { memberships: 3, maxMemberships: 3, rooms: 2, maxRooms: 2 } });
+  expect(await stats()).toMatchObject({ capacity: { memberships: 3, maxMemberships: 3, rooms: 2, maxRooms: 2 } });
   await ann.do({ type: "leave", room: "a" });
   await bob.do({ type: "join", room: "c" });
   ann.terminate();
-  await eventually(async () => expect(await stats()).toMatchObject({ places: { memberships: 2, rooms: 2 } }));
+  await eventually(async () => expect(await stats()).toMatchObject({ capacity: { memberships: 2, rooms: 2 } }));
   expect([await reached("server-rooms"), await reached("memberships")]).toEqual([1, 1]);
 });
 
@@ -126,13 +126,7 @@ it("closes a user's oldest connection for a newer one where that is wanted", asy
 
 it("reads nothing more from the store for a client that does not read", async () => {
   const { open, wsUrl, reached } = await serve({ maxBackpressureBytes: 4 * 1024 * 1024, maxFrameBytes: 1024 * 1024 });
-  const socket = new WebSocket(`${wsUrl}?user=idle`, SUBPROTOCOL);
-  onTestFinished(() => socket.terminate());
-  const texts: string[] = [];
-  socket.on("message", (data) => texts.push(String(data).slice(0, 200)));
-  await new Promise((resolve) => socket.once("open", resolve));
-  socket.send('{"type":"hello","version":1}');
-  await eventually(() => expect(texts[0]).toContain("welcome"));
+  const { socket, texts, send } = await connectIdle(wsUrl);
   socket.pause();
   const sender = await open("sender");
   // The system buffers some megabytes before anything is queued in the gateway.
@@ -140,19 +134,19 @@ it("reads nothing more from the store for a client that does not read", async ()
   for (let sent = 0; (await reached("unread-answers")) === 0; sent++) {
     expect(sent).toBeLessThan(30);
     await sender.do({ type: "send", user: "idle", data });
-    socket.send('{"type":"members","room":"lobby","ref":1}');
+    send({ type: "members", room: "lobby", ref: 1 });
   }
   socket.resume();
   await eventually(() => expect(texts.at(-1)).toContain('"code":"rate-limited"'));
-  socket.send('{"type":"members","room":"lobby","ref":2}');
+  send({ type: "members", room: "lobby", ref: 2 });
   await eventually(() => expect(texts.at(-1)).toContain('"members":[]'));
 });
 
 it("has as many memberships and rooms as the heap has room for, by default", async () => {
   const { stats } = await serve({});
-  const { places } = (await stats()) as { places: { maxMemberships: number; maxRooms: number } };
-  expect(places.maxMemberships).toBeGreaterThanOrEqual(65_536);
-  expect(places.maxRooms).toBe(Math.floor(places.maxMemberships / 2));
+  const { capacity } = (await stats()) as { capacity: { maxMemberships: number; maxRooms: number } };
+  expect(capacity.maxMemberships).toBeGreaterThanOrEqual(65_536);
+  expect(capacity.maxRooms).toBe(Math.floor(capacity.maxMemberships / 2));
 });
 
 it("refuses an upgrade whose authentication takes longer than authenticationTimeoutMs", async () => {

@@ -102,11 +102,6 @@ it("is as wide as its window and readable in dark and light, at the width of a p
       expect(await page.evaluate("document.documentElement.scrollWidth"), colorScheme).toBe(width);
       // The script uses the computed colours, after all rules and media queries.
       const contrasts = (await page.evaluate(CONTRASTS)) as Contrast[]; // The script returns this shape.
-      console.log(
-        colorScheme,
-        width,
-        contrasts.map((c) => `${c.what} ${c.contrast.toFixed(2)}`),
-      );
       expect(contrasts.length).toBeGreaterThan(10);
       expect(contrasts.filter(({ contrast }) => !(contrast >= CONTRAST_MIN))).toEqual([]);
     }

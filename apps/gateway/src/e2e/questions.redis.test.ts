@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { decodeUtf8, encodeUtf8 } from "@cm/protocol";
-import { createRedisStore } from "@cm/redis-store";
-import { createRouter } from "@cm/router";
 import { eventually } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
+import { startOutsideRouter } from "./outside-router.fixture.js";
 
 const LEASE_MS = 2_000;
 
@@ -15,19 +14,7 @@ async function start(size: number) {
     env: { HEARTBEAT_INTERVAL_MS: "500", HEARTBEAT_TTL_SECONDS: String(LEASE_MS / 1_000) },
   });
   onTestFinished(() => cluster.close());
-  const store = createRedisStore({ url: cluster.redisUrl, prefix: cluster.prefix });
-  onTestFinished(() => store.close());
-  await store.start();
-  const outside = createRouter({
-    serverId: "outside",
-    bus: store.bus,
-    users: store.users,
-    servers: store.servers,
-    local: { toRoom: () => undefined, toConnection: () => false, toUser: () => 0 },
-    onQuestion: async () => encodeUtf8("{}"),
-  });
-  onTestFinished(() => outside.close());
-  await outside.start();
+  const outside = await startOutsideRouter(cluster, { onQuestion: async () => encodeUtf8("{}") });
   const ask = async (question: string, timeoutMs: number) => {
     const { answers, missing } = await outside.ask(encodeUtf8(question), { timeoutMs });
     const connections: Record<string, unknown> = {};

@@ -32,7 +32,7 @@ const ROOM = "chat:1";
 const publish = (socket: CmSocket, data: unknown, room = ROOM) => socket.do({ type: "publish", room, data });
 
 /** The position in a response or a message. */
-function placeOf(frame: object | undefined): { readonly epoch: unknown; readonly offset: unknown } {
+function positionOf(frame: object | undefined): { readonly epoch: unknown; readonly offset: unknown } {
   return { epoch: undefined, offset: undefined, ...frame };
 }
 
@@ -43,11 +43,11 @@ function join(socket: CmSocket, since?: object, room = ROOM): Promise<object> {
 describe("a client of a recoverable room", () => {
   it("gets the room's position, and the position of each message", async () => {
     const [ann, bob] = [await open(0, "ann"), await open(1, "bob")];
-    const { epoch, offset } = placeOf(await join(ann));
+    const { epoch, offset } = positionOf(await join(ann));
     expect(epoch).toBeGreaterThan(0);
     expect(offset).toBe(0);
     await publish(ann, "one");
-    expect(placeOf(await join(bob))).toMatchObject({ epoch, offset: 1 });
+    expect(positionOf(await join(bob))).toMatchObject({ epoch, offset: 1 });
     await publish(bob, "two");
     await eventually(() => expect(ann.received).toHaveLength(2));
     expect(ann.received).toEqual([
@@ -63,7 +63,7 @@ describe("a client of a recoverable room", () => {
     await Promise.all([join(ann), join(bob)]);
     await publish(bob, 1);
     await eventually(() => expect(ann.messages()).toEqual([1]));
-    const last = placeOf(ann.received[0]);
+    const last = positionOf(ann.received[0]);
     ann.terminate();
     for (const n of [2, 3, 4]) await publish(bob, n);
     const again = await open(1, "ann");
@@ -76,7 +76,7 @@ describe("a client of a recoverable room", () => {
 
   it("is notified if not all missed messages can be recovered: too many, another epoch, lost", async () => {
     const [ann, bob] = [await open(0, "ann"), await open(1, "bob")];
-    const begin = placeOf(await join(ann));
+    const begin = positionOf(await join(ann));
     const since = { epoch: begin.epoch, offset: begin.offset };
     // A client is sent at most half of the backpressure limit at once.
     const large = "x".repeat(15_000);
@@ -92,7 +92,7 @@ describe("a client of a recoverable room", () => {
     await join(cem);
     await publish(ann, "new");
     await eventually(() => expect(cem.messages()).toEqual(["new"]));
-    const answer = placeOf(await join(bob, { ...since, offset: 40 }));
+    const answer = positionOf(await join(bob, { ...since, offset: 40 }));
     expect(answer).toMatchObject({ recovered: false });
     expect(answer.epoch).not.toBe(since.epoch);
     await publish(ann, "newer");

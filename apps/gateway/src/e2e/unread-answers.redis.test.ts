@@ -1,11 +1,10 @@
 import type { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
-import { type HistoryPosition, SUBPROTOCOL } from "@cm/protocol";
+import type { HistoryPosition } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
 import { eventually, freshPrefix } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished, vi } from "vitest";
-import WebSocket from "ws";
 import type { GatewayOptions } from "../gateway-options.js";
-import { AT_REST, serve as serveLimited } from "./limited-gateway.fixture.js";
+import { AT_REST, connectIdle, serve as serveLimited } from "./limited-gateway.fixture.js";
 
 const MIB = 1024 * 1024;
 const MESSAGE = "x".repeat(900_000);
@@ -55,23 +54,10 @@ async function fill(publisher: CmSocket, room: string): Promise<HistoryPosition>
   return { epoch: epoch ?? 0, offset: 0 };
 }
 
-/** Connects a client that records the beginnings of frames. */
-async function connect(wsUrl: string) {
-  const socket = new WebSocket(`${wsUrl}?user=idle`, SUBPROTOCOL);
-  onTestFinished(() => socket.terminate());
-  const texts: string[] = [];
-  socket.on("message", (data) => texts.push(String(data).slice(0, 200)));
-  await new Promise((resolve) => socket.once("open", resolve));
-  const send = (frame: object): void => socket.send(JSON.stringify(frame));
-  send({ type: "hello", version: 1 });
-  await eventually(() => expect(texts[0]).toContain("welcome"));
-  return { socket, texts, send };
-}
-
 it("a client that does not read what it missed is refused more of it, and Redis is not read for it", async () => {
   const { open, wsUrl, reads, reached, stats } = await serve();
   const since = await fill(await open("ann"), "chat:1");
-  const { socket, texts, send } = await connect(wsUrl);
+  const { socket, texts, send } = await connectIdle(wsUrl);
   socket.pause();
   const comeBack = (): void => {
     send({ type: "join", room: "chat:1", since, ref: 1 });
@@ -102,7 +88,7 @@ it("a client that comes back to many rooms at once and does not read costs few r
   const ann = await open("ann");
   const rooms = Array.from({ length: 60 }, (_, index) => `chat:${index}`);
   const positions = await Promise.all(rooms.map((room) => fill(ann, room)));
-  const { socket, send } = await connect(wsUrl);
+  const { socket, send } = await connectIdle(wsUrl);
   socket.pause();
   for (const [index, room] of rooms.entries()) send({ type: "join", room, since: positions[index], ref: index });
   const other = await open("bob");

@@ -3,8 +3,9 @@ import { expectCleanEnd, OF_A_CLUSTER } from "@cm/gateway-kit/invariants/clean-e
 import { expectProjected } from "@cm/gateway-kit/invariants/invariants";
 import { PresenceWitness } from "@cm/gateway-kit/invariants/presence-witness";
 import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
-import { type FaultProxy, type RedisCluster, startRedisCluster } from "@cm/test-kit";
+import { startRedisCluster } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
+import { holdReplication } from "./held-replication.fixture.js";
 
 /** Time within which the whole store is reconciled with the owners' local state. */
 const CHECK_WITHIN_MS = 3_000;
@@ -29,7 +30,7 @@ it("is whole again after one master of a Cluster was replaced by a replica that 
   const [replica] = await redis.replicasOf(master);
   if (replica === undefined) throw new Error("The master has no replica.");
   await master.ask("WAIT", 1, 5_000);
-  await holdReplication(redis, redis.nodes.indexOf(master));
+  await holdReplication(master, redis.proxies[redis.nodes.indexOf(master)], 1);
 
   // While replication is held, a third of the members closes for good, and another third joins and leaves a
   // further room.
@@ -60,14 +61,4 @@ function strays(stats: readonly Record<string, unknown>[]): number {
   const counts = JSON.stringify(stats.map(({ drift }) => drift));
   const parts = [...counts.matchAll(/"stray":\{([^}]*)\}/g)].flatMap(([, kinds = ""]) => kinds.match(/\d+/g) ?? []);
   return parts.reduce((sum, count) => sum + Number(count), 0);
-}
-
-/** Keeps the replica connected to its master, but without any further data. */
-async function holdReplication({ nodes, proxies }: RedisCluster, index: number): Promise<void> {
-  const clients = String(await nodes[index]?.ask("CLIENT", "LIST", "TYPE", "REPLICA"));
-  const ports = [...clients.matchAll(/ addr=127\.0\.0\.1:(\d+) /g)].map((match) => Number(match[1]));
-  const proxy: FaultProxy | undefined = proxies[index];
-  const links = (proxy?.links ?? []).filter(({ serverSeesPort }) => ports.includes(serverSeesPort ?? 0));
-  expect(links).toHaveLength(1);
-  for (const link of links) link.set({ kind: "hang", drop: "to-client" });
 }

@@ -86,7 +86,7 @@ class Fleet {
    * Expects that a fault of Redis or of the network lets no server be presumed dead, and that afterwards a killed
    * gateway is detected, and cleaned up after by exactly one server.
    */
-  async expectOnlyTheKilledIsBuried(fault: () => Promise<unknown>, gatewayUrl = this.#url): Promise<void> {
+  async expectOnlyTheKilledIsUnregistered(fault: () => Promise<unknown>, gatewayUrl = this.#url): Promise<void> {
     const reapedBefore = this.#reaped();
     const victim = await this.#startVictim(gatewayUrl);
     const users = [...this.#nodes.map((_, index) => `user-${index}`), victim.user];
@@ -262,7 +262,7 @@ describe("fifty servers on one Redis", () => {
   ];
 
   it.each(FAULTS)("only a killed one is taken for dead when %s", { timeout: 180_000 }, async (_, fault) => {
-    await fleet.expectOnlyTheKilledIsBuried(fault, `redis://127.0.0.1:${proxies[1]?.port}`);
+    await fleet.expectOnlyTheKilledIsUnregistered(fault, `redis://127.0.0.1:${proxies[1]?.port}`);
   });
 });
 
@@ -273,8 +273,8 @@ it("only a killed one of fifty servers is taken for dead when a master behind Se
   onTestFinished(() => redis.close());
   const fleet = await Fleet.start(redis.url);
   onTestFinished(() => fleet.close());
-  await fleet.expectOnlyTheKilledIsBuried(async () => undefined);
-  await fleet.expectOnlyTheKilledIsBuried(async () => {
+  await fleet.expectOnlyTheKilledIsUnregistered(async () => undefined);
+  await fleet.expectOnlyTheKilledIsUnregistered(async () => {
     await redis.master.pause();
     await redis.untilFailedOver(redis.master);
   });
@@ -325,6 +325,6 @@ describe("fifty servers on a Cluster", () => {
   ];
 
   it.each(FAULTS)("only a killed one is taken for dead when %s", { timeout: 180_000 }, async (_, fault) => {
-    await fleet.expectOnlyTheKilledIsBuried(fault);
+    await fleet.expectOnlyTheKilledIsUnregistered(fault);
   });
 });

@@ -12,6 +12,7 @@ import {
   startRedisSentinel,
 } from "@cm/test-kit";
 import { expect, it, onTestFinished } from "vitest";
+import { holdReplication } from "./held-replication.fixture.js";
 
 /** Longer than a test, so that no lease expires, which would reveal the loss. */
 const LONG_LEASE_SECONDS = 60;
@@ -83,7 +84,7 @@ it("is whole again after a failover to a replica that had lagged behind", async 
   const crowd = await Crowd.gather(cluster, { alone: 6 });
   const witness = await PresenceWitness.watch(cluster, crowd, { storeLosesData: true });
   await replicated(redis);
-  await holdReplication(redis);
+  await holdReplication(redis.master, redis.proxies[0], 2);
   await change(cluster, crowd);
   await witness.expectDepartures(crowd);
   await redis.master.kill();
@@ -100,13 +101,4 @@ async function replicated({ master }: RedisSentinel): Promise<void> {
   // WAIT waits for the writes of its own connection, and thereby for all earlier ones.
   await connection.command("SET", "everything-before-this", "1");
   expect(await connection.command("WAIT", 2, 5_000)).toBe(2);
-}
-
-/** Keeps the replicas connected to their master, but without any further data. */
-async function holdReplication({ master, proxies }: RedisSentinel): Promise<void> {
-  const clients = String(await master.ask("CLIENT", "LIST", "TYPE", "REPLICA"));
-  const ports = [...clients.matchAll(/ addr=127\.0\.0\.1:(\d+) /g)].map((match) => Number(match[1]));
-  const links = (proxies[0]?.links ?? []).filter(({ serverSeesPort }) => ports.includes(serverSeesPort ?? 0));
-  expect(links).toHaveLength(2);
-  for (const link of links) link.set({ kind: "hang", drop: "to-client" });
 }

@@ -1,6 +1,7 @@
 import type { Node } from "@cm/node";
 import type { HttpReply, Route, RouteHandler } from "@cm/transport";
 import type { HookRunner } from "../session/hooks.js";
+import { healthRoutes } from "./health-routes.js";
 import { jsonReply } from "./http-route.js";
 import { PAGE_PATHS, readPage, type StaticFile } from "./static-files.js";
 
@@ -30,11 +31,7 @@ export function gatewayRoutes({ node, statistics, hasPage, hasStats, more, runne
   const table: Record<string, RouteHandler | Route> = {
     ...(hasPage ? Object.fromEntries(PAGE_PATHS.map((path) => [path, () => page(path)])) : {}),
     ...Object.fromEntries(Object.entries(more).map(([key, route]) => [key, withinBounds(key, route, runner)])),
-    "/healthz": () => jsonReply(200, { status: "ok" }),
-    "/readyz": () => {
-      const state = node.readiness();
-      return jsonReply(state.ready ? 200 : 503, state);
-    },
+    ...healthRoutes(() => node.readiness()),
     ...(hasStats ? { "/stats": () => jsonReply(200, statistics()) } : {}),
   };
   return {

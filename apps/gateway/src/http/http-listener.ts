@@ -23,6 +23,7 @@ export interface HttpListenerOptions {
   /** 0 picks a free port. */
   readonly port: number;
   readonly routes: readonly HttpRoute[];
+  /** Receives the errors of routes that are no `CmError`, and failed accepts. */
   readonly onError: OnError;
 }
 
@@ -78,7 +79,12 @@ export function createHttpListener({ host, port, routes, onError }: HttpListener
         );
         server = listening;
         listening.maxConnections = CONNECTIONS_MAX;
-        listening.once("error", (cause: NodeJS.ErrnoException) => reject(listenFailure({ host, port }, cause.code)));
+        listening.on("error", (cause: NodeJS.ErrnoException) => {
+          if (!listening.listening) return reject(listenFailure({ host, port }, cause.code));
+          // A failed accept affects only that client, not the process.
+          const error = new CmError("unavailable", "The server can't accept connections at the moment.", { cause });
+          onError(error, { stage: "listening" });
+        });
         listening.listen({ host, port, exclusive: true }, () => {
           // The address of a listening TCP server is always an object with a port.
           resolve({ host, port: (listening.address() as AddressInfo).port });

@@ -1,4 +1,5 @@
 import { CmError } from "@cm/protocol";
+import { Allowance } from "./allowance.js";
 import type { LimitCounter } from "./limit-counter.js";
 
 /** Options of {@link FanOutBudget}. */
@@ -54,13 +55,14 @@ const LEAST_COST_MS = 0.0002;
 export class FanOutBudget {
   readonly #options: FanOutBudgetOptions;
   #costMs = FIRST_COST_MS;
-  #serverMs = SERVER_BURST_MS;
-  #filledAt: number;
+  /** The time that large fan-outs may take, in milliseconds. */
+  readonly #serverMs: Allowance;
   #turn: { readonly beganAt: number; deliveries: number } | undefined;
 
   constructor(options: FanOutBudgetOptions) {
     this.#options = options;
-    this.#filledAt = options.monotonicMs();
+    const share = { perSecond: 10 * options.serverPercent, max: SERVER_BURST_MS };
+    this.#serverMs = new Allowance(share, options.monotonicMs());
   }
 
   /** Whether there is any limit, so that the number of a message's receivers matters. */
@@ -77,12 +79,9 @@ export class FanOutBudget {
   takeShare(deliveries: number): boolean {
     const { serverPercent, monotonicMs } = this.#options;
     if (serverPercent === 0 || deliveries <= LARGE_MIN) return true;
-    const now = monotonicMs();
-    this.#serverMs = Math.min(SERVER_BURST_MS, this.#serverMs + ((now - this.#filledAt) * serverPercent) / 100);
-    this.#filledAt = now;
-    if (this.#serverMs <= 0) return false;
+    if (this.#serverMs.left(monotonicMs()) <= 0) return false;
     const ms = deliveries * this.#costMs;
-    this.#serverMs -= ms * Math.max(1, ms / LONG_TURN_MS);
+    this.#serverMs.spend(ms * Math.max(1, ms / LONG_TURN_MS));
     return true;
   }
 
@@ -113,15 +112,14 @@ export class FanOutBudget {
 export class FanOutAccount {
   readonly #options: FanOutBudgetOptions;
   readonly #budget: FanOutBudget;
-  #tokens: number;
-  #filledAt: number;
+  readonly #deliveries: Allowance;
   #unknownAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: FanOutBudgetOptions, budget: FanOutBudget) {
     this.#options = options;
     this.#budget = budget;
-    this.#tokens = options.perSecond;
-    this.#filledAt = options.monotonicMs();
+    const { perSecond } = options;
+    this.#deliveries = new Allowance({ perSecond, max: perSecond }, options.monotonicMs());
   }
 
   /**
@@ -129,27 +127,23 @@ export class FanOutAccount {
    * send one message of any size, and then has to wait until its debt is paid off.
    */
   pay(deliveries: number): void {
-    const { perSecond, limits } = this.#options;
-    if (perSecond > 0) {
-      this.#fill();
-      if (this.#tokens <= 0) {
-        limits.count("fan-out");
-        throw new CmError("rate-limited", "This connection's messages exceed the limit of recipients per second.");
-      }
+    const { perSecond, limits, monotonicMs } = this.#options;
+    if (perSecond > 0 && this.#deliveries.left(monotonicMs()) <= 0) {
+      limits.count("fan-out");
+      throw new CmError("rate-limited", "This connection's messages exceed the limit of recipients per second.");
     }
     if (!this.#budget.takeShare(deliveries)) {
       limits.count("server-fan-out");
       throw new CmError("rate-limited", "The server has reached its limit of deliveries per second; try again later.");
     }
-    if (perSecond > 0) this.#tokens -= deliveries;
+    this.#deliveries.spend(deliveries);
   }
 
   /** Deducts the cost, in deliveries, of a request whose size was not known in advance. */
   owe(deliveries: number): void {
-    const { perSecond } = this.#options;
-    if (perSecond === 0) return;
-    this.#fill();
-    this.#tokens = Math.max(-perSecond * DEBT_SECONDS_MAX, this.#tokens - deliveries);
+    const { perSecond, monotonicMs } = this.#options;
+    this.#deliveries.left(monotonicMs());
+    this.#deliveries.spend(deliveries, perSecond * DEBT_SECONDS_MAX);
   }
 
   /**
@@ -161,12 +155,5 @@ export class FanOutAccount {
     if (now - this.#unknownAt <= UNKNOWN_PAUSE_MS) return false;
     this.#unknownAt = now;
     return true;
-  }
-
-  #fill(): void {
-    const { perSecond, monotonicMs } = this.#options;
-    const now = monotonicMs();
-    this.#tokens = Math.min(perSecond, this.#tokens + ((now - this.#filledAt) * perSecond) / 1000);
-    this.#filledAt = now;
   }
 }

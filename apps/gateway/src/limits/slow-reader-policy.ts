@@ -22,15 +22,13 @@ export interface SlowReaderRules {
 export function slowReadersOf(rules: SlowReaderRules): SlowReaderOptions | undefined {
   const { slowReaderPolicy, slowReaderDropRooms, slowReaderLatestRooms, slowReaderBytes } = rules;
   const byName = [
-    ...slowReaderDropRooms.map((beginning) => ({ beginning, policy: "drop" as const })),
-    ...slowReaderLatestRooms.map((beginning) => ({ beginning, policy: "latest" as const })),
-  ].sort((a, b) => b.beginning.length - a.beginning.length);
+    ...slowReaderDropRooms.map((prefix) => ({ prefix, policy: "drop" as const })),
+    ...slowReaderLatestRooms.map((prefix) => ({ prefix, policy: "latest" as const })),
+  ].sort((a, b) => b.prefix.length - a.prefix.length);
   if (slowReaderPolicy === undefined && byName.length === 0) return undefined;
   return {
     policyOf: (room) =>
-      askedPolicy(slowReaderPolicy, room) ??
-      byName.find(({ beginning }) => room.startsWith(beginning))?.policy ??
-      "close",
+      askedPolicy(slowReaderPolicy, room) ?? byName.find(({ prefix }) => room.startsWith(prefix))?.policy ?? "close",
     maxBytes: slowReaderBytes,
     keyOf: conflationKeyOf,
   };

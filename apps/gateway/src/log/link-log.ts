@@ -34,7 +34,7 @@ export function logLink(link: Link, log: LinkLogger, intervalMs = SUMMARY_INTERV
     full = counted = 0;
     timer = undefined;
   };
-  const takeOff = link.onState((state) => {
+  const removeListener = link.onState((state) => {
     // The code that closes the link logs that itself.
     if (state === "closed") return;
     timer ??= setTimeout(sumUp, intervalMs).unref();
@@ -46,7 +46,7 @@ export function logLink(link: Link, log: LinkLogger, intervalMs = SUMMARY_INTERV
     }
   });
   return () => {
-    takeOff();
+    removeListener();
     clearTimeout(timer);
     sumUp();
   };

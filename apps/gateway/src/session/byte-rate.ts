@@ -1,27 +1,24 @@
+import { Allowance } from "../limits/allowance.js";
+
 /**
  * Limits the bytes per second of one connection's frames, with bursts of twice as many. A frame of any size is
  * allowed while any of the budget is left, and then frames are refused until the debt is paid off, so that the
  * limit may be less than the largest frame.
  */
 export class ByteRate {
-  readonly #perSecond: number;
-  #left: number;
-  #filledAt: number;
+  /** `undefined`: no limit. */
+  readonly #bytes: Allowance | undefined;
 
   /** `perSecond` 0: no limit. */
   constructor(perSecond: number, nowMs: number) {
-    this.#perSecond = perSecond;
-    this.#left = 2 * perSecond;
-    this.#filledAt = nowMs;
+    this.#bytes = perSecond === 0 ? undefined : new Allowance({ perSecond, max: 2 * perSecond }, nowMs);
   }
 
   /** Whether a frame of this text is allowed. If it is, its bytes are deducted. */
   take(text: string, nowMs: number): boolean {
-    if (this.#perSecond === 0) return true;
-    this.#left = Math.min(2 * this.#perSecond, this.#left + ((nowMs - this.#filledAt) * this.#perSecond) / 1000);
-    this.#filledAt = nowMs;
-    if (this.#left <= 0) return false;
-    this.#left -= Buffer.byteLength(text);
+    if (this.#bytes === undefined) return true;
+    if (this.#bytes.left(nowMs) <= 0) return false;
+    this.#bytes.spend(Buffer.byteLength(text));
     return true;
   }
 }

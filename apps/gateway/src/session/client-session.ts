@@ -31,7 +31,7 @@ export interface SessionContext extends PermissionContext, RoomContext {
   /** Maximum number of bytes per second that one connection may send in frames; 0: no limit. */
   readonly maxBytesPerSecond: number;
   readonly fanOut: FanOutBudget;
-  readonly userPlaces: UserConnectionLimit;
+  readonly userLimit: UserConnectionLimit;
   readonly closes: PacedRemovals;
   readonly closingHooks: ClosingHooks;
   readonly reached: LimitCounter;
@@ -125,8 +125,12 @@ export class ClientSession {
    * close.
    */
   #isKnown = false;
-  #state: "waiting" | "registering" | "ready" | "closed" = "waiting";
-  /** Direct messages that arrived while the connection was being registered. */
+  /**
+   * `waiting` for `hello`; `deciding` while `onConnect` decides; `registering` while the store adds the connection, so
+   * that messages may arrive already; `ready`; `closed`.
+   */
+  #state: "waiting" | "deciding" | "registering" | "ready" | "closed" = "waiting";
+  /** Direct messages that arrived while the store was adding the connection. */
   #early: Uint8Array[] = [];
   /** Settles when `hello` has been handled; frames that follow `hello` immediately wait for it. */
   #registered: Promise<void> = Promise.resolve();
@@ -191,8 +195,9 @@ export class ClientSession {
   }
 
   /**
-   * Sends the client a direct message. Up to 32 messages that arrive while the connection is being registered are
-   * kept and sent after the welcome. Returns `false` if the message is neither sent nor kept.
+   * Sends the client a direct message. Up to 32 messages that arrive while the store adds the connection are kept and
+   * sent after the welcome. Returns `false` if the message is neither sent nor kept, as before `onConnect` has allowed
+   * the connection. A kept message is lost if the store fails, like the messages of a socket that fails.
    */
   deliver(frame: Uint8Array): boolean {
     if (this.#state === "ready") return this.#socket.send(frame);
@@ -265,6 +270,7 @@ export class ClientSession {
       case "ready":
         this.#handle(frame);
         break;
+      case "deciding":
       case "registering":
         void this.#answers.wait(frame.ref, async () => {
           await this.#registered;
@@ -293,12 +299,12 @@ export class ClientSession {
       return;
     }
     clearTimeout(this.#helloTimer);
-    this.#state = "registering";
+    this.#state = "deciding";
     this.#registered = this.#register(ref);
   }
 
   async #register(ref: Ref | undefined): Promise<void> {
-    const { membership, userPlaces, serverId, limits } = this.#context;
+    const { membership, userLimit, serverId, limits } = this.#context;
     this.#isKnown = true;
     const decision = this.#permissions.connect();
     if (decision !== undefined) {
@@ -312,8 +318,9 @@ export class ClientSession {
       }
       if (this.#isClosed()) return;
     }
+    this.#state = "registering";
     try {
-      await userPlaces.open({ connectionId: this.#socket.id, userId: this.#socket.userId });
+      await userLimit.open({ connectionId: this.#socket.id, userId: this.#socket.userId });
     } catch (error) {
       this.#answers.refuse(error, ref);
       const isTooMany = isCmError(error) && error.code === "connections-limit";

@@ -3,14 +3,14 @@ import { PacedRemovals } from "./paced-removals.js";
 
 /**
  * Closes connections in the given numbers of rooms. Returns the maximum number of closes in progress, and of
- * their places.
+ * the entries to remove for them.
  */
-async function closeAll(rooms: readonly number[]): Promise<{ closes: number; places: number; order: number[] }> {
+async function closeAll(rooms: readonly number[]): Promise<{ closes: number; entries: number; order: number[] }> {
   const paced = new PacedRemovals();
-  const most = { closes: 0, places: 0 };
+  const most = { closes: 0, entries: 0 };
   const order: number[] = [];
   let closes = 0;
-  let places = 0;
+  let entries = 0;
   await Promise.all(
     rooms.map(
       (count, index) =>
@@ -18,11 +18,11 @@ async function closeAll(rooms: readonly number[]): Promise<{ closes: number; pla
           paced.run(count, async () => {
             order.push(index);
             most.closes = Math.max(most.closes, ++closes);
-            places += count + 1;
-            most.places = Math.max(most.places, places);
+            entries += count + 1;
+            most.entries = Math.max(most.entries, entries);
             await new Promise((done) => setImmediate(done));
             closes--;
-            places -= count + 1;
+            entries -= count + 1;
             resolve();
           });
         }),
@@ -32,14 +32,14 @@ async function closeAll(rooms: readonly number[]): Promise<{ closes: number; pla
   return { ...most, order };
 }
 
-it("closes in ordinary numbers go at once, those of many rooms by 200 places, in their order", async () => {
-  expect(await closeAll(Array.from({ length: 100 }, () => 1))).toMatchObject({ closes: 100, places: 200 });
+it("closes in ordinary numbers go at once, those of many rooms by 200 entries, in their order", async () => {
+  expect(await closeAll(Array.from({ length: 100 }, () => 1))).toMatchObject({ closes: 100, entries: 200 });
   const crowd = await closeAll(Array.from({ length: 300 }, (_, i) => (i % 3 === 0 ? 99 : 49)));
-  expect(crowd.places).toBeLessThanOrEqual(200);
+  expect(crowd.entries).toBeLessThanOrEqual(200);
   expect(crowd.closes).toBeGreaterThan(1);
   expect(crowd.order).toEqual(Array.from({ length: 300 }, (_, i) => i));
 });
 
 it("one that is larger than the limit goes alone", async () => {
-  expect(await closeAll([500, 3, 500])).toEqual({ closes: 1, places: 501, order: [0, 1, 2] });
+  expect(await closeAll([500, 3, 500])).toEqual({ closes: 1, entries: 501, order: [0, 1, 2] });
 });

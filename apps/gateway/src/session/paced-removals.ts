@@ -2,7 +2,7 @@
  * Maximum number of registrations and memberships that are removed at a time: those of one connection in 199
  * rooms, or of 100 connections in one room each.
  */
-const PLACES_AT_ONCE_MAX = 200;
+const ENTRIES_AT_ONCE_MAX = 200;
 
 /**
  * Removes a connection. Resolves when the store has removed it, or when the removal is kept for later. Never
@@ -12,7 +12,7 @@ type Close = () => Promise<void>;
 
 interface Waiting {
   readonly close: Close;
-  readonly places: number;
+  readonly entries: number;
 }
 
 /**
@@ -25,7 +25,7 @@ export class PacedRemovals {
   /** The closes that wait, in the order in which they were requested. At most one entry per connection. */
   #waiting: Waiting[] = [];
   #next = 0;
-  #placesUnderWay = 0;
+  #entriesUnderWay = 0;
 
   /** Number of closes that have not started. */
   get waiting(): number {
@@ -34,28 +34,28 @@ export class PacedRemovals {
 
   /** Runs a close, or queues it. `rooms` is the number of rooms that the connection is in. */
   run(rooms: number, close: Close): void {
-    const places = rooms + 1;
-    if (this.waiting > 0 || !this.#hasRoomFor(places)) this.#waiting.push({ close, places });
-    else this.#start({ close, places });
+    const entries = rooms + 1;
+    if (this.waiting > 0 || !this.#hasRoomFor(entries)) this.#waiting.push({ close, entries });
+    else this.#start({ close, entries });
   }
 
   /** Whether a close may start now. A close that exceeds the limit by itself runs alone. */
-  #hasRoomFor(places: number): boolean {
-    return this.#placesUnderWay === 0 || this.#placesUnderWay + places <= PLACES_AT_ONCE_MAX;
+  #hasRoomFor(entries: number): boolean {
+    return this.#entriesUnderWay === 0 || this.#entriesUnderWay + entries <= ENTRIES_AT_ONCE_MAX;
   }
 
-  #start({ close, places }: Waiting): void {
-    this.#placesUnderWay += places;
+  #start({ close, entries }: Waiting): void {
+    this.#entriesUnderWay += entries;
     // Start the next closes in a turn of their own, so that requests that have arrived since then are handled
     // first.
-    void close().finally(() => setImmediate(() => this.#ended(places)));
+    void close().finally(() => setImmediate(() => this.#ended(entries)));
   }
 
-  #ended(places: number): void {
-    this.#placesUnderWay -= places;
+  #ended(entries: number): void {
+    this.#entriesUnderWay -= entries;
     for (;;) {
       const next = this.#waiting[this.#next];
-      if (next === undefined || !this.#hasRoomFor(next.places)) return;
+      if (next === undefined || !this.#hasRoomFor(next.entries)) return;
       if (++this.#next === this.#waiting.length) {
         this.#waiting = [];
         this.#next = 0;

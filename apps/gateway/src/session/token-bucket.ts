@@ -1,3 +1,5 @@
+import { Allowance } from "../limits/allowance.js";
+
 /** Whether a request is within the rate of its connection. */
 export type RateVerdict = "allowed" | "limited" | "abusive";
 
@@ -6,25 +8,18 @@ export type RateVerdict = "allowed" | "limited" | "abusive";
  * after as many `limited` requests as a burst contains, the next request is `abusive`.
  */
 export class TokenBucket {
-  readonly #perMs: number;
   readonly #burst: number;
-  #tokens: number;
-  #filledAt: number;
+  readonly #tokens: Allowance;
 
   constructor(perSecond: number, nowMs: number) {
-    this.#perMs = perSecond / 1000;
     this.#burst = perSecond * 2;
-    this.#tokens = this.#burst;
-    this.#filledAt = nowMs;
+    this.#tokens = new Allowance({ perSecond, max: this.#burst }, nowMs);
   }
 
   take(nowMs: number): RateVerdict {
-    const filled = this.#tokens + (nowMs - this.#filledAt) * this.#perMs;
-    this.#filledAt = nowMs;
-    this.#tokens = Math.min(this.#burst, filled) - 1;
-    if (this.#tokens >= 0) return "allowed";
-    if (this.#tokens >= -this.#burst) return "limited";
-    this.#tokens = -this.#burst;
-    return "abusive";
+    const left = this.#tokens.left(nowMs) - 1;
+    this.#tokens.spend(1, this.#burst);
+    if (left >= 0) return "allowed";
+    return left >= -this.#burst ? "limited" : "abusive";
   }
 }

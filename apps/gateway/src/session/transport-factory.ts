@@ -16,7 +16,8 @@ import { ClosingHooks } from "./closing-hooks.js";
 import { HookRunner } from "./hooks.js";
 import { PacedRemovals } from "./paced-removals.js";
 import { PageCursors } from "./rooms/page-cursors.js";
-import { PAGES_AT_ONCE, PageReads } from "./rooms/page-reads.js";
+import { PAGES_AT_ONCE } from "./rooms/room-requests.js";
+import { Semaphore } from "./semaphore.js";
 import { UserConnectionLimit } from "./user-connection-limit.js";
 
 /** The `data` of a transport connection. It gets its session after the upgrade. */
@@ -88,7 +89,7 @@ export function createClientTransport(
     },
     maxBytesPerSecond: config.maxBytesPerSecond,
     maxUnreadBytes: Math.floor(config.maxBackpressureBytes / 4),
-    userPlaces: new UserConnectionLimit({
+    userLimit: new UserConnectionLimit({
       policy: config.connectionsPerUserPolicy,
       maxConnectionsPerUser: config.maxConnectionsPerUser,
       membership,
@@ -101,7 +102,7 @@ export function createClientTransport(
     // hooks.
     closingHooks: new ClosingHooks(createRunner(), maxPendingHooks, onFault),
     cursors: new PageCursors(),
-    pageReads: new PageReads(PAGES_AT_ONCE.server),
+    pageReads: new Semaphore(PAGES_AT_ONCE.server),
     recovery,
     faults,
     hooks: config.hooks,

@@ -3,6 +3,8 @@ import type { Membership, NewConnection } from "@cm/membership";
 import { CmError, connectionIdsOf, isCmError, ownerOf, type Store } from "@cm/protocol";
 import type { Router } from "@cm/router";
 import type { LimitCounter } from "../limits/limit-counter.js";
+import { ConnectionAges } from "./connection-ages.js";
+import { Semaphore } from "./semaphore.js";
 
 /** What happens if a connection exceeds its user's limit. */
 export type UserLimitPolicy = (typeof USER_LIMIT_POLICIES)[number];
@@ -41,12 +43,21 @@ const PINGS_MAX = 16;
  */
 const WAIT_MS = 25;
 
+/**
+ * Maximum number of searches for an oldest connection that run at a time, so that clients which connect beyond the limit
+ * again and again can't keep the store busy.
+ */
+const SEARCHES_AT_ONCE = 16;
+
 /** Registers connections within the limit of their user. */
 export class UserConnectionLimit {
   readonly #options: UserConnectionLimitOptions;
+  readonly #ages: ConnectionAges;
+  readonly #searches = new Semaphore(SEARCHES_AT_ONCE);
 
   constructor(options: UserConnectionLimitOptions) {
     this.#options = options;
+    this.#ages = new ConnectionAges(options.store.connections);
   }
 
   /**
@@ -98,18 +109,19 @@ export class UserConnectionLimit {
    * with `false` if the server of the oldest connection does not respond.
    */
   async #makeRoom(userId: string): Promise<boolean> {
-    const { store, router, maxConnectionsPerUser } = this.#options;
-    const ids = await connectionIdsOf(store.users, userId);
-    if (ids.length < maxConnectionsPerUser) return true;
-    const records = await Promise.all(ids.map((id) => store.connections.get(id)));
-    const [oldest] = records
-      .filter((record) => record !== undefined)
-      .sort((a, b) => a.connectedAt - b.connectedAt || (a.connectionId < b.connectionId ? -1 : 1));
+    const oldest = await this.#searches.run(() => this.#oldestAtLimit(userId));
     if (oldest === undefined) return true;
     const request = { type: "disconnect", reason: "connections-limit" } as const;
     // Do not treat `not-found` as a failure: either another server has closed the connection, or the
     // connection's server has died, in which case later attempts fail.
-    return (await router.control(oldest.connectionId, request, { timeoutMs: CLOSE_TIMEOUT_MS })) !== "timeout";
+    return (await this.#options.router.control(oldest, request, { timeoutMs: CLOSE_TIMEOUT_MS })) !== "timeout";
+  }
+
+  /** The user's oldest connection, or `undefined` if the user has fewer connections than the limit. */
+  async #oldestAtLimit(userId: string): Promise<string | undefined> {
+    const { store, maxConnectionsPerUser } = this.#options;
+    const ids = await connectionIdsOf(store.users, userId);
+    return ids.length < maxConnectionsPerUser ? undefined : this.#ages.oldestOf(ids);
   }
 }
 

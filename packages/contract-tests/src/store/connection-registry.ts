@@ -1,17 +1,10 @@
 import { type ConnectionRecord, parseConnectionId, type ReapClaim, type Store } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { AWKWARD_NAMES } from "./awkward-names.js";
+import { byId } from "./rooms/sample-members.js";
+import { recordOf } from "./sample-records.js";
 import type { HarnessFactory } from "./store-harness.js";
-import {
-  bringUp,
-  claimDead,
-  letDie,
-  loseClaim,
-  outcomeOf,
-  scenarios,
-  type TestServer,
-  times,
-} from "./store-scenarios.js";
+import { bringUp, claimDead, letDie, loseClaim, outcomeOf, scenarios, times } from "./store-scenarios.js";
 
 /**
  * Contract tests for `ConnectionRegistry`, and for the parts of `ProjectionUpkeep` about connection records.
@@ -122,9 +115,12 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       expect((await store.servers.snapshot()).living).toHaveLength(1);
     });
 
-    it("takes 2,000 records in one call, and leaves nothing when they are removed", async ({ store, storedThings }) => {
+    it("takes 2,000 records in one call, and leaves nothing when they are removed", async ({
+      store,
+      storedEntries,
+    }) => {
       const server = await bringUp(store, "alpha");
-      const before = await storedThings();
+      const before = await storedEntries();
       const records = times(2000, () => recordOf(server));
       await store.connections.put(server.lease, records);
       const found = await Promise.all(records.map(({ connectionId }) => store.connections.get(connectionId)));
@@ -133,7 +129,7 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       await store.connections.remove(server.lease, ids);
       const left = await Promise.all(ids.map((id) => store.connections.get(id)));
       expect(left.filter((record) => record !== undefined)).toEqual([]);
-      expect(await storedThings()).toBe(before);
+      expect(await storedEntries()).toBe(before);
     });
 
     it("touches only records of the lease's own server", async ({ store }) => {
@@ -180,10 +176,10 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       expect(await store.connections.get(late.connectionId)).toBeUndefined();
     });
 
-    it("keeps what is renewed, and brings nothing back by renewing", async ({ store, storedThings }) => {
+    it("keeps what is renewed, and brings nothing back by renewing", async ({ store, storedEntries }) => {
       const server = await bringUp(store, "alpha");
       const [gone, stays] = [recordOf(server), recordOf(server)];
-      const before = await storedThings();
+      const before = await storedEntries();
       await store.connections.put(server.lease, [gone, stays]);
       await store.connections.remove(server.lease, [gone.connectionId]);
       await store.upkeep.projection.renew(server.lease, {
@@ -195,7 +191,7 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       await store.upkeep.projection.renew(server.lease, {
         recordPartitions: { from: 0, to: 2 ** server.registration.partitionBits },
       });
-      expect(await storedThings()).toBe(before);
+      expect(await storedEntries()).toBe(before);
     });
 
     it("shows a reaper every record of the dead server once, in the record partition that its id names", async (harness) => {
@@ -214,9 +210,9 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
     });
 
     it("forgets a record partition at a time, and leaves nothing when all are cleared", async (harness) => {
-      const { store, storedThings } = harness;
+      const { store, storedEntries } = harness;
       const server = await bringUp(store, "dead");
-      const before = await storedThings();
+      const before = await storedEntries();
       await store.connections.put(
         server.lease,
         times(600, () => recordOf(server)),
@@ -229,7 +225,7 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
       for (let recordPartition = 1; recordPartition < sizes.length; recordPartition++)
         await store.upkeep.projection.evict(claim, { recordPartition });
       expect((await readRecordPartitions(store, claim)).flat()).toEqual([]);
-      expect(await storedThings()).toBe(before);
+      expect(await storedEntries()).toBe(before);
     });
 
     it("clears nothing under a claim that expired", async (harness) => {
@@ -248,19 +244,10 @@ export function describeConnectionRegistry(name: string, createHarness: HarnessF
   });
 }
 
-function recordOf({ ids }: TestServer): ConnectionRecord {
-  const connectionId = ids.next();
-  return { connectionId, userId: `user of ${connectionId}`, connectedAt: 1_700_000_000_000, lastSeen: 0, rooms: ["r"] };
-}
-
 async function readRecordPartitions(store: Store, claim: ReapClaim): Promise<ConnectionRecord[][]> {
   return Promise.all(
     times(2 ** claim.partitionBits, (recordPartition) =>
       store.upkeep.projection.held(claim, "records", recordPartition),
     ),
   );
-}
-
-function byId(records: readonly ConnectionRecord[]): ConnectionRecord[] {
-  return [...records].sort((a, b) => (a.connectionId < b.connectionId ? -1 : 1));
 }

@@ -28,7 +28,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       // One server id is a prefix of the other.
       const alpha = await bringUp(store, "node-1");
       const servers = [alpha, await bringUp(store, "node-11")];
-      expect(await auditAll(store)).toEqual({ repaired: 0, rooms: [], users: [] });
+      expect(await reconcileAll(store)).toEqual({ repaired: 0, rooms: [], users: [] });
       for (const server of servers) {
         await store.rooms.join(server.lease, "lobby", membersOf(server, 3), { record: "{}" });
         await store.rooms.join(server.lease, "large", membersOf(server, 1_200));
@@ -39,7 +39,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       await store.users.add(alpha.lease, leaving);
       await store.users.remove(alpha.lease, leaving, { graceMs: LONG_MS });
       const names = servers.map(({ lease }) => nameOf(lease)).sort();
-      expect(await auditAll(await peer())).toEqual({ repaired: 0, rooms: names, users: names });
+      expect(await reconcileAll(await peer())).toEqual({ repaired: 0, rooms: names, users: names });
       expect([await store.counts.of("users"), await store.counts.of("rooms")]).toEqual([4, 2]);
     });
 
@@ -79,7 +79,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       await store.users.add(dead.lease, connections);
       const own = membersOf(alpha, 1);
       await store.rooms.join(alpha.lease, "shared", own);
-      await buryAlone(harness, dead);
+      await unregisterAlone(harness, dead);
       expect([await store.counts.of("rooms"), await store.counts.of("users")]).toEqual([2, 1]);
       const [first, second] = [await claimOrphan(store, dead), await claimOrphan(await harness.peer(), dead)];
       const rooms = await store.upkeep.projection.held(first, "rooms", store.partitioning.partitionOf("lobby"));
@@ -138,7 +138,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
 }
 
 /** Unregisters a dead server without removing its data. */
-async function buryAlone(harness: StoreHarness, server: TestServer): Promise<void> {
+async function unregisterAlone(harness: StoreHarness, server: TestServer): Promise<void> {
   await letDie(harness, server);
   await harness.store.upkeep.servers.unregister(await claimDead(harness.store, server.registration.serverId));
 }
@@ -150,20 +150,20 @@ async function claimOrphan({ upkeep }: Store, { registration }: TestServer, clai
 }
 
 /** Reconciles all partitions. Returns the number of repairs, and the owners found among rooms and among users. */
-async function auditAll({ partitioning, upkeep }: Store) {
+async function reconcileAll({ partitioning, upkeep }: Store) {
   const [ofRooms, ofUsers] = [
     await Promise.all(times(partitioning.partitions, (partition) => upkeep.projection.reconcile("rooms", partition))),
     await Promise.all(times(partitioning.partitions, (partition) => upkeep.projection.reconcile("users", partition))),
   ];
-  const names = (audits: readonly PartitionReconciliation[]) => [
+  const names = (outcomes: readonly PartitionReconciliation[]) => [
     ...new Set(
-      audits.flatMap(({ holders }) => {
+      outcomes.flatMap(({ holders }) => {
         expect(new Set(holders.map(nameOf)).size).toBe(holders.length);
         return holders.map(nameOf);
       }),
     ),
   ];
-  const repaired = [...ofRooms, ...ofUsers].reduce((sum, audit) => sum + audit.repaired, 0);
+  const repaired = [...ofRooms, ...ofUsers].reduce((sum, { repaired: count }) => sum + count, 0);
   return { repaired, rooms: names(ofRooms).sort(), users: names(ofUsers).sort() };
 }
 

@@ -4,7 +4,7 @@ import { type LeftOut, requireLeftOut, runSuites } from "../left-out-suites.js";
 import { describeBus } from "./bus/bus.js";
 import { describeHistory } from "./bus/history.js";
 import { describeConnectionRegistry } from "./connection-registry.js";
-import { describeHeldThings } from "./held-entries.js";
+import { describeHeldEntries } from "./held-entries.js";
 import { describePartitionReconcile } from "./partition-reconcile.js";
 import { describeRoomDirectory } from "./rooms/room-directory.js";
 import { describeRoomPaging } from "./rooms/room-paging.js";
@@ -37,7 +37,7 @@ const SUITES = {
   "presence-changes": describePresenceChanges,
   "presence-grace": describePresenceGrace,
   "presence-reading": describePresenceReading,
-  "held-things": describeHeldThings,
+  "held-entries": describeHeldEntries,
   "partition-reconcile": describePartitionReconcile,
   history: describeHistory,
 } as const satisfies Record<string, (name: string, createHarness: HarnessFactory) => void>;

@@ -17,7 +17,7 @@ export interface StoreHarness {
    * itself (the times at which offline users were last online, the versions of feeds), servers, and
    * histories.
    */
-  storedThings(): Promise<number> | undefined;
+  storedEntries(): Promise<number> | undefined;
   /** Closes all stores and removes the data. */
   close(): Promise<void>;
 }
@@ -37,22 +37,22 @@ export interface StoreHarnessParts {
    */
   readonly letTimePass?: (ms: number) => Promise<void>;
   /**
-   * Counts the entries that the store holds; see `StoreHarness.storedThings`. Default: not counted, which a
+   * Counts the entries that the store holds; see `StoreHarness.storedEntries`. Default: not counted, which a
    * skipped test reports.
    */
-  readonly storedThings?: () => Promise<number>;
+  readonly storedEntries?: () => Promise<number>;
   /** Removes the data. Called once, after all stores are closed. Default: does nothing. */
   readonly cleanUp?: () => Promise<void>;
 }
 
-const KNOWN = { createStore: true, letTimePass: true, storedThings: true, cleanUp: true };
+const KNOWN = { createStore: true, letTimePass: true, storedEntries: true, cleanUp: true };
 
 /**
  * Makes a harness that starts the first store, and closes all stores that it has made. Rejects with
  * `options-invalid` for an unknown function.
  */
 export async function createStoreHarness(parts: StoreHarnessParts): Promise<StoreHarness> {
-  const { letTimePass = wait, storedThings, cleanUp } = requireOptions(parts, KNOWN);
+  const { letTimePass = wait, storedEntries, cleanUp } = requireOptions(parts, KNOWN);
   const stores: Store[] = [];
   const unstarted = (): Store => {
     const store = parts.createStore();
@@ -69,7 +69,7 @@ export async function createStoreHarness(parts: StoreHarnessParts): Promise<Stor
     await cleanUp?.();
   };
   try {
-    return { store: await peer(), peer, unstarted, letTimePass, storedThings: () => storedThings?.(), close };
+    return { store: await peer(), peer, unstarted, letTimePass, storedEntries: () => storedEntries?.(), close };
   } catch (cause) {
     await close();
     throw cause;

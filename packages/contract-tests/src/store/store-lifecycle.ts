@@ -36,9 +36,9 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
       store.link.onState((state) => kept.push(state));
       const ofHistory: LinkState[] = [];
       store.history?.link.onState((state) => ofHistory.push(state));
-      const takeOff = [store.link.onState(listener), store.link.onState(listener)];
-      for (const take of takeOff) take();
-      takeOff[0]?.();
+      const removeListeners = [store.link.onState(listener), store.link.onState(listener)];
+      for (const remove of removeListeners) remove();
+      removeListeners[0]?.();
       await store.close();
       expect(kept).toEqual(["closed"]);
       expect(ofHistory).toEqual(store.history === undefined ? [] : ["closed"]);
@@ -66,14 +66,14 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
     test("reports how many entries it holds, so that the suites detect leftovers", async (context) => {
       const harness = await createHarness();
       try {
-        const before = await harness.storedThings();
+        const before = await harness.storedEntries();
         if (before === undefined) {
-          context.skip("The harness has no storedThings, so no test sees what stays behind.");
+          context.skip("The harness has no storedEntries, so no test sees what stays behind.");
           return;
         }
         const alpha = await bringUp(harness.store, "alpha");
         await harness.store.rooms.join(alpha.lease, "lobby", [{ connectionId: alpha.ids.next(), userId: "ann" }]);
-        expect(await harness.storedThings()).toBeGreaterThan(before);
+        expect(await harness.storedEntries()).toBeGreaterThan(before);
       } finally {
         await harness.close();
       }

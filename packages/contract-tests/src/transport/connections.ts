@@ -310,7 +310,7 @@ export function describeConnections(createTransport: CreateTransport): void {
       expect(server.stats()).toMatchObject({ connections: 0, users: 0, topics: 0, upgrading: 0 });
     });
 
-    it("paces the goodbyes of many connections", async () => {
+    it("closes many connections in waves", async () => {
       const at: number[] = [];
       const { server, port, opened } = await startServer(
         { closeTimeoutMs: 1_000 },

@@ -206,3 +206,8 @@ export function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => voi
 
 /** The authentication of an accepted client. */
 export const ANN: Authentication<string> = { userId: "ann", data: "data" };
+
+/** Waits for a turn of the event loop, in which waiting messages are written. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

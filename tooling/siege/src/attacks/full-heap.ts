@@ -36,9 +36,9 @@ export const FULL_HEAP: Attack = {
   async run(scene) {
     const { gateway, scale } = scene;
     const { wsUrl } = gateway;
-    const { places } = await scene.stats();
-    const maxRooms = places.maxRooms === 0 ? heapMiB(scale.size) * ROOMS_PER_MIB : places.maxRooms;
-    const maxMemberships = places.maxMemberships === 0 ? 2 * maxRooms : places.maxMemberships;
+    const { capacity } = await scene.stats();
+    const maxRooms = capacity.maxRooms === 0 ? heapMiB(scale.size) * ROOMS_PER_MIB : capacity.maxRooms;
+    const maxMemberships = capacity.maxMemberships === 0 ? 2 * maxRooms : capacity.maxMemberships;
     const clientsFor = (joins: number): number => Math.ceil((joins * (1 + EXCESS)) / ROOMS_EACH);
     const crowd = scene.crowd();
     let usedMiB = 0;
@@ -66,7 +66,7 @@ export const FULL_HEAP: Attack = {
       { beforehand: fill, areVisiting: false },
     );
     if (!gateway.running) return [{ what: "the gateway", value: "ENDED", isKept: false }];
-    const { limits, places: taken } = await scene.stats();
+    const { limits, capacity: taken } = await scene.stats();
     const reached = ["memberships", "server-rooms"].map((limit) => limits[limit] ?? 0);
     return [
       { what: "the gateway", value: "lives" },

@@ -44,7 +44,7 @@ export class JoinedRoom {
 
   /** Runs an operation after all earlier ones have settled. */
   run(operation: () => Promise<void>): Promise<void> {
-    const inTurn = async (): Promise<void> => {
+    const inOrder = async (): Promise<void> => {
       try {
         await operation();
       } finally {
@@ -53,7 +53,7 @@ export class JoinedRoom {
       }
     };
     this.#queued++;
-    const mine = this.#last === undefined ? inTurn() : this.#last.then(inTurn, inTurn);
+    const mine = this.#last === undefined ? inOrder() : this.#last.then(inOrder, inOrder);
     this.#last = mine;
     return mine;
   }

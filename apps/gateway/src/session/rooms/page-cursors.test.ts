@@ -19,3 +19,11 @@ it("a sealed cursor opens for its room on its server, and for nothing else", () 
   }
   expect(() => new PageCursors().open("lobby", sealed)).toThrow(refused);
 });
+
+it("a sealed cursor does not open for another room that its text could be cut into", () => {
+  const cursors = new PageCursors();
+  const sealed = cursors.seal("b\0a", "place");
+  const refused = expect.objectContaining({ code: "options-invalid" });
+  expect(() => cursors.open("a", `${sealed}\0b`)).toThrow(refused);
+  expect(cursors.open("b\0a", sealed)).toBe("place");
+});

@@ -28,7 +28,10 @@ export class PageCursors {
   }
 
   #tag(room: string, cursor: string): Buffer {
-    // The store's cursors do not contain the separator, so no two sealed pairs have the same text.
-    return createHmac("sha256", this.#key).update(`${cursor}\u0000${room}`).digest().subarray(0, TAG_BYTES);
+    // As JSON, no two pairs have the same text, whatever characters the room's name and the client's cursor contain.
+    return createHmac("sha256", this.#key)
+      .update(JSON.stringify([room, cursor]))
+      .digest()
+      .subarray(0, TAG_BYTES);
   }
 }

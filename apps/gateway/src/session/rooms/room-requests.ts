@@ -15,9 +15,9 @@ import type { LimitCounter } from "../../limits/limit-counter.js";
 import type { AckDetails, ClientResponses } from "../client-responses.js";
 import { writeData } from "../data-serialization.js";
 import { forbidden, type Permissions } from "../permissions.js";
+import { Semaphore } from "../semaphore.js";
 import type { JoinedRoom } from "./joined-room.js";
 import { type MemberPageSources, readMembers } from "./member-pages.js";
-import { PAGES_AT_ONCE, PageReads } from "./page-reads.js";
 import { SessionRooms } from "./session-rooms.js";
 
 /** The parts of the gateway that requests about rooms need. */
@@ -29,8 +29,8 @@ export interface RoomContext extends MemberPageSources {
   readonly recovery: RecoveryLimit;
   /** Counts the joins that were refused because a limit of the connection or of the server was reached. */
   readonly reached: LimitCounter;
-  /** The reads of roster pages for all connections. */
-  readonly pageReads: PageReads;
+  /** Limits the reads of roster pages for all connections; see {@link PAGES_AT_ONCE}. */
+  readonly pageReads: Semaphore;
   /** Charges a message to a room for its receivers. Throws `rate-limited`. */
   readonly chargeRoom: (account: FanOutAccount, room: string) => void;
 }
@@ -43,6 +43,14 @@ export type RoomSocket = Pick<TransportConnection<unknown>, "id" | "send" | "ent
  * this client alone.
  */
 const READING_COST = 10;
+
+/**
+ * Maximum number of roster pages that are read at a time, for one connection and for all connections of a server. The
+ * cost of a page is known only after it has been read: if all requests that a client sends at once were read together,
+ * none would be refused by the limits. A page of 1,000 members takes milliseconds, so the pages of many clients must
+ * not all be handled in one turn of the event loop.
+ */
+export const PAGES_AT_ONCE = { connection: 4, server: 16 } as const;
 
 /** Options of {@link RoomRequests}. */
 export interface RoomRequestsOptions {
@@ -66,7 +74,7 @@ type RequestOf<T extends ClientFrame["type"]> = Extract<ClientFrame, { type: T }
 export class RoomRequests {
   readonly #options: RoomRequestsOptions;
   readonly #rooms: SessionRooms;
-  readonly #pageReads = new PageReads(PAGES_AT_ONCE.connection);
+  readonly #pageReads = new Semaphore(PAGES_AT_ONCE.connection);
 
   constructor(options: RoomRequestsOptions) {
     this.#options = options;
@@ -91,7 +99,7 @@ export class RoomRequests {
   async admit(name: string): Promise<boolean> {
     const room = this.#rooms.enter(name);
     room.isAdmitted = true;
-    await this.#rooms.inTurn(room, () => this.#enter(room, () => undefined));
+    await this.#rooms.inOrder(room, () => this.#enter(room, () => undefined));
     return room.joined && !this.#options.isClosed();
   }
 
@@ -159,7 +167,7 @@ export class RoomRequests {
     const { data, ref } = frame;
     void this.#options.answers.wait(ref, async () => {
       let sent: Promise<unknown> | undefined;
-      await this.#rooms.inTurn(room, async () => {
+      await this.#rooms.inOrder(room, async () => {
         if (room.joined && room.mayPublish) await this.#options.permissions.publish(room.name, data);
         if (this.#options.isClosed()) return;
         sent = this.#publishFrom(room, frame);
@@ -207,7 +215,7 @@ export class RoomRequests {
       account.owe(READING_COST * page.members.length);
       answers.send(page, ref);
     };
-    await this.#pageReads.inTurn(() => context.pageReads.inTurn(read));
+    await this.#pageReads.run(() => context.pageReads.run(read));
   }
 
   async #enter(
@@ -274,7 +282,7 @@ export class RoomRequests {
   #inRoom(room: JoinedRoom, ref: Ref | undefined, operation: () => Promise<void>): void {
     this.#rooms.keep(room);
     void this.#options.answers
-      .wait(ref, () => this.#rooms.inTurn(room, operation))
+      .wait(ref, () => this.#rooms.inOrder(room, operation))
       // Tidy up here too, because `wait` may have refused the request without running it.
       .finally(() => this.#rooms.tidy(room));
   }
@@ -284,7 +292,7 @@ export class RoomRequests {
     this.#rooms.leave(room);
     // An operation that waits for a hook may come before the removal; the client must get no more messages meanwhile.
     if (room.joined) this.#options.socket.leave(room.name);
-    await this.#rooms.inTurn(room, async () => {
+    await this.#rooms.inOrder(room, async () => {
       if (!room.joined) return;
       await this.#exit(room);
       this.#options.answers.send({ type: "removed", room: room.name, code: "forbidden" }, undefined);

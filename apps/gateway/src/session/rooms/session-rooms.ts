@@ -63,7 +63,7 @@ export class SessionRooms {
   }
 
   /** Runs an operation on a room after all earlier ones, unless the connection has closed by then. */
-  async inTurn(room: JoinedRoom, operation: () => Promise<void>): Promise<void> {
+  async inOrder(room: JoinedRoom, operation: () => Promise<void>): Promise<void> {
     this.#rooms.set(room.name, room);
     try {
       await room.run(async () => (this.#options.isClosed() ? undefined : operation()));

@@ -198,9 +198,9 @@ export function describeBus(name: string, createHarness: () => Promise<PartHarne
       expect(old).toEqual([]);
     });
 
-    it("converges over 200 rapid cycles of subscribing and closing", async ({ store, peer, storedThings }) => {
+    it("converges over 200 rapid cycles of subscribing and closing", async ({ store, peer, storedEntries }) => {
       const { bus: other } = await peer();
-      const before = await storedThings();
+      const before = await storedEntries();
       const closings: Promise<void>[] = [];
       let strays = 0;
       for (let i = 0; i < 200; i++) {
@@ -218,7 +218,7 @@ export function describeBus(name: string, createHarness: () => Promise<PartHarne
         PATIENCE,
       );
       expect([seen, strays]).toEqual([["here"], 0]);
-      expect(await storedThings()).toBe(before);
+      expect(await storedEntries()).toBe(before);
     });
   });
 }

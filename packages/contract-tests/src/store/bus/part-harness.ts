@@ -14,7 +14,7 @@ export interface PartHarness<P> {
    * Number of entries that the part holds, such as channels with subscribers, or `undefined` if they are not counted.
    * The suites compare it before and after a test to find leaks.
    */
-  storedThings(): Promise<number> | undefined;
+  storedEntries(): Promise<number> | undefined;
   /** Closes all open parts and removes the data. */
   close(): Promise<void>;
 }
@@ -35,19 +35,19 @@ export interface PartHarnessParts<P> {
   /** Closes a part that `open` returned. Default: does nothing. */
   readonly close?: (part: P) => Promise<void>;
   /** Counts the entries held, such as channels with subscribers. Default: not counted. */
-  readonly storedThings?: () => Promise<number>;
+  readonly storedEntries?: () => Promise<number>;
   /** Removes the data. Called once, after all parts are closed. Default: does nothing. */
   readonly cleanUp?: () => Promise<void>;
 }
 
-const KNOWN = { open: true, close: true, storedThings: true, cleanUp: true };
+const KNOWN = { open: true, close: true, storedEntries: true, cleanUp: true };
 
 /**
  * Makes a harness that opens the first part, and closes all parts that it has opened. Rejects with
  * `options-invalid` for an unknown function.
  */
 export async function createPartHarness<P>(parts: PartHarnessParts<P>): Promise<PartHarness<P>> {
-  const { storedThings, cleanUp } = requireOptions(parts, KNOWN);
+  const { storedEntries, cleanUp } = requireOptions(parts, KNOWN);
   const opened: P[] = [];
   const peer = async (): Promise<P> => {
     const part = await parts.open();
@@ -59,7 +59,7 @@ export async function createPartHarness<P>(parts: PartHarnessParts<P>): Promise<
     await cleanUp?.();
   };
   try {
-    return { store: await peer(), peer, storedThings: () => storedThings?.(), close };
+    return { store: await peer(), peer, storedEntries: () => storedEntries?.(), close };
   } catch (cause) {
     await close();
     throw cause;

@@ -64,10 +64,10 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       expect(await roster(store, "lobby")).toEqual(byId(members.slice(1)));
     });
 
-    it("leaves nothing of a room behind when the last one left", async ({ store, storedThings }) => {
+    it("leaves nothing of a room behind when the last one left", async ({ store, storedEntries }) => {
       const alpha = await bringUp(store, "alpha");
       const beta = await bringUp(store, "beta");
-      const before = await storedThings();
+      const before = await storedEntries();
       const [first, second] = [membersOf(alpha, 2), membersOf(beta, 1)];
       for (const room of ["one", "two"]) {
         await store.rooms.join(alpha.lease, room, first);
@@ -81,17 +81,17 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       // Renewing must not restore a room.
       await store.upkeep.projection.renew(alpha.lease, { rooms: ["one", "two", "never"] });
       expect(await store.counts.of("rooms")).toBe(0);
-      expect(await storedThings()).toBe(before);
+      expect(await storedEntries()).toBe(before);
     });
 
-    it("accepts an empty list", async ({ store, storedThings }) => {
+    it("accepts an empty list", async ({ store, storedEntries }) => {
       const { lease } = await bringUp(store, "alpha");
-      const before = await storedThings();
+      const before = await storedEntries();
       await store.rooms.join(lease, "lobby", []);
       await store.rooms.leave(lease, "lobby", []);
       await store.upkeep.projection.renew(lease, { rooms: [] });
       expect(await store.counts.of("rooms")).toBe(0);
-      expect(await storedThings()).toBe(before);
+      expect(await storedEntries()).toBe(before);
     });
 
     it("takes 2,000 members in one call, in and out", async ({ store }) => {
@@ -193,9 +193,9 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
     });
 
     it("removes exactly the dead server's members from a room, and returns them", async (harness) => {
-      const { store, storedThings } = harness;
+      const { store, storedEntries } = harness;
       const [dead, living] = [await bringUp(store, "dead"), await bringUp(store, "living")];
-      const before = await storedThings();
+      const before = await storedEntries();
       const [gone, stays] = [membersOf(dead, 2000), membersOf(living, 2)];
       await store.rooms.join(living.lease, "lobby", stays);
       await store.rooms.join(dead.lease, "lobby", gone);
@@ -211,7 +211,7 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       expect(byId(await store.upkeep.projection.evict(claim, { room: "theirs" }))).toEqual(byId(gone.slice(0, 3)));
       expect(await store.counts.of("rooms")).toBe(1);
       await store.rooms.leave(living.lease, "lobby", stays);
-      expect(await storedThings()).toBe(before);
+      expect(await storedEntries()).toBe(before);
     });
 
     it("removes no member under a claim that expired", async (harness) => {

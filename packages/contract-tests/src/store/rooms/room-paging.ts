@@ -1,14 +1,9 @@
 import type { PageRequest, RoomMember, Store } from "@cm/protocol";
 import { describe, expect } from "vitest";
+import { readPages } from "../page-reading.js";
 import type { HarnessFactory } from "../store-harness.js";
 import { bringUp, letDie, outcomeOf, scenarios } from "../store-scenarios.js";
 import { byId, membersOf } from "./sample-members.js";
-
-/**
- * Maximum number of pages, more than any reading in these tests needs: a reading that exceeds this number
- * does not end.
- */
-const PAGES_MAX = 5000;
 
 /** Contract tests for `RoomDirectory.members` about reading in pages. */
 export function describeRoomPaging(name: string, createHarness: HarnessFactory): void {
@@ -123,21 +118,11 @@ export function describeRoomPaging(name: string, createHarness: HarnessFactory):
 }
 
 /** Reads a room to the end, and calls `between` before each further page. */
-async function readAll(
+function readAll(
   { rooms }: Store,
   room: string,
   limit: number,
-  between: (page: number) => Promise<void> = async () => {},
+  between?: (page: number) => Promise<void>,
 ): Promise<RoomMember[]> {
-  const seen: RoomMember[] = [];
-  let cursor: string | undefined;
-  for (let page = 0; page < PAGES_MAX; page++) {
-    const { items, cursor: next } = await rooms.members(room, { limit, cursor });
-    expect(items.length).toBeLessThanOrEqual(limit);
-    seen.push(...items);
-    if (next === undefined) return seen;
-    cursor = next;
-    await between(page);
-  }
-  throw new Error(`Reading the room did not end within ${PAGES_MAX} pages.`);
+  return readPages((page) => rooms.members(room, page), limit, between);
 }

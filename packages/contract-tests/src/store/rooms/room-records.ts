@@ -71,9 +71,9 @@ export function describeRoomRecords(name: string, createHarness: HarnessFactory)
 
     for (const reason of ["left", "closed"] as const) {
       it(`goes with the last member that is gone as ${reason}, and leaves nothing behind`, async (harness) => {
-        const { store, storedThings } = harness;
+        const { store, storedEntries } = harness;
         const [alpha, beta] = [await bringUp(store, "alpha"), await bringUp(store, "beta")];
-        const before = await storedThings();
+        const before = await storedEntries();
         const [mine, theirs] = [membersOf(alpha, 2), membersOf(beta, 1)];
         await store.rooms.join(alpha.lease, "game", mine, FIRST);
         await store.rooms.join(beta.lease, "game", theirs);
@@ -85,15 +85,15 @@ export function describeRoomRecords(name: string, createHarness: HarnessFactory)
         expect(await store.counts.of("roomRecords")).toBe(0);
         expect(await outcomeOf(store.roomRecords.compareAndSet("game", version, "1"))).toBe("not-found");
         expect(await store.roomRecords.get("game", { touch: true })).toBeUndefined();
-        expect(await storedThings()).toBe(before);
+        expect(await storedEntries()).toBe(before);
       });
     }
 
     it("goes with the last member that is evicted", async (harness) => {
-      const { store, storedThings } = harness;
+      const { store, storedEntries } = harness;
       const [dead, living] = [await bringUp(store, "dead"), await bringUp(store, "living")];
       const stays = membersOf(living, 1);
-      const before = await storedThings();
+      const before = await storedEntries();
       await store.rooms.join(dead.lease, "theirs", membersOf(dead, 2), FIRST);
       await store.rooms.join(dead.lease, "shared", membersOf(dead, 2), FIRST);
       await store.rooms.join(living.lease, "shared", stays);
@@ -104,7 +104,7 @@ export function describeRoomRecords(name: string, createHarness: HarnessFactory)
       expect(await store.roomRecords.get("shared")).toMatchObject({ value: FIRST.record });
       expect(await store.counts.of("roomRecords")).toBe(1);
       await store.rooms.leave(living.lease, "shared", stays);
-      expect(await storedThings()).toBe(before);
+      expect(await storedEntries()).toBe(before);
     });
 
     it("starts again in a room that was empty in between, with a version that was never used", async ({ store }) => {

@@ -191,17 +191,17 @@ export function describeRoomRosters(name: string, createHarness: HarnessFactory)
     });
 
     it("stops if it is not requested again, leaves nothing behind, and starts again with a greater version", async (harness) => {
-      const { store, storedThings, letTimePass } = harness;
+      const { store, storedEntries, letTimePass } = harness;
       const alpha = await bringUp(store, "alpha");
       const roster = await hearRooms(store, ["lobby"]);
-      const before = await storedThings();
+      const before = await storedEntries();
       const wanted = await store.rooms.announce("lobby", SHORT_MS);
       await letTimePass(SHORT_MS * 2);
       await store.rooms.join(alpha.lease, "lobby", membersOf(alpha, 2));
       expect(await roster.heard()).toEqual([]);
       const members = await store.rooms.members("lobby", { limit: 10 });
       await store.rooms.leave(alpha.lease, "lobby", members.items);
-      await passUntil(harness, async () => (await storedThings()) === before);
+      await passUntil(harness, async () => (await storedEntries()) === before);
       const again = await store.rooms.announce("lobby", LONG_MS);
       expect(again).toBeGreaterThan(wanted);
       await store.rooms.join(alpha.lease, "lobby", members.items.slice(1));

@@ -81,7 +81,7 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       expect((await renew()).unregistered).toEqual([]);
     });
 
-    it("forgets a unregistered server, so that another incarnation may take its id", async (harness) => {
+    it("forgets an unregistered server, so that another incarnation may take its id", async (harness) => {
       const { servers, upkeep } = harness.store;
       await letDie(harness, await bringUp(harness.store, "dead"));
       const claim = await claimDead(harness.store, "dead");

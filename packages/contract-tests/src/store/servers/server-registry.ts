@@ -98,7 +98,7 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       expect((await servers.renew(fresh, NOTHING)).lease.token).toBe(fresh.token);
     });
 
-    it("draws greater tokens over release, death and burial, and for other incarnations", async (harness) => {
+    it("draws greater tokens over releases, expiries and cleanups, and for other incarnations", async (harness) => {
       const { servers, upkeep } = harness.store;
       const first = await bringUp(harness.store, "alpha");
       await servers.release(first.lease);

@@ -70,11 +70,11 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
     });
 
     it("ends in one offline without a connection, once, when two stores settle at once", async (harness) => {
-      const { store, storedThings } = harness;
+      const { store, storedEntries } = harness;
       const alpha = await bringUp(store, "alpha");
       const stores = [store, await harness.peer()];
       const feed = await hearUsers(store);
-      const before = await storedThings();
+      const before = await storedEntries();
       const userIds = times(20, (i) => `user-${i}`);
       const connections = userIds.map((userId) => connectionOf(alpha, userId));
       await store.users.add(alpha.lease, connections);
@@ -87,7 +87,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       const changes = await feed.heard();
       expect(inShort(changes).sort()).toEqual(userIds.map((userId) => `offline ${userId}`).sort());
       expect(await store.counts.of("users")).toBe(0);
-      expect(await storedThings()).toBe(before);
+      expect(await storedEntries()).toBe(before);
     });
 
     it("announces a user that comes back after it was announced as offline as online again", async (harness) => {

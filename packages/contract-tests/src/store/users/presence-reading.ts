@@ -1,15 +1,10 @@
 import type { PageRequest, PresenceChange, Store, UserState } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { hearUsers } from "../announcement-recorder.js";
+import { readPages } from "../page-reading.js";
 import type { HarnessFactory } from "../store-harness.js";
 import { bringUp, LONG_MS, letDie, outcomeOf, passUntil, SHORT_MS, scenarios, times } from "../store-scenarios.js";
 import { AT_ONCE, byConnection, connectionOf, connectionsOf, idsOf, usersOfOneFeed } from "./sample-users.js";
-
-/**
- * Maximum number of pages, more than any reading in these tests needs: a reading that exceeds this number
- * does not end.
- */
-const PAGES_MAX = 5000;
 
 /** Contract tests for `UserDirectory` about reading users' states, individually and in pages. */
 export function describePresenceReading(name: string, createHarness: HarnessFactory): void {
@@ -193,23 +188,13 @@ export function describePresenceReading(name: string, createHarness: HarnessFact
 }
 
 /** Reads the online users to the end, and calls `between` before each further page. */
-async function readOnline(
+function readOnline(
   { users }: Store,
   limit: number,
   partition?: number,
-  between: () => Promise<void> = async () => {},
+  between?: () => Promise<void>,
 ): Promise<UserState[]> {
-  const seen: UserState[] = [];
-  let cursor: string | undefined;
-  for (let page = 0; page < PAGES_MAX; page++) {
-    const { items, cursor: next } = await users.online({ limit, cursor }, partition);
-    expect(items.length).toBeLessThanOrEqual(limit);
-    seen.push(...items);
-    if (next === undefined) return seen;
-    cursor = next;
-    await between();
-  }
-  throw new Error(`Reading who is online did not end within ${PAGES_MAX} pages.`);
+  return readPages((page) => users.online(page, partition), limit, between);
 }
 
 function byUser(states: readonly UserState[]): UserState[] {

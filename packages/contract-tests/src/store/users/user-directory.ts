@@ -81,9 +81,9 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       expect(await store.counts.of("users")).toBe(1);
     });
 
-    it("leaves nothing behind of a user without connections", async ({ store, storedThings }) => {
+    it("leaves nothing behind of a user without connections", async ({ store, storedEntries }) => {
       const [alpha, beta] = [await bringUp(store, "alpha"), await bringUp(store, "beta")];
-      const before = await storedThings();
+      const before = await storedEntries();
       const [mine, theirs] = [connectionsOf(alpha, "ann", 1), connectionsOf(beta, "ann", 1)];
       await store.users.add(alpha.lease, mine);
       await store.users.add(beta.lease, theirs);
@@ -98,12 +98,12 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       await store.upkeep.projection.renew(alpha.lease, { users: ["ann", "never"] });
       expect(await store.counts.of("users")).toBe(0);
       expect(await connectionIdsOf(store.users, "ann")).toEqual([]);
-      expect(await storedThings()).toBe(before);
+      expect(await storedEntries()).toBe(before);
     });
 
-    it("takes 2,000 connections in one call, of many users or of one", async ({ store, storedThings }) => {
+    it("takes 2,000 connections in one call, of many users or of one", async ({ store, storedEntries }) => {
       const alpha = await bringUp(store, "alpha");
-      const before = await storedThings();
+      const before = await storedEntries();
       const many = times(2000, (i) => connectionsOf(alpha, `user-${i % 700}`, 1)).flat();
       const one = connectionsOf(alpha, "everywhere", 2000);
       for (const connections of [many, one]) await store.users.add(alpha.lease, connections);
@@ -114,7 +114,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       await store.upkeep.projection.renew(alpha.lease, { users: times(700, (i) => `user-${i}`) });
       for (const connections of [many, one]) await store.users.remove(alpha.lease, connections, AT_ONCE);
       expect(await store.counts.of("users")).toBe(0);
-      expect(await storedThings()).toBe(before);
+      expect(await storedEntries()).toBe(before);
     });
 
     it("keeps users of awkward names apart", async ({ store }) => {
@@ -177,9 +177,9 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
     });
 
     it("removes only the dead server's connections under a claim", async (harness) => {
-      const { store, storedThings } = harness;
+      const { store, storedEntries } = harness;
       const [dead, living] = [await bringUp(store, "dead"), await bringUp(store, "living")];
-      const before = await storedThings();
+      const before = await storedEntries();
       const gone = [...connectionsOf(dead, "ann", 2), ...times(500, (i) => connectionsOf(dead, `u${i}`, 1)).flat()];
       const stays = connectionsOf(living, "ann", 1);
       await store.users.add(dead.lease, gone);
@@ -191,7 +191,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       expect(await connectionIdsOf(store.users, "ann")).toEqual(idsOf(stays));
       expect(await store.counts.of("users")).toBe(1);
       await store.users.remove(living.lease, stays, AT_ONCE);
-      expect(await storedThings()).toBe(before);
+      expect(await storedEntries()).toBe(before);
     });
 
     it("removes nothing under a claim that expired", async (harness) => {

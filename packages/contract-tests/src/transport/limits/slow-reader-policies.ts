@@ -1,7 +1,7 @@
 import type { SlowReaderOptions, TransportServer } from "@cm/transport";
 import { describe, expect, it, vi } from "vitest";
 import type { RawClient } from "../raw-client.js";
-import { bytes, type CreateTransport, serverStarter, WAIT } from "../transport-harness.js";
+import { bytes, type CreateTransport, serverStarter, turn, WAIT } from "../transport-harness.js";
 
 const LENGTH = 10_000;
 
@@ -35,11 +35,6 @@ function gapsIn(texts: readonly string[]): Gap[] {
 /** The last frame's text: the texts of all frames would be megabytes. */
 function lastText({ frames }: RawClient): string {
   return frames.at(-1)?.payload.toString() ?? "";
-}
-
-/** Waits for a turn of the event loop, in which waiting messages are written. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Sends numbered messages until a member is behind. Returns the next number. */
