@@ -158,9 +158,9 @@ export class CmSocket {
   }
 }
 
-/** Opens a plain WebSocket with the protocol's subprotocol. */
+/** Opens a plain WebSocket with the protocol's subprotocol. The user is added to the URL's query, if it has one. */
 export async function openSocket(wsUrl: string, user: string): Promise<WebSocket> {
-  return openedBy(`${wsUrl}?user=${encodeURIComponent(user)}`);
+  return openedBy(`${wsUrl}${wsUrl.includes("?") ? "&" : "?"}user=${encodeURIComponent(user)}`);
 }
 
 async function openedBy(wsUrl: string, headers: Readonly<Record<string, string>> = {}): Promise<WebSocket> {
