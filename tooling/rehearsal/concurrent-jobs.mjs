@@ -2,14 +2,18 @@
 const AT_A_TIME = 3;
 
 /**
- * Runs jobs, at most three at the same time. If a job fails, waits for the jobs that run before it rejects,
- * because they write into a folder that is removed afterwards. Jobs that have not begun still run, unless three
- * jobs have failed.
+ * Runs jobs, at most three at the same time. After a job has failed, no other job begins. Waits for the jobs that run
+ * before it rejects, because they write into a folder that is removed afterwards.
  */
 export async function runJobs(jobs) {
-  const queue = [...jobs];
+  const waiting = [...jobs];
   const workers = Array.from({ length: AT_A_TIME }, async () => {
-    for (let job = queue.shift(); job !== undefined; job = queue.shift()) await job();
+    try {
+      for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) await job();
+    } catch (error) {
+      waiting.length = 0;
+      throw error;
+    }
   });
   const failed = (await Promise.allSettled(workers)).find(({ status }) => status === "rejected");
   if (failed !== undefined) throw failed.reason;

@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import WebSocket from "ws";
+import { freePort } from "../workspace/free-port.mjs";
 import { SetupError } from "../workspace/workspace.mjs";
-import { freePort } from "./local-registry.mjs";
 
 const START_TIMEOUT_MS = 120_000;
 const ANSWER_TIMEOUT_MS = 10_000;

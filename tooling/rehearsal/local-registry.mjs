@@ -2,9 +2,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../workspace/free-port.mjs";
 import { SetupError } from "../workspace/workspace.mjs";
 
 const START_TIMEOUT_MS = 60_000;
@@ -76,14 +76,4 @@ async function answers(url) {
   } catch {
     return false;
   }
-}
-
-/** A port of the loopback address that was free a moment ago. */
-export async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
 }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { cleanEnvironment, runAsProgram } from "./child-commands.mjs";
+import { freePort } from "./free-port.mjs";
 import { ROOT, SetupError } from "./workspace.mjs";
 
 /**
@@ -83,15 +84,6 @@ async function within(ms, promise, what) {
     late.catch(() => undefined);
     timeout.abort();
   }
-}
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 async function requireFree(port) {

@@ -22,7 +22,7 @@ const SHARED_MEMBERS = 100;
 const WARM_UP_CONNECTIONS = 1_000;
 
 /** Time for the work that follows connects and joins, such as writes to the store, in milliseconds. */
-const SETTLE_MS = 1_000;
+const PAUSE_MS = 1_000;
 
 /** Titles of the figures that have goals. */
 export const CONNECTION_BYTES = "bytes a connection";
@@ -49,11 +49,11 @@ async function measure(subject: string, { redis, scale, seconds }: FigureContext
     await warm.open(WARM_UP_CONNECTIONS, CONCURRENCY);
     await warm.join(1, CONCURRENCY, (client) => `warm-${client}`);
     await warm.join(1, CONCURRENCY, (client) => `warm-shared-${client % 10}`);
-    await sleep(SETTLE_MS);
+    await sleep(PAUSE_MS);
     const connections = Math.max(SHARED_MEMBERS, Math.round(CONNECTIONS * scale));
     const before = await server.memory();
     await crowd.open(connections, CONCURRENCY);
-    await sleep(SETTLE_MS);
+    await sleep(PAUSE_MS);
     const open = await server.memory();
     const watch = new MachineWatch([server.pid, redis.pid]);
     const meter = new CpuMeter([server.pid]);
@@ -61,11 +61,11 @@ async function measure(subject: string, { redis, scale, seconds }: FigureContext
     const idleCores = meter.cpuUs / 1_000 / meter.elapsedMs;
     const otherCores = watch.otherCores();
     await crowd.join(ROOMS, CONCURRENCY, (client, join) => `own-${client}-${join}`);
-    await sleep(SETTLE_MS);
+    await sleep(PAUSE_MS);
     const own = await server.memory();
     const sharedRooms = Math.ceil(connections / SHARED_MEMBERS);
     await crowd.join(ROOMS, CONCURRENCY, (client, join) => `shared-${join}-${client % sharedRooms}`);
-    await sleep(SETTLE_MS);
+    await sleep(PAUSE_MS);
     const shared = await server.memory();
     const resident = (from: ServerMemory, to: ServerMemory) => to.residentBytes - from.residentBytes;
     const live = (from: ServerMemory, to: ServerMemory) => to.liveBytes - from.liveBytes;

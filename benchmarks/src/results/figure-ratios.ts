@@ -1,32 +1,23 @@
 import type { FigureRun } from "../figures/figure-run.js";
-import { median } from "./median.js";
+import { ratioOfTurns, type Spread, spreadOf, type TurnRatio } from "./turn-ratio.js";
 
 /**
  * Median and range of a figure over a subject's sound runs, which are valid and were not disturbed, or over all
  * its valid runs if no run is sound.
  */
-export interface FigureMedian {
+export interface FigureMedian extends Spread {
   readonly subject: string;
   readonly title: string;
-  readonly median: number;
-  readonly low: number;
-  readonly high: number;
   /** Number of valid runs, and of those among them that were not disturbed. */
   readonly validRuns: number;
   readonly soundRuns: number;
 }
 
-/** Median and range, over the turns, of a figure of the first subject divided by that of another in the same turn. */
-export interface FigureRatio {
+/** A figure of the first subject divided by that of another in the same turn. */
+export interface FigureRatio extends TurnRatio {
   readonly title: string;
   readonly subject: string;
   readonly against: string;
-  readonly median: number;
-  readonly low: number;
-  readonly high: number;
-  readonly turns: number;
-  /** Number of turns in which at least one of the two runs was disturbed. */
-  readonly doubtfulTurns: number;
 }
 
 /** The medians of one scenario's runs, by subject and figure. */
@@ -60,17 +51,8 @@ function ratioOf(runs: readonly FigureRun[], title: string, subject: string, aga
     if (other === undefined || mine === undefined || theirs === undefined || theirs <= 0) return [];
     return [{ value: mine / theirs, isDoubtful: own.disturbed || other.disturbed }];
   });
-  if (turns.length === 0) return undefined;
-  const sound = turns.filter(({ isDoubtful }) => !isDoubtful);
-  const values = (sound.length > 0 ? sound : turns).map(({ value }) => value);
-  return {
-    ...{ title, subject, against, ...spreadOf(values) },
-    ...{ turns: turns.length, doubtfulTurns: turns.length - sound.length },
-  };
-}
-
-function spreadOf(values: readonly number[]) {
-  return { median: median(values), low: Math.min(...values), high: Math.max(...values) };
+  const ratio = ratioOfTurns(turns);
+  return ratio === undefined ? undefined : { title, subject, against, ...ratio };
 }
 
 function subjectsOf(runs: readonly FigureRun[]): string[] {

@@ -1,7 +1,8 @@
 import type { FigureRun } from "../figures/figure-run.js";
 import { FIGURE_SCENARIOS } from "../figures/figure-scenarios.js";
-import { type FigureRatio, takeFigureMedians, takeFigureRatios } from "./figure-ratios.js";
+import { takeFigureMedians, takeFigureRatios } from "./figure-ratios.js";
 import { round, table } from "./tables.js";
+import { ratioCell } from "./turn-ratio.js";
 
 /** Returns the description of the figure scenario with this name, or an empty text if there is none. */
 export function figureText(name: string): string {
@@ -32,10 +33,4 @@ export function figureTables(runs: readonly FigureRun[]): string[] {
     }),
   ]);
   return [...(others.length === 0 ? [] : [table(["", ...others], ratioRows)]), table(["", ...subjects], figureRows)];
-}
-
-function ratioCell(ratio: FigureRatio | undefined): string {
-  if (ratio === undefined) return "-";
-  const doubt = ratio.doubtfulTurns === 0 ? "" : `, ${ratio.doubtfulTurns} of ${ratio.turns} doubtful`;
-  return `**${round(ratio.median)}** (${round(ratio.low)} to ${round(ratio.high)}${doubt})`;
 }

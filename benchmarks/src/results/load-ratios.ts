@@ -1,6 +1,7 @@
 import { CONTENDER_NAMES, type ContenderName, isOwnContender, OWN_CONTENDERS } from "../contenders.js";
 import type { Measurement } from "../scenario-measurement.js";
 import { median } from "./median.js";
+import { ratioOfTurns, type TurnRatio } from "./turn-ratio.js";
 
 /** The medians of a contender's sound runs in a scenario, or of all its valid runs if no run is sound. */
 export interface Medians {
@@ -27,22 +28,11 @@ export interface Medians {
 }
 
 /** A figure of one contender divided by that of another, in the same turn of the same scenario. */
-export interface Ratio {
+export interface Ratio extends TurnRatio {
   readonly scenario: string;
   readonly figure: RatioFigure;
   readonly contender: ContenderName;
   readonly against: ContenderName;
-  /**
-   * Median over the turns in which both runs were valid and sound, or over the doubtful turns if there are no
-   * such turns.
-   */
-  readonly median: number;
-  readonly low: number;
-  readonly high: number;
-  /** Number of turns in which both runs were valid. */
-  readonly turns: number;
-  /** Number of turns in which at least one of the two runs was disturbed, saturated, or limited by the driver. */
-  readonly doubtfulTurns: number;
 }
 
 /** The figures that ratios are calculated for. */
@@ -98,16 +88,7 @@ function ratioOf(runs: readonly Measurement[], figure: RatioFigure, contender: C
     if (other === undefined) return [];
     return [{ value: read(own) / read(other), isDoubtful: isDoubtful(own) || isDoubtful(other) }];
   });
-  if (turns.length === 0) return undefined;
-  const sound = turns.filter((turn) => !turn.isDoubtful);
-  const values = (sound.length > 0 ? sound : turns).map(({ value }) => value);
-  return {
-    median: median(values),
-    low: Math.min(...values),
-    high: Math.max(...values),
-    turns: turns.length,
-    doubtfulTurns: turns.length - sound.length,
-  };
+  return ratioOfTurns(turns);
 }
 
 function isDoubtful(run: Measurement): boolean {

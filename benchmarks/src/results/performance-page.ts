@@ -10,6 +10,7 @@ import type { LatestResults, LoadSection, NamedResult, Sourced } from "./latest-
 import { deliveriesPerCoreSecond, figuresOf, type Ratio, takeMedians, takeRatios } from "./load-ratios.js";
 import { goalTable, memoryParts, reapingParts, scaleOutParts, statisticsParts, stormParts } from "./markdown.js";
 import { round, table } from "./tables.js";
+import { ratioCell } from "./turn-ratio.js";
 
 /** `docs/performance.md` and its charts. */
 export interface PerformancePage {
@@ -153,17 +154,11 @@ function ratioTable(ratios: readonly Ratio[]): string[] {
       const mine = ratios.filter((ratio) => ratio.figure === figure && ratio.contender === contender);
       if (mine.length === 0) return [];
       return [
-        [`${figure}, ${contender} /`, ...against.map((name) => cell(mine.find((each) => each.against === name)))],
+        [`${figure}, ${contender} /`, ...against.map((name) => ratioCell(mine.find((each) => each.against === name)))],
       ];
     }),
   );
   return [table(["", ...against], rows)];
-}
-
-function cell(ratio: Ratio | undefined): string {
-  if (ratio === undefined) return "-";
-  const doubt = ratio.doubtfulTurns === 0 ? "" : `, ${ratio.doubtfulTurns} of ${ratio.turns} doubtful`;
-  return `**${round(ratio.median)}** (${round(ratio.low)} to ${round(ratio.high)}${doubt})`;
 }
 
 /**

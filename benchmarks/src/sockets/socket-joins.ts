@@ -23,7 +23,7 @@ const OTHER_ROOMS = [0, 10, 99];
 const CONNECTIONS_IN_OTHER_ROOMS = 1_000;
 
 /** Time for a server to finish what it began, in milliseconds. */
-const SETTLE_MS = 1_000;
+const PAUSE_MS = 1_000;
 
 /** Title of the figure that has a goal. */
 export const SERVER_CPU_A_JOIN = "server CPU us a join";
@@ -102,7 +102,7 @@ async function joinCpuUs(
     await crowd.open(connections, 100);
     await crowd.join(others, 100, (client, join) => `room-${(client + join) % ROOMS}`);
     // The server's remaining work for the opened connections and their other rooms must not count.
-    await sleep(SETTLE_MS);
+    await sleep(PAUSE_MS);
     const meter = new CpuMeter([pid]);
     const took = await crowd.join(1, connections, (client) => `room-${(client + others) % ROOMS}`);
     return meter.cpuUs / took.length;

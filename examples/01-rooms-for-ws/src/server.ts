@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 import type { LocalDelivery } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
 import { createRouter } from "@cm/router";
-import { type WebSocket, WebSocketServer } from "ws";
+import { WebSocket, WebSocketServer } from "ws";
 
 const serverId = `server-${process.pid}`; // Must differ from the ids of all other live servers; on several machines, include the host's name.
 const store = createRedisStore({
@@ -29,24 +29,28 @@ const local: LocalDelivery = {
 const router = createRouter({ serverId, bus: store.bus, users: store.users, local });
 await router.start();
 
+async function welcome(socket: WebSocket, room: string): Promise<void> {
+  await router.enter(room);
+  // The client may have left meanwhile. Each `enter` needs one `exit`; otherwise the process never unsubscribes.
+  if (socket.readyState !== WebSocket.OPEN) return router.exit(room);
+  const members = rooms.get(room) ?? new Set();
+  rooms.set(room, members.add(socket));
+  socket.on("close", () => {
+    members.delete(socket);
+    if (members.size === 0) rooms.delete(room);
+    router.exit(room);
+  });
+  socket.on("message", (data) => {
+    router.toRoom(room, Buffer.from(String(data))).catch((error: unknown) => console.error(error));
+  });
+  socket.send("you are in");
+}
+
 const server = new WebSocketServer({ port: Number(process.env.PORT ?? 3001), host: "127.0.0.1", maxPayload: 16_384 });
 server.on("connection", (socket, request) => {
   socket.on("error", () => undefined); // For example, a message is too large; `ws` then closes the socket.
   const [room = "/"] = (request.url ?? "/").split("?");
-  router.enter(room).then(
-    () => {
-      rooms.set(room, (rooms.get(room) ?? new Set()).add(socket));
-      socket.send("you are in");
-      socket.on("message", (data) => {
-        router.toRoom(room, Buffer.from(String(data))).catch((error: unknown) => console.error(error));
-      });
-      socket.on("close", () => {
-        rooms.get(room)?.delete(socket);
-        router.exit(room);
-      });
-    },
-    () => socket.close(1013),
-  );
+  welcome(socket, room).catch(() => socket.close(1013));
 });
 await once(server, "listening");
 console.log(`listening on ${(server.address() as AddressInfo).port}`); // An object, because the server listens on TCP.

@@ -56,7 +56,9 @@ async function startServer(serverId: string): Promise<PresenceServer> {
         snapshot: ([now]) => now !== undefined && socket.send(lineAbout(now)),
         change: (_change, now) => socket.send(lineAbout(now)),
       });
-      socket.on("close", () => void watch.close());
+      // The client may have left while the watch began.
+      if (socket.readyState === WebSocket.OPEN) socket.on("close", () => void watch.close());
+      else await watch.close();
     }
     socket.send("you are in");
   }

@@ -7,6 +7,7 @@ import uws from "uWebSockets.js";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createDistributedConnectionManager } from "@cm/connection-manager";
+import { isCmError } from "@cm/protocol";
 import { createLocalConnectionManager } from "@cm/server-uws";
 import WebSocket from "ws";
 import { openStore } from "./store.js";
@@ -14,6 +15,7 @@ import { openStore } from "./store.js";
 /** The user data of this App's sockets. */
 interface Caller {
   readonly user: string;
+  hasLeft: boolean;
 }
 
 async function startServer(serverId: string) {
@@ -31,7 +33,7 @@ async function startServer(serverId: string) {
     local.behavior({
       upgrade(res, req, context) {
         // The request is valid only during this call. Authenticate your users instead of trusting the query.
-        const caller: Caller = { user: req.getQuery("user") ?? "" };
+        const caller: Caller = { user: req.getQuery("user") ?? "", hasLeft: false };
         const [key, protocol, extensions] = [
           req.getHeader("sec-websocket-key"),
           req.getHeader("sec-websocket-protocol"),
@@ -40,13 +42,18 @@ async function startServer(serverId: string) {
         res.upgrade(caller, key, protocol, extensions, context);
       },
       async open(socket) {
+        const caller = socket.getUserData();
         try {
-          const id = await manager.registerConnection(socket, socket.getUserData().user);
+          const id = await manager.registerConnection(socket, caller.user);
           await manager.joinRoom(id, "lobby");
           await manager.sendToConnection(id, { type: "welcome" });
-        } catch {
-          // Nothing to do if the socket has closed meanwhile.
+        } catch (error) {
+          // The server is full, for example. A socket must not be used after it has closed.
+          if (!caller.hasLeft) socket.end(isCmError(error) && error.retryable ? 1013 : 1008);
         }
+      },
+      close(socket) {
+        socket.getUserData().hasLeft = true;
       },
       message(socket, message) {
         // The bytes are valid only during this call.
@@ -90,6 +97,9 @@ ann.socket.send("hello");
 console.log("bob heard:", JSON.stringify(await heard));
 
 console.log("to all devices of bob:", await one.manager.sendToUser("bob", { type: "ping" }));
+
+const nameless = new WebSocket(one.url);
+console.log("without a name: closed with", (await once(nameless, "close"))[0]);
 
 // Ann stops reading. Messages to the room are buffered for her, up to a limit.
 ann.socket.pause();

@@ -1,10 +1,12 @@
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
-import { freshPrefix } from "@cm/test-kit";
-import { describe, expect, inject, it } from "vitest";
+import { channelsUnder, eventually, freshPrefix, startFaultProxy, startManagedProcess } from "@cm/test-kit";
+import { describe, expect, inject, it, onTestFinished } from "vitest";
+import WebSocket from "ws";
 
 const run = promisify(execFile);
 const HERE = fileURLToPath(new URL("..", import.meta.url));
@@ -63,6 +65,7 @@ const OUTPUTS = {
   "08-distributed-with-uws": [
     'bob heard: {"type":"chat","from":"ann","text":"hello"}',
     "to all devices of bob: sent",
+    "without a name: closed with 1008",
     "ann was cut as a slow reader; 0 connections are left here",
   ],
   "09-embedded-gateway": [
@@ -87,7 +90,7 @@ const OUTPUTS = {
     'lobby gets {"type":"news","text":"hello"}',
   ],
   "12-own-bus": ["berlin heard in lobby: hello", "tokyo heard in lobby: hello"],
-  "13-router-without-websockets": [": you are in", "data: hello"],
+  "13-router-without-websockets": [": you are in", "data: hello", "a room with a long name: 400"],
   "14-browser-bundle": ["the bundle has less than 64 KiB: true", "a join: join", "a room without a name: name-invalid"],
   "15-own-store": ["in the lobby: ann, bob", "after tokyo closed: 1 in the lobby", "left in the hub: 0"],
   "16-rooms-and-presence-for-ws": [
@@ -157,6 +160,44 @@ describe("the examples", () => {
     expect(Number(passed)).toBeGreaterThanOrEqual(least);
     // No test is skipped.
     expect(stdout).not.toMatch(/failed|skipped/);
+  });
+});
+
+describe("the server of 01-rooms-for-ws", () => {
+  it("unsubscribes from a room whose only client left before the room was entered", async () => {
+    const redisUrl = new URL(inject("redisUrl"));
+    const prefix = freshPrefix();
+    const rooms = async () =>
+      (await channelsUnder(redisUrl.href, prefix)).filter((channel) => channel.endsWith("/lobby"));
+    const proxy = await startFaultProxy(Number(redisUrl.port));
+    onTestFinished(() => proxy.close());
+    let listening: (line: string) => void = () => undefined;
+    const started = new Promise<string>((resolve) => {
+      listening = resolve;
+    });
+    const server = startManagedProcess({
+      command: process.execPath,
+      args: [`${EXAMPLES}/01-rooms-for-ws/dist/server.js`],
+      env: {
+        PATH: process.env.PATH ?? "",
+        REDIS_URL: `redis://127.0.0.1:${proxy.port}`,
+        REDIS_PREFIX: prefix,
+        PORT: "0",
+      },
+      onLine: (line) => listening(line),
+    });
+    onTestFinished(async () => void (await server.kill()));
+    const port = (await started).replace("listening on ", "");
+    // Redis subscribes the server, whose `enter` resolves only when the client has left.
+    await proxy.set({ kind: "hang", drop: "to-client" });
+    const client = new WebSocket(`ws://127.0.0.1:${port}/lobby`);
+    await once(client, "open");
+    await eventually(async () => expect(await rooms()).toHaveLength(1));
+    client.close();
+    await once(client, "close");
+    await proxy.set({ kind: "pass" });
+    // The router unsubscribes five seconds after the last member has left.
+    await eventually(async () => expect(await rooms()).toEqual([]), { timeoutMs: 15_000 });
   });
 });
 

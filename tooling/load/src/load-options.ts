@@ -27,9 +27,10 @@ export interface LoadOptions {
    */
   readonly burst?: number;
   /**
-   * Maximum number of messages whose publishers have not received their own copy yet, 1 to 1,000,000. A message
-   * beyond the limit is not sent and counts as blocked. With a rate above what the servers can deliver, the limit
-   * keeps them saturated without a growing queue. Requires `echo`. Default: no limit.
+   * Maximum number of messages whose publishers have not received their own copy yet, 1 to 1,000,000. Refused
+   * messages do not count, and lost ones only for 2 s. A message beyond the limit is not sent and counts as
+   * blocked. With a rate above what the servers can deliver, the limit keeps them saturated without a growing
+   * queue. Requires `echo`. Default: no limit.
    */
   readonly maxInFlight?: number;
   /** Time for which messages are published after the warm-up, in seconds, 0.1 to 3,600. Default 10. */

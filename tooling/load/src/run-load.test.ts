@@ -146,6 +146,16 @@ test("A refused publish is no loss, and its code is counted", async () => {
   });
 });
 
+test.each<[string, Faults]>([
+  ["refused", { refuse: (publish) => (publish < 10 ? "rate-limited" : undefined) }],
+  // Each message has four deliveries.
+  ["lost", { copies: (delivery) => (delivery < 4 ? 0 : 1) }],
+])("A message that is %s does not count as one in flight for good", async (_, faults) => {
+  const url = await startServer(faults);
+  const report = await runLoad({ ...SMALL, urls: [url], publishers: 1, maxInFlight: 1, seconds: 3 });
+  expect(report.published).toBeGreaterThan(50);
+});
+
 test("A publisher that is cut off is counted by its close code, and the others continue", async () => {
   const url = await startServer({ cut: (publish) => publish === 20 });
   const report = await runLoad({ ...SMALL, urls: [url] });

@@ -74,7 +74,7 @@ type Sender = () => boolean;
  * with a burst of messages. The first publisher of a burst is random, and the others follow it.
  */
 function createSender(
-  { rooms, members, publishers, burst, maxInFlight }: ResolvedLoadOptions,
+  { rooms, members, publishers, burst }: ResolvedLoadOptions,
   tally: LoadTally,
   fleet: readonly ({ readonly canPublish: boolean; publish(payload: string, sequence: number): void } | undefined)[],
   payloads: PayloadWriter,
@@ -84,7 +84,7 @@ function createSender(
   let turn = 0;
   let first = 0;
   return () => {
-    if (maxInFlight !== undefined && tally.inFlight >= maxInFlight) return false;
+    if (tally.isSaturated) return false;
     const room = Math.trunc(turn / burst) % rooms;
     const inBurst = turn++ % burst;
     if (inBurst === 0) first = Math.trunc(random() * publishers);

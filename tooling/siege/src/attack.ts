@@ -152,8 +152,8 @@ async function longestDelayMs(gateway: GatewayProcess): Promise<number> {
 }
 
 /**
- * Runs an attack on a gateway that was started with {@link OBSERVED}, and ends its crowds. Uninvolved clients add
- * `query` to their URL.
+ * Runs an attack on a gateway that was started with {@link OBSERVED}, and ends its crowds. `query` is the query of
+ * uninvolved clients.
  */
 export async function runAttack(
   attack: Attack,
@@ -162,8 +162,7 @@ export async function runAttack(
   query = "",
 ): Promise<readonly Finding[]> {
   const crowds: Crowd[] = [];
-  // `CmSocket` appends `?user=<name>`, which the `&` keeps out of the last parameter's value.
-  const clientUrl = query === "" ? gateway.wsUrl : `${gateway.wsUrl}?${query}&`;
+  const clientUrl = query === "" ? gateway.wsUrl : `${gateway.wsUrl}?${query}`;
   try {
     return await attack.run({
       gateway,

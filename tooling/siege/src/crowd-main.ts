@@ -66,10 +66,10 @@ function openOne({ wsUrl, user, isOneUser, rooms, stalls, headers }: OpenOrder, 
 
 async function open(order: OpenOrder): Promise<void> {
   let next = 0;
-  const lane = async (): Promise<void> => {
+  const openInTurn = async (): Promise<void> => {
     while (next < order.count) await openOne(order, next++);
   };
-  await Promise.all(Array.from({ length: Math.min(order.atOnce, order.count) }, lane));
+  await Promise.all(Array.from({ length: Math.min(order.atOnce, order.count) }, openInTurn));
 }
 
 /** Sends at a steady rate; a late step catches up. */

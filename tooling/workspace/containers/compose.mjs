@@ -1,7 +1,7 @@
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { cleanEnvironment, mustRun, runAsProgram, runCommand } from "../child-commands.mjs";
+import { freePort } from "../free-port.mjs";
 import { ensureProgram } from "../setup/debian-programs.mjs";
 import { setup } from "../setup/setup.mjs";
 import { ROOT, SetupError } from "../workspace.mjs";
@@ -92,12 +92,4 @@ async function openFiles(image) {
   if (limit === undefined) throw new SetupError(`The image does not say how many files may be open:\n${limits}`);
   console.log(`- the engine can't raise the limit of open files to ${wanted}: ${limit}`);
   return limit;
-}
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,21 +1,27 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { ROOT } from "../workspace.mjs";
 
-const FOLDER = join(ROOT, ".setup");
-const LOCK = join(FOLDER, "lock");
+/** What renaming a folder onto a folder that is not empty fails with; Windows reports `EPERM`. */
+const TAKEN = new Set(["ENOTEMPTY", "EEXIST", "EPERM"]);
 
-/** Runs `work` while no other process sets up this checkout, because two terminals may start at the same time. */
-export async function withSetupLock(work) {
-  mkdirSync(FOLDER, { recursive: true });
+/**
+ * Runs `work` while no other process sets up this checkout, because two terminals may start at the same time.
+ *
+ * The lock is the folder `holder`, with one file that is named by the process id of the holder. It is free if it is
+ * empty or missing. It is taken by renaming a folder that already contains the file, which no two processes can do,
+ * and released by removing the file. A dead holder's file is removed by its name, which leaves another holder's file.
+ */
+export async function withSetupLock(work, folder = join(ROOT, ".setup")) {
+  const lock = join(folder, "holder");
   let told = false;
-  while (!take()) {
+  while (!take(lock)) {
     if (!told) console.log("- another process sets this checkout up; waiting for it");
     told = true;
     await delay(200);
   }
-  const release = () => rmSync(LOCK, { force: true });
+  const release = () => removeHolder(lock, String(process.pid));
   process.once("exit", release);
   try {
     return await work();
@@ -25,26 +31,46 @@ export async function withSetupLock(work) {
   }
 }
 
-function take() {
+function take(lock) {
+  const own = `${lock}-${process.pid}`;
+  mkdirSync(own, { recursive: true });
+  writeFileSync(join(own, String(process.pid)), "");
   try {
-    writeFileSync(LOCK, String(process.pid), { flag: "wx" });
+    renameSync(own, lock);
     return true;
   } catch (error) {
-    if (error.code !== "EEXIST") throw error;
-    if (!holderLives()) rmSync(LOCK, { force: true });
+    if (!TAKEN.has(error.code)) throw error;
+    rmSync(own, { recursive: true });
+    for (const pid of holdersOf(lock)) if (!isAlive(Number(pid))) removeHolder(lock, pid);
     return false;
   }
 }
 
-function holderLives() {
+/** The process id of the holder, or nothing if the lock was released meanwhile. */
+function holdersOf(lock) {
   try {
-    const pid = Number(readFileSync(LOCK, "utf8"));
-    // An empty file: its holder has created it but not written it yet.
-    if (pid === 0) return true;
+    return readdirSync(lock);
+  } catch (error) {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  }
+}
+
+function removeHolder(lock, pid) {
+  rmSync(join(lock, pid), { force: true });
+  try {
+    rmdirSync(lock);
+  } catch {
+    // Another process has taken the lock, or has removed the folder.
+  }
+}
+
+function isAlive(pid) {
+  try {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // EPERM: the holder is alive and belongs to another user. ENOENT and ESRCH: the holder is gone.
+    // EPERM: the process is alive and belongs to another user.
     return error.code === "EPERM";
   }
 }

@@ -118,10 +118,12 @@ describe("what clients may send", () => {
   async function answerTo(raw: string | Uint8Array): Promise<string> {
     const socket = await CmSocket.open(url(), "eve");
     socket.raw(raw);
-    const answer = await Promise.race([
-      socket.until((frame) => frame.type === "error").then((frame) => (frame.type === "error" ? frame.code : "")),
-      socket.closed.then(({ code }) => `closed ${code}`),
-    ]);
+    const answer = await socket
+      .until((frame) => frame.type === "error")
+      .then(
+        (frame) => (frame.type === "error" ? frame.code : ""),
+        async () => `closed ${(await socket.closed).code}`,
+      );
     socket.terminate();
     return answer;
   }

@@ -11,7 +11,7 @@ import {
   type SilenceVerdict,
   type WatchReport,
 } from "@cm/protocol";
-import { Departures } from "./departures.js";
+import { RecentlyGone } from "./recently-gone.js";
 
 /** Maximum number of servers that an answer names; see the contracts of `Renewal` and `WatchReport`. */
 const NAMED_MAX = 100;
@@ -49,12 +49,12 @@ export class Servers {
   readonly #reaped = new Map<string, number>();
   /** Times until which others may remove the entries of orphans, by name. */
   readonly #orphans = new Map<string, number>();
-  readonly #departures: Departures;
+  readonly #recentlyGone: RecentlyGone;
   #lastToken = 0;
 
   constructor(now: () => number) {
     this.#now = now;
-    this.#departures = new Departures(now);
+    this.#recentlyGone = new RecentlyGone(now);
   }
 
   acquire(registration: ServerRegistration, ttlMs: number): Lease {
@@ -72,7 +72,7 @@ export class Servers {
     if ((this.#orphans.get(name) ?? 0) > now) throw expired(serverId);
     // An expired claim counts too, because what was removed under it was announced.
     const marks = [this.#orphans.delete(name), this.#takeReaped(name), row?.claim !== undefined];
-    this.#departures.takeBack(name);
+    this.#recentlyGone.takeBack(name);
     this.#lastToken += 1;
     this.#rows.set(serverId, {
       registration,
@@ -118,7 +118,7 @@ export class Servers {
       }),
       // Always registered, because a hub that lost a registration would have lost everything.
       lapsed: lapsed.map(({ registration }) => ({ ...incarnationOf(registration), isRegistered: true })),
-      ...this.#departures.known(),
+      ...this.#recentlyGone.known(),
     };
   }
 
@@ -240,7 +240,7 @@ export class Servers {
 
   #forget({ registration }: Row): void {
     this.#rows.delete(registration.serverId);
-    this.#departures.add(nameOf(registration), registration.serverId);
+    this.#recentlyGone.add(nameOf(registration), registration.serverId);
   }
 }
 

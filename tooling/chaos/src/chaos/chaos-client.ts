@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
 import type { CrowdMember } from "@cm/gateway-kit/clients/crowd-member";
-import type { ServerFrame } from "@cm/protocol";
+import type { HistoryPosition, ServerFrame } from "@cm/protocol";
 import type { ChaosLedger, ReceiptBook } from "./chaos-ledger.js";
 
 /** Options of {@link ChaosClient}. */
@@ -16,12 +16,6 @@ export interface ChaosClientOptions {
 /** Time within which a connection must open, and a join must be answered, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
-/** The latest position in a recoverable room that a client knows. */
-interface Place {
-  readonly epoch: number;
-  readonly offset: number;
-}
-
 /**
  * A client that stays in its room, and reconnects whenever its connection is closed. In a recoverable room it
  * asks for missed messages.
@@ -31,7 +25,8 @@ export class ChaosClient {
   readonly #running: Promise<void>;
   #member: CrowdMember | undefined;
   #book: ReceiptBook | undefined;
-  #place: Place | undefined;
+  /** The latest position in the room that the client knows; `undefined` if the room is not recoverable. */
+  #position: HistoryPosition | undefined;
   #stopped = false;
   #reconnects = 0;
 
@@ -90,7 +85,7 @@ export class ChaosClient {
     const { index, wsUrl } = nextGateway();
     const socket = await within(CmSocket.open(wsUrl, user, (frame) => this.#onFrame(frame)));
     try {
-      const since = this.#place;
+      const since = this.#position;
       const answer = await within(socket.do({ type: "join", room, ...(since === undefined ? {} : { since }) }));
       this.#enter(socket.id, answer);
       this.#member = { socket, user, gateway: index, room };
@@ -113,13 +108,13 @@ export class ChaosClient {
     }
     if (this.#book !== undefined) ledger.close(this.#book);
     this.#book = ledger.open(`${user} (${connection})`, room);
-    this.#place = epoch === undefined || offset === undefined ? undefined : { epoch, offset };
+    this.#position = epoch === undefined || offset === undefined ? undefined : { epoch, offset };
   }
 
   #leave(): void {
     const { ledger } = this.#options;
     if (this.#book === undefined) return;
-    if (this.#place !== undefined && !this.#stopped) {
+    if (this.#position !== undefined && !this.#stopped) {
       // Keep the book: if the client recovers, the missed messages follow the response to the join and belong in
       // it.
       ledger.suspend(this.#book);
@@ -136,7 +131,7 @@ export class ChaosClient {
     if (frame.type === "gap") ledger.gap(book, frame.missed);
     if (frame.type !== "message") return;
     const { epoch, offset, data } = frame;
-    if (epoch !== undefined && offset !== undefined) this.#place = { epoch, offset };
+    if (epoch !== undefined && offset !== undefined) this.#position = { epoch, offset };
     if (isLoad(data)) ledger.receive(book, data.n, data.by);
   }
 }

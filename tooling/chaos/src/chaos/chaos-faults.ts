@@ -279,12 +279,15 @@ async function cutClients(world: ChaosWorld, named: RegExp): Promise<void> {
   }
 }
 
-async function mastersOf({ store }: ChaosWorld): Promise<ReadonlySet<RedisServer>> {
-  const masters = new Set<RedisServer>();
-  if (store.topology === "single") masters.add(store.redis);
-  else if (store.topology === "sentinel") masters.add(await store.redis.currentMaster());
-  else for (const slot of [0, 8_000, 16_000]) masters.add(await store.redis.ownerOf(slot));
-  return masters;
+async function mastersOf({ store }: ChaosWorld): Promise<readonly RedisServer[]> {
+  switch (store.topology) {
+    case "single":
+      return [store.redis];
+    case "sentinel":
+      return [await store.redis.currentMaster()];
+    case "cluster":
+      return store.redis.masters();
+  }
 }
 
 /**

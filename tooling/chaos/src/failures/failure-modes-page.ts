@@ -86,7 +86,7 @@ function reapingParts({ connections, rooms, totalMs, longestCommandMs, pingP99Ms
   return [
     "## A server dies with many connections",
     `One surviving server removed the ${connections} connections of a dead server in ${rooms} rooms within ` +
-      `${seconds(totalMs)} s of its first heartbeat. The longest command in Redis's slow log took ` +
+      `${seconds(totalMs)} s of its start. The longest command in Redis's slow log took ` +
       `${longestCommandMs.toFixed(1)} ms; 99 % of another client's commands meanwhile were answered within ` +
       `${pingP99Ms.toFixed(1)} ms.`,
   ];

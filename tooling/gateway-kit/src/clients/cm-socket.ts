@@ -34,6 +34,7 @@ export class CmSocket {
     socket.on("close", (code) => {
       for (const { fail } of this.#waiting.values()) fail(new Error(`The connection closed with ${code}.`));
       this.#waiting.clear();
+      this.#wakeListeners();
     });
     // Ignore the error: `closed` also reports a connection that was cut.
     socket.on("error", () => undefined);
@@ -113,11 +114,14 @@ export class CmSocket {
     return this.received.flatMap((frame) => (frame.type === "direct" ? [frame.data] : []));
   }
 
-  /** Waits until a frame that matches has been received, and returns it. */
+  /** Waits until a frame that matches has been received, and returns it. Rejects if the connection closes before. */
   async until(fits: (frame: Frame) => boolean): Promise<Frame> {
     for (;;) {
       const found = this.received.find(fits);
       if (found !== undefined) return found;
+      if (this.#socket.readyState === WebSocket.CLOSED) {
+        throw new Error("The connection closed before the expected frame arrived.");
+      }
       await new Promise<void>((resolve) => this.#listeners.push(resolve));
     }
   }
@@ -144,15 +148,19 @@ export class CmSocket {
       return;
     }
     this.received.push(frame);
+    this.#wakeListeners();
+  }
+
+  #wakeListeners(): void {
     const listeners = this.#listeners;
     this.#listeners = [];
     for (const listener of listeners) listener();
   }
 }
 
-/** Opens a plain WebSocket with the protocol's subprotocol. */
+/** Opens a plain WebSocket with the protocol's subprotocol. The user is added to the URL's query, if it has one. */
 export async function openSocket(wsUrl: string, user: string): Promise<WebSocket> {
-  return openedBy(`${wsUrl}?user=${encodeURIComponent(user)}`);
+  return openedBy(`${wsUrl}${wsUrl.includes("?") ? "&" : "?"}user=${encodeURIComponent(user)}`);
 }
 
 async function openedBy(wsUrl: string, headers: Readonly<Record<string, string>> = {}): Promise<WebSocket> {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { mayReconnect } from "@cm/protocol";
+import { type HistoryPosition, mayReconnect } from "@cm/protocol";
 import { CmSocket } from "./cm-socket.js";
 
 /** Returns the gateways for new connections in turn, as a load balancer would. */
@@ -55,7 +55,7 @@ export class ReconnectingClient {
   readonly #balancer: Balancer;
   readonly #recovers: boolean;
   /** The latest position in the room that the client knows. */
-  #place: { readonly epoch: number; readonly offset: number } | undefined;
+  #position: HistoryPosition | undefined;
   #stopping = false;
 
   /** If `recovers` is set, the client asks for missed messages when it reconnects. */
@@ -119,12 +119,12 @@ export class ReconnectingClient {
 
   async #sit(wsUrl: string): Promise<void> {
     const socket = await CmSocket.open(wsUrl, this.user);
-    const since = this.#recovers ? this.#lastPlace() : undefined;
+    const since = this.#recovers ? this.#lastPosition() : undefined;
     const answer = await socket.do({ type: "join", room: this.room, ...(since === undefined ? {} : { since }) });
     const { epoch, offset, recovered } = answer.type === "ack" ? answer : {};
     // After a recovery, continue from the last received message, not from the room's position: the missed
     // messages follow the response.
-    if (recovered !== true && epoch !== undefined && offset !== undefined) this.#place = { epoch, offset };
+    if (recovered !== true && epoch !== undefined && offset !== undefined) this.#position = { epoch, offset };
     this.sittings.push({
       socket,
       server: socket.serverId,
@@ -135,12 +135,12 @@ export class ReconnectingClient {
     });
   }
 
-  #lastPlace(): { readonly epoch: number; readonly offset: number } | undefined {
+  #lastPosition(): HistoryPosition | undefined {
     for (const frame of this.sittings.at(-1)?.socket.received ?? []) {
       if (frame.type !== "message" || frame.room !== this.room) continue;
       const { epoch, offset } = frame;
-      if (epoch !== undefined && offset !== undefined) this.#place = { epoch, offset };
+      if (epoch !== undefined && offset !== undefined) this.#position = { epoch, offset };
     }
-    return this.#place;
+    return this.#position;
   }
 }

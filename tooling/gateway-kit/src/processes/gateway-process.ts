@@ -64,7 +64,7 @@ export async function startGatewayProcess(
   const entry = await inTime(
     gateway,
     "to listen",
-    Promise.race([logTo === undefined ? listening : answering(options.env), failed]),
+    Promise.race([logTo === undefined ? listening : answering(gateway, options.env), failed]),
   );
   const port = Number(entry.port);
   return {
@@ -100,14 +100,18 @@ export async function runGatewayToItsEnd(
 
 /**
  * Waits until the gateway responds. Returns its port and server id from its environment, because its log is in a
- * file.
+ * file. Rejects if the gateway ends before.
  */
-async function answering({ PORT = "", SERVER_ID = "" }: Readonly<Record<string, string>> = {}) {
-  for (;;) {
+async function answering(
+  gateway: ManagedProcess,
+  { PORT = "", SERVER_ID = "" }: Readonly<Record<string, string>> = {},
+): Promise<Readonly<Record<string, unknown>>> {
+  while (gateway.running) {
     const answer = await fetch(`http://127.0.0.1:${PORT}/healthz`).catch(() => undefined);
     if (answer?.ok) return { port: PORT, serverId: SERVER_ID };
     await sleep(20);
   }
+  throw new Error("The gateway ended before it responded.");
 }
 
 function spawnGateway(

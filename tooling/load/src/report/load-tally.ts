@@ -3,6 +3,7 @@ import type { Member, MemberEvents } from "../clients/member.js";
 import type { ResolvedLoadOptions } from "../load-options.js";
 import type { PayloadStamp } from "../stamped-payload.js";
 import { CodeCounts } from "./code-counts.js";
+import { InFlightMessages } from "./in-flight-messages.js";
 import { LatencyHistogram, type LatencySummary } from "./latency-histogram.js";
 import type { DriverFigures, ForfeitedFigures, LoadReport, SteadyFigures } from "./load-report.js";
 
@@ -15,6 +16,8 @@ export class LoadTally implements MemberEvents {
   readonly #checker: DeliveryChecker;
   readonly #latency = new LatencyHistogram();
   readonly #recentLatency = new LatencyHistogram();
+  /** `undefined` without a limit of messages in flight. */
+  readonly #inFlight: InFlightMessages | undefined;
   #originMs = performance.now();
   /** Number of connected members per room, indexed by room number. */
   readonly #present: Int32Array;
@@ -26,7 +29,6 @@ export class LoadTally implements MemberEvents {
   #reportedLosses = 0;
   #foreign = 0;
   #arrivals = 0;
-  #echoed = 0;
   #latencyFromUs = Number.POSITIVE_INFINITY;
   #ignoreCloses = false;
 
@@ -35,6 +37,8 @@ export class LoadTally implements MemberEvents {
     this.#run = run;
     this.#checker = new DeliveryChecker(options);
     this.#present = new Int32Array(options.rooms);
+    const { maxInFlight } = options;
+    this.#inFlight = maxInFlight === undefined ? undefined : new InFlightMessages(maxInFlight);
   }
 
   /** Number of members that are in their rooms and connected. */
@@ -52,9 +56,9 @@ export class LoadTally implements MemberEvents {
     return this.#checker.delivered >= this.#checker.expected && this.#unanswered() === 0;
   }
 
-  /** Number of messages whose publishers have not received their own copy yet. */
-  get inFlight(): number {
-    return this.#published - this.#echoed;
+  /** Whether as many messages are in flight as `maxInFlight` allows. */
+  get isSaturated(): boolean {
+    return this.#inFlight?.isFullAt(performance.now()) ?? false;
   }
 
   /** Sets the origin of the times in stamps, whose eight digits are enough for 71 minutes of publishing. */
@@ -83,6 +87,7 @@ export class LoadTally implements MemberEvents {
   /** Counts a message of the publisher. Must be called before the message is sent. */
   published(publisher: number, sequence: number, room: number): void {
     this.#published++;
+    this.#inFlight?.sent(publisher, sequence, performance.now());
     this.#checker.published(publisher, sequence, this.#recipients(room));
   }
 
@@ -93,7 +98,7 @@ export class LoadTally implements MemberEvents {
       return;
     }
     if (!this.#checker.received(member.index, stamp.publisher, stamp.sequence)) return;
-    if (this.#memberOf(stamp.publisher) === member.index) this.#echoed++;
+    if (this.#memberOf(stamp.publisher) === member.index) this.#inFlight?.settled(stamp.publisher, stamp.sequence);
     if (stamp.sentAtUs < this.#latencyFromUs) return;
     const latencyUs = this.nowUs() - stamp.sentAtUs;
     this.#latency.record(latencyUs);
@@ -118,6 +123,7 @@ export class LoadTally implements MemberEvents {
     const { members, publishers } = this.#options;
     const room = Math.trunc(member.index / members);
     const publisher = room * publishers + (member.index % members);
+    this.#inFlight?.settled(publisher, sequence);
     this.#checker.refused(publisher, sequence);
   }
 

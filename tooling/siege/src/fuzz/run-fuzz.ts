@@ -13,7 +13,7 @@ import { busMessages, frames, type InputSender, requests, type SenderContext, to
 import { Draws } from "./random-values.js";
 
 /** The share of inputs of each kind, depending on how fast it can be sent. */
-const LANES: readonly (readonly [name: string, share: number, lane: InputSender])[] = [
+const KINDS: readonly (readonly [name: string, share: number, send: InputSender])[] = [
   ["frames", 0.4, frames],
   ["requests", 0.15, requests],
   ["tokens", 0.05, tokens],
@@ -83,7 +83,7 @@ export async function runFuzz({ inputs, seed, isTimed }: FuzzOptions): Promise<b
     };
     const round = async (share: number): Promise<number> => {
       const counts = await Promise.all(
-        LANES.map(([, part, lane]) => paced(lane, context, Math.ceil(inputs * share * part), INPUTS_PER_SECOND * part)),
+        KINDS.map(([, part, send]) => paced(send, context, Math.ceil(inputs * share * part), INPUTS_PER_SECOND * part)),
       );
       return counts.reduce((sum, count) => sum + count, 0);
     };
@@ -111,7 +111,7 @@ export async function runFuzz({ inputs, seed, isTimed }: FuzzOptions): Promise<b
     };
     console.log(
       [
-        `${sent} inputs in ${((Date.now() - beganAt) / 1000).toFixed(0)} s (seed ${seed}: ${LANES.map(([name, part]) => `${Math.round(part * 100)} % ${name}`).join(", ")})`,
+        `${sent} inputs in ${((Date.now() - beganAt) / 1000).toFixed(0)} s (seed ${seed}: ${KINDS.map(([name, part]) => `${Math.round(part * 100)} % ${name}`).join(", ")})`,
         `  the gateways ${isAlive ? "live, and answer" : "ENDED"} (${answer.type})`,
         `  memory ${mebibytes(before)} after the first fifth, ${mebibytes(after)} at the end (tokens of a key set, of a secret)`,
         `  ${figures.pings} pings of others: p99 ${figures.p99Ms.toFixed(1)} ms, longest ${figures.maxMs.toFixed(1)} ms, refused ${JSON.stringify(figures.refusals)}`,
@@ -131,13 +131,13 @@ export async function runFuzz({ inputs, seed, isTimed }: FuzzOptions): Promise<b
 }
 
 /** Sends inputs of one kind at a steady rate. Resolves with the number sent. */
-async function paced(lane: InputSender, context: SenderContext, inputs: number, perSecond: number): Promise<number> {
+async function paced(send: InputSender, context: SenderContext, inputs: number, perSecond: number): Promise<number> {
   const beganAt = performance.now();
   let sent = 0;
   while (sent < inputs) {
     const elapsedMs = performance.now() - beganAt + STEP_MS;
     const due = Math.min(inputs, Math.ceil((elapsedMs * perSecond) / 1000));
-    if (due > sent) sent += await lane(context, due - sent);
+    if (due > sent) sent += await send(context, due - sent);
     else await sleep(STEP_MS);
   }
   return sent;

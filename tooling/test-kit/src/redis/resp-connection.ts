@@ -25,7 +25,7 @@ export class RespConnection {
     this.#socket = socket;
     socket.on("data", (bytes) => this.#take(bytes));
     socket.on("error", (error) => this.#fail(error));
-    socket.on("close", () => this.#fail(new Error("The connection to Redis was closed.")));
+    socket.on("close", () => this.#fail(closedError()));
   }
 
   /** Connects to a Redis. Rejects if nothing listens on the port. */
@@ -40,8 +40,12 @@ export class RespConnection {
     });
   }
 
-  /** Sends one command and resolves with its reply. Rejects if it is an error reply. */
+  /**
+   * Sends one command and resolves with its reply. Rejects if the reply is an error or an array that contains one,
+   * and if the connection is closed.
+   */
   command(...args: readonly (string | number)[]): Promise<RespReply> {
+    if (this.#socket.destroyed) return Promise.reject(closedError());
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
       const parts = args.map((arg) => `$${Buffer.byteLength(String(arg))}\r\n${arg}\r\n`);
@@ -74,6 +78,10 @@ export class RespConnection {
   #fail(error: Error): void {
     for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
   }
+}
+
+function closedError(): Error {
+  return new Error("The connection to Redis was closed.");
 }
 
 /** Maximum time that {@link askRedis} waits, because a paused process accepts connections and never responds. */
@@ -122,13 +130,14 @@ function parseBulk(bytes: Buffer, length: number, start: number): Parsed {
 function parseArray(bytes: Buffer, length: number, start: number): Parsed {
   if (length < 0) return { reply: null, end: start };
   const items: RespReply[] = [];
+  let failure: Error | undefined;
   let end = start;
   for (let i = 0; i < length; i++) {
     const item = parse(bytes, end);
     if (item === undefined) return undefined;
     end = item.end;
-    if (item.reply instanceof Error) return { reply: item.reply, end };
-    items.push(item.reply);
+    if (item.reply instanceof Error) failure ??= item.reply;
+    else items.push(item.reply);
   }
-  return { reply: items, end };
+  return { reply: failure ?? items, end };
 }

@@ -28,6 +28,12 @@ export class ClusterControl {
     return this.#byId(owner.id);
   }
 
+  async masters(): Promise<RedisServer[]> {
+    return (await this.#seen())
+      .filter(({ flags }) => flags.includes("master") && !flags.includes("fail"))
+      .map(({ id }) => this.#byId(id));
+  }
+
   async replicasOf(master: RedisServer): Promise<RedisServer[]> {
     const id = this.#idOf(master);
     return (await this.#seen()).filter(({ masterId }) => masterId === id).map((node) => this.#byId(node.id));

@@ -23,6 +23,8 @@ export interface RedisCluster {
   readonly proxies: readonly FaultProxy[];
   /** The master that owns a slot. Rejects if no living master owns the slot. */
   ownerOf(slot: number): Promise<RedisServer>;
+  /** All living masters, also those that own no slot. */
+  masters(): Promise<RedisServer[]>;
   replicasOf(master: RedisServer): Promise<RedisServer[]>;
   /** Moves a slot and its keys. Resolves when every running node knows the new owner. */
   moveSlot(slot: number, target: RedisServer): Promise<void>;
@@ -95,6 +97,7 @@ function describe(nodes: readonly ProxiedServer[], control: ClusterControl, clos
     nodes: servers,
     proxies: proxiesOf(nodes),
     ownerOf: (slot) => control.ownerOf(slot),
+    masters: () => control.masters(),
     replicasOf: (master) => control.replicasOf(master),
     moveSlot: (slot, target) => control.moveSlot(slot, target),
     failOver: (replica) => control.failOver(replica),

@@ -104,11 +104,12 @@ describe("a Cluster with a replica for each master", () => {
 
   it("fails over when it is asked to, and moves a slot with its keys", async () => {
     const cluster = await startCluster();
-    const [master, , third] = cluster.nodes as readonly [RedisServer, RedisServer, RedisServer]; // There are six.
+    const [master, second, third] = cluster.nodes as readonly [RedisServer, RedisServer, RedisServer]; // There are six.
     const [replica] = (await cluster.replicasOf(master)) as [RedisServer]; // It has one.
     await cluster.failOver(replica);
     expect(await cluster.ownerOf(0)).toBe(replica);
     expect(await roleOf(master)).toBe("slave");
+    expect(new Set(await cluster.masters())).toEqual(new Set([replica, second, third]));
 
     const prefix = freshPrefix();
     const slot = Number(await third.ask("CLUSTER", "KEYSLOT", `{${prefix}}`));

@@ -5,10 +5,10 @@ const KNOWN_MAX = 1_000;
 const KNOWN_MS = 600_000;
 
 /** The servers that left recently, limited in age and number. */
-export class Departures {
+export class RecentlyGone {
   readonly #now: () => number;
   /** By name, in the order of departure. */
-  readonly #went = new Map<string, { readonly serverId: string; readonly atMs: number }>();
+  readonly #servers = new Map<string, { readonly serverId: string; readonly atMs: number }>();
   /** All departures after this time are known. It lies before the hub's start, when there were no servers. */
   #sinceMs: number;
 
@@ -19,23 +19,23 @@ export class Departures {
 
   add(name: string, serverId: string): void {
     const atMs = this.#now();
-    this.#went.set(name, { serverId, atMs });
+    this.#servers.set(name, { serverId, atMs });
     this.#sinceMs = Math.max(this.#sinceMs, atMs - KNOWN_MS);
-    for (const [old, went] of this.#went) {
-      if (went.atMs >= this.#sinceMs && this.#went.size <= KNOWN_MAX) break;
-      this.#went.delete(old);
-      this.#sinceMs = Math.max(this.#sinceMs, went.atMs + 1);
+    for (const [old, gone] of this.#servers) {
+      if (gone.atMs >= this.#sinceMs && this.#servers.size <= KNOWN_MAX) break;
+      this.#servers.delete(old);
+      this.#sinceMs = Math.max(this.#sinceMs, gone.atMs + 1);
     }
   }
 
   /** Forgets the departure of a server that has registered again. */
   takeBack(name: string): void {
-    this.#went.delete(name);
+    this.#servers.delete(name);
   }
 
   known(): Pick<RegistrySnapshot, "recentlyGone" | "knownForMs"> {
     const now = this.#now();
-    const recentlyGone = [...this.#went.values()].map(({ serverId, atMs }) => ({ serverId, agoMs: now - atMs }));
+    const recentlyGone = [...this.#servers.values()].map(({ serverId, atMs }) => ({ serverId, agoMs: now - atMs }));
     return { recentlyGone, knownForMs: now - this.#sinceMs };
   }
 }
