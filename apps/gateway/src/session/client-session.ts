@@ -91,8 +91,8 @@ export class ClientSession {
     join: (session, frame) => session.#rooms.join(frame),
     leave: (session, { room, ref }) => session.#rooms.leave(room, ref),
     publish: (session, frame) => session.#rooms.publish(frame),
-    send: (session, frame) => session.#direct.send({ connection: frame.connection }, frame),
-    "send-user": (session, frame) => session.#direct.send({ user: frame.user }, frame),
+    send: (session, frame) => session.#directMessages().send({ connection: frame.connection }, frame),
+    "send-user": (session, frame) => session.#directMessages().send({ user: frame.user }, frame),
     members: (session, frame) => session.#rooms.askMembers(frame),
     refresh: (session, frame) => session.#refresh(frame),
   };
@@ -102,11 +102,15 @@ export class ClientSession {
   readonly #from: Sender;
   readonly #answers: ClientResponses;
   readonly #rooms: RoomRequests;
-  readonly #direct: DirectMessages;
+  readonly #account: FanOutAccount;
+  /** Created with the first direct message, because most clients send none. */
+  #direct: DirectMessages | undefined;
   readonly #requests: TokenBucket;
   readonly #bytes: ByteRate;
-  readonly #faults: TokenBucket;
-  readonly #helloTimer: NodeJS.Timeout;
+  /** Created with the first faulty frame. */
+  #faults: TokenBucket | undefined;
+  /** Closes the connection if it does not send `hello`; `undefined` once it has, or has closed. */
+  #helloTimer: NodeJS.Timeout | undefined;
   #asked: HookConnection;
   readonly #permissions: Permissions;
   /**
@@ -116,9 +120,9 @@ export class ClientSession {
   #credential: CredentialExpiry | undefined;
   /**
    * Settles when all tokens that the client has sent so far have been accepted or refused. Tokens are handled
-   * in order, so that the last one applies.
+   * in order, so that the last one applies. `undefined` before the first token.
    */
-  #refreshTurn: Promise<unknown> = Promise.resolve();
+  #refreshTurn: Promise<unknown> | undefined;
   #user: GatewayUser;
   /**
    * Whether `onConnect` was called for this connection, so that the application must also be notified of the
@@ -131,9 +135,12 @@ export class ClientSession {
    */
   #state: "waiting" | "deciding" | "registering" | "ready" | "closed" = "waiting";
   /** Direct messages that arrived while the store was adding the connection. */
-  #early: Uint8Array[] = [];
-  /** Settles when `hello` has been handled; frames that follow `hello` immediately wait for it. */
-  #registered: Promise<void> = Promise.resolve();
+  #early: Uint8Array[] | undefined;
+  /**
+   * Settles when `hello` has been handled; frames that follow `hello` immediately wait for it. `undefined` before
+   * `hello` and after it has been handled.
+   */
+  #registered: Promise<void> | undefined;
 
   constructor(context: SessionContext, socket: SocketLike, user: GatewayUser) {
     this.#context = context;
@@ -145,20 +152,20 @@ export class ClientSession {
     this.#answers = new ClientResponses((text) => {
       if (!this.#isClosed()) socket.send(text);
     }, context);
-    const isClosed = (): boolean => this.#isClosed();
-    const account = context.fanOut.account();
-    const shared = { from: this.#from, permissions: this.#permissions, answers: this.#answers, account, isClosed };
-    this.#rooms = new RoomRequests({ ...shared, context, socket, isReader: () => this.#isReader() });
-    this.#direct = new DirectMessages({
-      ...shared,
-      router: context.router,
-      chargeUser: context.chargeUser,
-      maxDataBytes: context.limits.maxFrameBytes,
+    this.#account = context.fanOut.account();
+    this.#rooms = new RoomRequests({
+      context,
+      socket,
+      from: this.#from,
+      permissions: this.#permissions,
+      answers: this.#answers,
+      account: this.#account,
+      isReader: () => this.#isReader(),
+      isClosed: () => this.#isClosed(),
     });
     const now = context.monotonicMs();
     this.#requests = new TokenBucket(context.limits.maxRequestsPerSecond, now);
     this.#bytes = new ByteRate(context.maxBytesPerSecond, now);
-    this.#faults = new TokenBucket(FAULTS_PER_SECOND, now);
     this.#helloTimer = setTimeout(() => socket.close("hello-timeout"), HELLO_TIMEOUT_MS);
     this.#helloTimer.unref();
   }
@@ -201,7 +208,9 @@ export class ClientSession {
    */
   deliver(frame: Uint8Array): boolean {
     if (this.#state === "ready") return this.#socket.send(frame);
-    if (this.#state !== "registering" || this.#early.length >= EARLY_MAX) return false;
+    if (this.#state !== "registering") return false;
+    this.#early ??= [];
+    if (this.#early.length >= EARLY_MAX) return false;
     // Copy the frame: its bytes are only valid during the call.
     this.#early.push(Uint8Array.from(frame));
     return true;
@@ -214,12 +223,12 @@ export class ClientSession {
 
   /** Must be called when the socket has closed. */
   onClosed(code: number, reason: string): void {
-    clearTimeout(this.#helloTimer);
+    this.#endHelloTimer();
     this.#credential?.watch(undefined);
     this.#state = "closed";
     const rooms = this.#rooms.size;
     this.#rooms.clear();
-    this.#early = [];
+    this.#early = undefined;
     // Also close a connection that was never registered: the membership does not know it, but reports no error.
     this.#context.closes.run(rooms, () => this.#context.membership.close(this.#socket.id).catch(this.#context.onFault));
     const { onClose } = this.#context.hooks;
@@ -255,7 +264,9 @@ export class ClientSession {
   #onFault(error: CmError, ref: Ref | undefined): void {
     this.#context.faults.count(error.code);
     this.#answers.refuse(error, ref);
-    if (this.#faults.take(this.#context.monotonicMs()) !== "allowed") {
+    const now = this.#context.monotonicMs();
+    this.#faults ??= new TokenBucket(FAULTS_PER_SECOND, now);
+    if (this.#faults.take(now) !== "allowed") {
       this.#context.reached.count("faulty-frames");
       this.#socket.close("protocol-error", "too many faulty frames");
     }
@@ -298,9 +309,11 @@ export class ClientSession {
       this.#socket.close("version-unsupported");
       return;
     }
-    clearTimeout(this.#helloTimer);
+    this.#endHelloTimer();
     this.#state = "deciding";
-    this.#registered = this.#register(ref);
+    this.#registered = this.#register(ref).finally(() => {
+      this.#registered = undefined;
+    });
   }
 
   async #register(ref: Ref | undefined): Promise<void> {
@@ -344,8 +357,31 @@ export class ClientSession {
       },
       ref,
     );
-    for (const early of this.#early.splice(0)) this.#socket.send(early);
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const frame of early) this.#socket.send(frame);
     if (!this.#isClosed()) this.#watchCredential();
+  }
+
+  #directMessages(): DirectMessages {
+    const { router, chargeUser, limits } = this.#context;
+    this.#direct ??= new DirectMessages({
+      from: this.#from,
+      permissions: this.#permissions,
+      answers: this.#answers,
+      account: this.#account,
+      router,
+      chargeUser,
+      maxDataBytes: limits.maxFrameBytes,
+      isClosed: () => this.#isClosed(),
+    });
+    return this.#direct;
+  }
+
+  #endHelloTimer(): void {
+    clearTimeout(this.#helloTimer);
+    // A timer that is kept takes 150 bytes.
+    this.#helloTimer = undefined;
   }
 
   #handle<T extends Request["type"]>(frame: RequestOf<T>): void {
@@ -357,7 +393,8 @@ export class ClientSession {
     const { refresh, now } = this.#context;
     void this.#answers.wait(ref, async () => {
       if (refresh === undefined) throw new CmError("operation-unknown", "This server does not accept tokens.");
-      const taken = this.#refreshTurn.then(async () => this.#take(await refresh(token, this.#user)));
+      const before = this.#refreshTurn ?? Promise.resolve();
+      const taken = before.then(async () => this.#take(await refresh(token, this.#user)));
       this.#refreshTurn = taken.catch(() => undefined);
       await taken;
       const { expiresAtMs } = this.#user;

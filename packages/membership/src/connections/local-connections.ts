@@ -6,16 +6,23 @@ export interface LocalConnection {
   readonly userId: string;
   /** When the connection was opened, in milliseconds since the Unix epoch. */
   readonly connectedAt: number;
-  readonly rooms: Set<string>;
+  /** The rooms that the connection is in or joining. Changed only by {@link LocalConnections}. */
+  rooms: ReadonlySet<string>;
   /** The connection's metadata as JSON text. */
   metadata: string | undefined;
   /** Time in milliseconds that the user stays online after this connection is closed, if it was the user's last one. */
   graceMs: number;
   /** Whether the store has acknowledged the connection with its current metadata, so that watchers were notified. */
   isAnnounced: boolean;
-  /** Joins that the store or the bus has not acknowledged yet. Their rooms are already in `rooms`. */
-  readonly joining: Map<string, Promise<EnteredRoom | undefined>>;
+  /**
+   * Joins that the store or the bus has not acknowledged yet; `undefined` if there are none. Their rooms are already
+   * in `rooms`.
+   */
+  joining: Map<string, Promise<EnteredRoom | undefined>> | undefined;
 }
+
+/** The rooms of a connection that is in none: one object for all such connections. */
+export const NO_ROOMS: ReadonlySet<string> = new Set();
 
 /** A room with local members. */
 interface LocalRoom {
@@ -76,8 +83,10 @@ export class LocalConnections {
 
   /** Removes a connection and its room memberships. */
   delete(connection: LocalConnection): void {
+    const { rooms } = connection;
+    connection.rooms = NO_ROOMS;
     if (!this.#byId.delete(connection.connectionId)) return;
-    for (const room of connection.rooms) this.#forgetMember(connection, room);
+    for (const room of rooms) this.#forgetMember(connection, room);
     const count = (this.#users.get(connection.userId) ?? 1) - 1;
     if (count === 0) this.#users.delete(connection.userId);
     else this.#users.set(connection.userId, count);
@@ -86,7 +95,8 @@ export class LocalConnections {
   }
 
   enter(connection: LocalConnection, room: string): void {
-    connection.rooms.add(room);
+    const rooms = connection.rooms === NO_ROOMS ? new Set<string>() : (connection.rooms as Set<string>);
+    connection.rooms = rooms.add(room);
     this.#memberships++;
     const entered = this.#rooms.get(room);
     if (entered !== undefined) {
@@ -99,7 +109,11 @@ export class LocalConnections {
   }
 
   exit(connection: LocalConnection, room: string): void {
-    if (connection.rooms.delete(room)) this.#forgetMember(connection, room);
+    if (!connection.rooms.has(room)) return;
+    const rooms = connection.rooms as Set<string>;
+    rooms.delete(room);
+    if (rooms.size === 0) connection.rooms = NO_ROOMS;
+    this.#forgetMember(connection, room);
   }
 
   /** Stores the join result of a room whose channel is now subscribed on this server. */

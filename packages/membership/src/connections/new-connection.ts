@@ -1,7 +1,7 @@
 import { CmError, type ConnectionIdSource, parseConnectionId, requireName } from "@cm/protocol";
 import { requireFields } from "@cm/protocol/options";
 import type { NewConnection } from "../membership.js";
-import type { LocalConnection } from "./local-connections.js";
+import { type LocalConnection, NO_ROOMS } from "./local-connections.js";
 import { serializeMetadata } from "./metadata-serialization.js";
 
 /** Settings that all connections of a membership share. */
@@ -32,8 +32,8 @@ export function newConnection(
     metadata: serializeMetadata(metadata, setting.maxMetadataBytes),
     graceMs: setting.offlineGraceMs,
     isAnnounced: false,
-    rooms: new Set(),
-    joining: new Map(),
+    rooms: NO_ROOMS,
+    joining: undefined,
   };
 }
 

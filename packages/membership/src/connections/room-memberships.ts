@@ -35,7 +35,7 @@ export class RoomMemberships {
     requireName(room, "room");
     const { local, changes } = this.#options;
     const connection = local.require(connectionId);
-    const joining = connection.joining.get(room);
+    const joining = connection.joining?.get(room);
     if (joining !== undefined) return joining;
     if (connection.rooms.has(room)) return local.enteredRoom(room);
     this.#requireCapacity(room);
@@ -43,8 +43,9 @@ export class RoomMemberships {
     changes.begin(connectionId);
     const attempt = this.#join(connection, room, record).finally(() => {
       changes.end(connectionId);
-      if (connection.joining.get(room) === attempt) connection.joining.delete(room);
+      if (connection.joining?.get(room) === attempt) endJoining(connection, room);
     });
+    connection.joining ??= new Map();
     connection.joining.set(room, attempt);
     return attempt;
   }
@@ -67,7 +68,6 @@ export class RoomMemberships {
     const { local, interest } = this.#options;
     const rooms = [...connection.rooms];
     local.delete(connection);
-    connection.rooms.clear();
     for (const room of rooms) interest.exit(room);
     return rooms;
   }
@@ -105,8 +105,14 @@ export class RoomMemberships {
     const connection = local.get(connectionId);
     if (connection === undefined || !connection.rooms.has(room)) return;
     local.exit(connection, room);
-    connection.joining.delete(room);
+    endJoining(connection, room);
     interest.exit(room);
     await removals.run({ connection, rooms: [room] });
   }
+}
+
+/** Forgets a join that was acknowledged, has failed or no longer counts. */
+function endJoining(connection: LocalConnection, room: string): void {
+  connection.joining?.delete(room);
+  if (connection.joining?.size === 0) connection.joining = undefined;
 }

@@ -1,6 +1,6 @@
 import type { AnnouncedMember, ConnectionRecord, DepartureReason, Lease, UserConnection } from "@cm/protocol";
 import { batches } from "../batches.js";
-import { type LocalConnection, type LocalConnections, memberOf } from "../connections/local-connections.js";
+import { type LocalConnection, type LocalConnections, memberOf, NO_ROOMS } from "../connections/local-connections.js";
 import type { MembershipStore } from "../options.js";
 import { type PermanentErrors, together } from "./permanent-errors.js";
 import { TurnWrites } from "./turn-writes.js";
@@ -203,7 +203,7 @@ export class Projection {
     isQuiet: boolean,
   ): readonly Promise<void>[] {
     const members = connections.filter((connection) => this.isOpen(connection) && connection.rooms.has(room));
-    const isKnown = ({ joining }: LocalConnection): boolean => isQuiet && !joining.has(room);
+    const isKnown = ({ joining }: LocalConnection): boolean => isQuiet && joining?.has(room) !== true;
     const known = members.filter(isKnown);
     const news = members.filter((connection) => !isKnown(connection));
     return [
@@ -246,8 +246,8 @@ function strayConnection(connectionId: string, userId: string, connectedAt: numb
     metadata: undefined,
     graceMs: 0,
     isAnnounced: true,
-    rooms: new Set(),
-    joining: new Map(),
+    rooms: NO_ROOMS,
+    joining: undefined,
   };
 }
 

@@ -43,3 +43,18 @@ it("leaves clients alone whose address is unknown, such as those of a Unix socke
   }
   expect(limits.counts()).toEqual({});
 });
+
+it("counts the addresses of one IPv6 network of 64 bits together, however they are written", () => {
+  const limits = new AddressLimits({ maxConnectionsPerAddress: 1, maxUpgradesPerSecondPerAddress: 0 }, () => 0);
+  const isAlone = (first: string, second: string): boolean => {
+    limits.enter(first);
+    const isAllowed = limits.objectionTo(second) === undefined;
+    limits.leave(first);
+    return isAllowed;
+  };
+  expect(isAlone("2001:db8:1:2::1", "2001:db8:1:2:ffff::2")).toBe(false);
+  expect(isAlone("2001:db8:1:2::1", "2001:db8:1:3::1")).toBe(true);
+  // `::` stands for as many groups of zeros as are missing, here one.
+  expect(isAlone("2001::2:3:4:5:6:7", "2001:0:2:3:8::")).toBe(false);
+  expect(isAlone("2001::2:3:4:5:6:7", "2001:0:2:4:8::")).toBe(true);
+});

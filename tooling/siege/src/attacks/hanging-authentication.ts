@@ -54,7 +54,7 @@ export const HANGING_AUTHENTICATION: Attack = {
     const crowd = scene.crowd();
     // For a while after a fetch, the gateway refuses unknown keys without another fetch.
     for (const until = Date.now() + FETCH_SECONDS * 1000; ; await sleep(250)) {
-      void openSocket(`${order.wsUrl}&`, "attacker").catch(() => undefined);
+      void openSocket(order.wsUrl, "attacker").catch(() => undefined);
       await sleep(250);
       if ((await scene.stats()).transport.upgrading > 0) break;
       if (Date.now() > until) throw new Error("No upgrade waits for the key server.");

@@ -74,7 +74,8 @@ type RequestOf<T extends ClientFrame["type"]> = Extract<ClientFrame, { type: T }
 export class RoomRequests {
   readonly #options: RoomRequestsOptions;
   readonly #rooms: SessionRooms;
-  readonly #pageReads = new Semaphore(PAGES_AT_ONCE.connection);
+  /** Created with the first request for a list of members. */
+  #pageReads: Semaphore | undefined;
 
   constructor(options: RoomRequestsOptions) {
     this.#options = options;
@@ -215,6 +216,7 @@ export class RoomRequests {
       account.owe(READING_COST * page.members.length);
       answers.send(page, ref);
     };
+    this.#pageReads ??= new Semaphore(PAGES_AT_ONCE.connection);
     await this.#pageReads.run(() => context.pageReads.run(read));
   }
 

@@ -19,7 +19,8 @@ export interface SessionRoomsOptions {
  */
 export class SessionRooms {
   readonly #options: SessionRoomsOptions;
-  readonly #rooms = new Map<string, JoinedRoom>();
+  /** `undefined` while the connection is in no room. */
+  #rooms: Map<string, JoinedRoom> | undefined;
   /** Number of rooms that the client wants to be in. A room that is being left does not count against the limit. */
   #wanted = 0;
 
@@ -28,16 +29,16 @@ export class SessionRooms {
   }
 
   get(room: string): JoinedRoom | undefined {
-    return this.#rooms.get(room);
+    return this.#rooms?.get(room);
   }
 
   /** Number of rooms that the connection is in, is joining or is leaving. */
   get size(): number {
-    return this.#rooms.size;
+    return this.#rooms?.size ?? 0;
   }
 
   clear(): void {
-    this.#rooms.clear();
+    this.#rooms = undefined;
   }
 
   /**
@@ -46,7 +47,7 @@ export class SessionRooms {
    */
   enter(room: string): JoinedRoom {
     const { from, permissions, maxRooms, reached } = this.#options;
-    const entered = this.#rooms.get(room) ?? new JoinedRoom(room, from, permissions.mayPublish(room));
+    const entered = this.get(room) ?? new JoinedRoom(room, from, permissions.mayPublish(room));
     if (!entered.wanted) {
       if (this.#wanted >= maxRooms) {
         reached.count("rooms");
@@ -64,7 +65,7 @@ export class SessionRooms {
 
   /** Runs an operation on a room after all earlier ones, unless the connection has closed by then. */
   async inOrder(room: JoinedRoom, operation: () => Promise<void>): Promise<void> {
-    this.#rooms.set(room.name, room);
+    this.keep(room);
     try {
       await room.run(async () => (this.#options.isClosed() ? undefined : operation()));
     } finally {
@@ -74,22 +75,25 @@ export class SessionRooms {
 
   /** Keeps the room in the map until {@link tidy}, because a request about it is about to run. */
   keep(room: JoinedRoom): void {
+    this.#rooms ??= new Map();
     this.#rooms.set(room.name, room);
   }
 
   /** Removes a room that the connection is not in, unless an operation on it is still waiting or running. */
   tidy(room: JoinedRoom): void {
-    if (room.busy || this.#rooms.get(room.name) !== room) return;
+    if (room.busy || this.get(room.name) !== room) return;
     // Correct the count by the actual outcome: a request may have been refused.
     this.#want(room, room.joined);
-    if (!room.joined) this.#rooms.delete(room.name);
+    if (room.joined) return;
+    this.#rooms?.delete(room.name);
+    if (this.size === 0) this.#rooms = undefined;
   }
 
   /** Applies the current permissions. Returns the rooms that they no longer allow. */
   applyRights(): JoinedRoom[] {
     const { permissions } = this.#options;
     const forbidden: JoinedRoom[] = [];
-    for (const room of this.#rooms.values()) {
+    for (const room of this.#rooms?.values() ?? []) {
       const mayStay = room.isAdmitted || permissions.mayJoin(room.name);
       // Refuse publishes that wait in front of the removal: each would delay the removal by the time of a hook.
       room.mayPublish = mayStay && permissions.mayPublish(room.name);
