@@ -19,7 +19,7 @@ import type { ClosingHooks } from "./closing-hooks.js";
 import { CredentialExpiry, type CredentialTimes, remainingMs } from "./credential-expiry.js";
 import { DirectMessages } from "./direct-messages.js";
 import type { HookConnection } from "./hooks.js";
-import type { PacedRemovals } from "./paced-removals.js";
+import type { PacedTasks } from "./paced-tasks.js";
 import { type PermissionContext, Permissions } from "./permissions.js";
 import { type RoomContext, RoomRequests, type RoomSocket } from "./rooms/room-requests.js";
 import { TokenBucket } from "./token-bucket.js";
@@ -32,7 +32,8 @@ export interface SessionContext extends PermissionContext, RoomContext {
   readonly maxBytesPerSecond: number;
   readonly fanOut: FanOutBudget;
   readonly userLimit: UserConnectionLimit;
-  readonly closes: PacedRemovals;
+  /** Removes closed connections from the store; the size of a task is the number of entries to remove. */
+  readonly removals: PacedTasks;
   readonly closingHooks: ClosingHooks;
   readonly reached: LimitCounter;
   /** Charges a message to a user for its receivers, at least `atLeast` of them. Throws `rate-limited`. */
@@ -230,7 +231,8 @@ export class ClientSession {
     this.#rooms.clear();
     this.#early = undefined;
     // Also close a connection that was never registered: the membership does not know it, but reports no error.
-    this.#context.closes.run(rooms, () => this.#context.membership.close(this.#socket.id).catch(this.#context.onFault));
+    const { removals, membership, onFault } = this.#context;
+    removals.run(rooms + 1, () => membership.close(this.#socket.id).catch(onFault));
     const { onClose } = this.#context.hooks;
     if (onClose === undefined || !this.#isKnown) return;
     this.#context.closingHooks.call(() => onClose(this.#asked, { code, reason }));

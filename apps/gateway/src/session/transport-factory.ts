@@ -14,11 +14,18 @@ import { chooseTransport, WITHOUT_NATIVE } from "../transport-choice.js";
 import { ClientSession, type SessionContext } from "./client-session.js";
 import { ClosingHooks } from "./closing-hooks.js";
 import { HookRunner } from "./hooks.js";
-import { PacedRemovals } from "./paced-removals.js";
+import { PacedRegistrations } from "./paced-registrations.js";
+import { PacedTasks } from "./paced-tasks.js";
 import { PageCursors } from "./rooms/page-cursors.js";
 import { PAGES_AT_ONCE } from "./rooms/room-requests.js";
 import { Semaphore } from "./semaphore.js";
 import { UserConnectionLimit } from "./user-connection-limit.js";
+
+/**
+ * Maximum number of registrations and memberships of closed connections that are removed from the store at a time:
+ * those of one connection in 99 rooms, or of 50 connections in one room each.
+ */
+const REMOVALS_AT_ONCE_MAX = 100;
 
 /** The `data` of a transport connection. It gets its session after the upgrade. */
 export interface SessionHolder {
@@ -92,12 +99,12 @@ export function createClientTransport(
     userLimit: new UserConnectionLimit({
       policy: config.connectionsPerUserPolicy,
       maxConnectionsPerUser: config.maxConnectionsPerUser,
-      membership,
+      membership: new PacedRegistrations(membership, () => config.clock.monotonicMs()),
       store,
       router,
       limits: shared.reached,
     }),
-    closes: new PacedRemovals(),
+    removals: new PacedTasks(REMOVALS_AT_ONCE_MAX),
     // Use a separate runner, so that many connections that close at once do not use up the limit of the requests'
     // hooks.
     closingHooks: new ClosingHooks(createRunner(), maxPendingHooks, onFault),

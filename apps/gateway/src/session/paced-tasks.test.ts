@@ -1,12 +1,12 @@
 import { expect, it } from "vitest";
-import { PacedRemovals } from "./paced-removals.js";
+import { PacedTasks } from "./paced-tasks.js";
 
 /**
  * Closes connections in the given numbers of rooms. Returns the maximum number of closes in progress, and of
  * the entries to remove for them.
  */
 async function closeAll(rooms: readonly number[]): Promise<{ closes: number; entries: number; order: number[] }> {
-  const paced = new PacedRemovals();
+  const paced = new PacedTasks(200);
   const most = { closes: 0, entries: 0 };
   const order: number[] = [];
   let closes = 0;
@@ -15,7 +15,7 @@ async function closeAll(rooms: readonly number[]): Promise<{ closes: number; ent
     rooms.map(
       (count, index) =>
         new Promise<void>((resolve) => {
-          paced.run(count, async () => {
+          paced.run(count + 1, async () => {
             order.push(index);
             most.closes = Math.max(most.closes, ++closes);
             entries += count + 1;
