@@ -1,4 +1,5 @@
 import { type ErrorCode, isCmError, type Lease } from "@cm/protocol";
+import { atTurnEnd, splitLongTurn } from "@cm/protocol/turns";
 
 /** Maximum number of items per call: a script that writes more blocks the store for milliseconds. */
 const ITEMS_MAX = 250;
@@ -56,7 +57,8 @@ export class TurnWrites<Item> {
     });
     const batch = { lease, items, written, send };
     this.#open.set(target, batch);
-    if (this.#waiting.length === 0) setImmediate(() => this.#sendAll());
+    if (this.#waiting.length === 0) atTurnEnd(() => this.#sendAll());
+    else splitLongTurn();
     this.#waiting.push(batch);
     return batch;
   }

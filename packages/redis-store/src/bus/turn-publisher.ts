@@ -1,5 +1,5 @@
 import type { Published } from "@cm/protocol";
-import { beforeWrite } from "../commands/write-coalescing.js";
+import { atTurnEnd, splitLongTurn } from "@cm/protocol/turns";
 import { BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, beginsLikeBatch, encodeBatch } from "./message-batch.js";
 import type { PublishTarget } from "./publish-command.js";
 import type { Publisher } from "./publisher.js";
@@ -44,7 +44,8 @@ export class TurnPublisher {
   publish(target: PublishTarget, message: Buffer, isCounted: boolean): Promise<Published> {
     return new Promise((resolve, reject) => {
       if (this.#bytes + message.length > WAITING_BYTES_MAX) this.flush();
-      if (this.#waiting.size === 0) beforeWrite(this.#flush);
+      if (this.#waiting.size === 0) atTurnEnd(this.#flush);
+      else splitLongTurn();
       let waiting = this.#waiting.get(target.channel);
       if (waiting !== undefined && isFull(waiting, message)) {
         this.#send(waiting);

@@ -1,10 +1,9 @@
+import { lastAtTurnEnd, splitLongTurn } from "@cm/protocol/turns";
 import type { Redis } from "ioredis";
 
 type Stream = Redis["stream"];
 
 const corked = new Set<Stream>();
-let tasks: (() => void)[] = [];
-let isScheduled = false;
 
 /**
  * Lets the commands of one turn of the event loop share a write: the stream is corked until the incoming
@@ -15,32 +14,17 @@ let isScheduled = false;
 export function shareWrite(redis: Redis): void {
   const { stream } = redis;
   // There is no stream before the first connection; the command is then rejected or queued.
-  if (stream === undefined || corked.has(stream)) return;
-  schedule();
+  if (stream === undefined) return;
+  if (corked.has(stream)) {
+    splitLongTurn();
+    return;
+  }
+  if (corked.size === 0) lastAtTurnEnd(release);
   corked.add(stream);
   stream.cork();
 }
 
-/**
- * Calls the function at the end of the turn, before the turn's commands are written. The commands that it sends are
- * part of the same write. It must not throw.
- */
-export function beforeWrite(task: () => void): void {
-  schedule();
-  tasks.push(task);
-}
-
-function schedule(): void {
-  if (isScheduled) return;
-  isScheduled = true;
-  setImmediate(release);
-}
-
 function release(): void {
-  const due = tasks;
-  tasks = [];
-  for (const task of due) task();
-  isScheduled = false;
   const streams = [...corked];
   corked.clear();
   for (const stream of streams) stream.uncork();

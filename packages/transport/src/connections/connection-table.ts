@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ERROR_CODES, encodeServerFrame, toCmError } from "@cm/protocol";
+import { splitLongTurn } from "@cm/protocol/turns";
 import type { AddressLimits } from "../admission/address-limits.js";
 import { KeyedCounter } from "../counters/keyed-counter.js";
 import type { ResolvedTransportOptions } from "../options/resolved-options.js";
@@ -98,6 +99,7 @@ export class ConnectionTable<U, C extends BaseConnection<U>> {
     this.#addresses.enter(connection.remoteAddress);
     this.#users.add(connection.userId, connection);
     this.#liveness.add(connection);
+    splitLongTurn();
     this.#guarded(connection, () => this.#options.handler.open(connection));
   }
 
@@ -146,6 +148,8 @@ export class ConnectionTable<U, C extends BaseConnection<U>> {
     this.#closes.add(ending?.kind ?? closeKindOf(code));
     if (ending === undefined && fault === "frame-too-large") this.#countTooLarge();
     else if (ending === undefined && fault !== undefined) this.#options.faults.count(fault);
+    // What other connections have asked for should not wait until thousands have closed.
+    splitLongTurn();
     this.#endings.run(() => {
       connection.forgetRooms();
       this.#guarded(connection, () =>
