@@ -11,6 +11,9 @@ const sources = readdirSync(src, { recursive: true, encoding: "utf8" })
   .filter((path) => path.endsWith(".ts") && !path.endsWith(".test.ts"))
   .map((path) => ({ path, text: readFileSync(join(src, path), "utf8") }));
 
+/** The sources that must also run in browsers: all but those of `@cm/protocol/turns`. */
+const portable = sources.filter(({ path }) => !path.startsWith("turns"));
+
 /** Returns the text of a source file without its comments. No string in the protocol looks like a comment. */
 const codeOf = (text: string) => text.replaceAll(/\/\*[\s\S]*?\*\//g, "").replaceAll(/(^|\s)\/\/.*$/gm, "");
 
@@ -38,7 +41,12 @@ describe("the package", () => {
 
   it("uses nothing that only Node has", () => {
     const node = /\b(?:Buffer|process|require|global|__dirname|__filename|setImmediate|clearImmediate)\b(?=[.([])/;
-    for (const { path, text } of sources) expect([path, node.exec(codeOf(text))]).toEqual([path, null]);
+    for (const { path, text } of portable) expect([path, node.exec(codeOf(text))]).toEqual([path, null]);
+  });
+
+  it("imports its entry for Node.js nowhere", () => {
+    expect(sources.length).toBeGreaterThan(portable.length);
+    for (const { path, text } of portable) expect([path, /\bfrom "[^"]*\bturns\//.exec(text)]).toEqual([path, null]);
   });
 
   it("gives away no value that is undefined", () => {

@@ -4,6 +4,7 @@ import { CmSocket } from "@cm/gateway-kit/clients/cm-socket";
 import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";
 import { SUBPROTOCOL } from "@cm/protocol";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import WebSocket from "ws";
 
 let gateway: GatewayProcess;
 
@@ -49,9 +50,12 @@ it.each([
 });
 
 it("takes a user as a form would encode it", async () => {
-  const socket = await CmSocket.open(`${gateway.wsUrl}?user=ann+lee%2B%E2%9C%93&`, "");
-  expect(socket.welcome.user).toBe("ann lee+✓");
-  await socket.close();
+  const socket = new WebSocket(`${gateway.wsUrl}?user=ann+lee%2B%E2%9C%93`, SUBPROTOCOL);
+  await once(socket, "open");
+  socket.send(JSON.stringify({ type: "hello", version: 1 }));
+  const [welcome] = await once(socket, "message");
+  expect(JSON.parse(String(welcome))).toMatchObject({ type: "welcome", user: "ann lee+✓" });
+  socket.close();
 });
 
 async function statsNow(): Promise<{ readonly transport: { readonly refused: Record<string, number> } }> {
