@@ -9,7 +9,7 @@ import { topicOf } from "./room-topics.js";
  * which it closes, about 1.4 us each: 1,500 clients in 100 rooms of their own that vanish together blocked the
  * event loop for 200 ms.
  */
-export const DIRECT_MEMBERS_MAX = 16;
+export const DIRECT_MEMBERS_MAX = 4;
 
 /** A connection as a member of rooms. */
 export interface DirectMember {
