@@ -153,6 +153,14 @@ export class HubLink implements Link {
     if (state === this.#state || this.#state === "closed") return;
     this.#state = state;
     this.#since = Date.now();
-    for (const entry of [...this.#listeners]) if (this.#listeners.has(entry)) entry.call(state);
+    for (const entry of [...this.#listeners]) {
+      if (!this.#listeners.has(entry)) continue;
+      try {
+        entry.call(state);
+      } catch (cause) {
+        // One listener that throws must not keep the others, or the call that changed the state, from going on.
+        console.error("A listener of the link threw an error:", cause);
+      }
+    }
   }
 }
