@@ -1,7 +1,7 @@
 import { driverWasFull } from "@cm/load";
 import type { RedisServer } from "@cm/test-kit";
 import { CONTENDERS, type ContenderName } from "./contenders.js";
-import type { DriveResult } from "./driver/drive-job.js";
+import type { DriveResult } from "./driver/driver-job.js";
 import { driveInProcess } from "./driver/driver-process.js";
 import type { PingLatency } from "./probe/probe-process.js";
 import { sumCpu } from "./process-cpu.js";

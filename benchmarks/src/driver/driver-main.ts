@@ -6,7 +6,7 @@ import { type CpuSeconds, cpuBetween, readMachineBusySeconds, readProcessCpu, su
 import { readProcessBytes } from "../process-memory.js";
 import { createRoomDialect } from "../protocols/room-dialects.js";
 import { SlowReaders } from "../sockets/slow-readers.js";
-import { type DriveJob, type DriveResult, STEADY } from "./drive-job.js";
+import { type DriveJob, type DriveResult, STEADY } from "./driver-job.js";
 
 process.once("message", (job) => {
   // The cast is safe: the only sender is driver-process.ts of the same build.

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { type DriveJob, type DriveResult, STEADY } from "./drive-job.js";
+import { type DriveJob, type DriveResult, STEADY } from "./driver-job.js";
 
 const PROGRAM = fileURLToPath(new URL("./driver-main.js", import.meta.url));
 

@@ -72,7 +72,12 @@ export function createRemoteStore(port: number): Store {
 
   const move = (to: LinkState): void => {
     [state, since] = [to, Date.now()];
-    for (const listener of listeners.values()) listener(to);
+    for (const listener of listeners.values()) {
+      // In a microtask: a listener that throws, or that causes the next change, does not disturb the others.
+      Promise.resolve(to)
+        .then(listener)
+        .catch((error: unknown) => console.error("A listener threw an error:", error));
+    }
   };
   const call = (path: string, args: unknown[], id = nextId++): Promise<never> =>
     new Promise((resolve, reject) => {

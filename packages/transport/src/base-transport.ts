@@ -8,7 +8,7 @@ import type { SlowConsumers } from "./connections/slow-consumers.js";
 import type { TransportConnection } from "./connections/transport-connection.js";
 import { RouteDispatcher } from "./http/route-dispatcher.js";
 import type { AcceptPause } from "./listening/accept-pause.js";
-import { openFilesWarning } from "./listening/open-file-limit.js";
+import { openFilesWarning } from "./listening/open-files-warning.js";
 import { requireFrameBytes } from "./options/option-checks.js";
 import type { ResolvedTransportOptions } from "./options/resolved-options.js";
 import { LaggingMembers } from "./rooms/lagging-members.js";

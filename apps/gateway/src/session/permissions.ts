@@ -4,7 +4,7 @@ import type { DirectTarget, GatewayHooks, HookConnection, HookRunner } from "./h
 
 /** Context of decisions about any connection of a gateway. */
 export interface PermissionContext {
-  /** The application's hooks. A hook that is not set allows every request at no cost. */
+  /** The application's hooks. Where a hook is not set, only the permissions decide, and no promise is made. */
   readonly hooks: GatewayHooks;
   readonly hookRunner: HookRunner;
 }

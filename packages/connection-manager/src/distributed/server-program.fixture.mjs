@@ -9,7 +9,7 @@ import { WebSocketServer } from "ws";
 
 const { SERVER_ID, REDIS_URL, REDIS_PREFIX, HEARTBEAT_INTERVAL, HEARTBEAT_TTL } = process.env;
 
-/** A minimal implementation of the contract: it has no connection limit, and assumes that no client is slow. */
+/** A minimal `LocalConnectionManager`: it has no connection limit, and assumes that no client is slow. */
 class WsSockets {
   held = new Map();
 

@@ -11,7 +11,7 @@ import WebSocket, { WebSocketServer } from "ws";
 import { createDistributedConnectionManager } from "../index.js";
 import type { Variables } from "./documented-games.fixture.js";
 
-/** The type of a server as the document reads it. */
+/** A server in the results of `getDistributedStats` and `getActiveServers`, as the document has it. */
 interface DocumentedServer {
   serverId: string;
   host: string;

@@ -12,7 +12,7 @@ const change = (version: number, previousVersion: number): ChainedChange => ({ v
 
 describe("ChangeChain", () => {
   let asked: Asked[];
-  /** The output that a watcher would see: `read 5` and `change 6`. */
+  /** What a watcher is shown: `read 5` is the state at version 5, `change 6` is the change to version 6. */
   let told: string[];
   let errors: CmError[];
   let chain: ChangeChain<ChainedChange>;

@@ -27,7 +27,7 @@ export function beginsLikeBatch(message: Uint8Array): boolean {
   return message[0] === MARK;
 }
 
-/** Writes a batch. */
+/** Encodes messages as one batch. */
 export function encodeBatch(messages: readonly Buffer[]): Buffer {
   let size = HEAD_BYTES;
   for (const message of messages) size += LENGTH_BYTES + message.length;

@@ -23,9 +23,7 @@ export interface RedisBusParts {
   readonly publisher: Publisher;
   readonly subscribers: Subscribers;
   readonly commandTimeoutMs: number;
-  /**
-   * Time in milliseconds since the latest moment up to which all messages are known to have been received.
-   */
+  /** Time in milliseconds since the moment until which all messages are known to have arrived. */
   readonly heardAllAgoMs: () => number;
   readonly onThrow: (cause: unknown) => void;
 }

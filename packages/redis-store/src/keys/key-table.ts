@@ -12,7 +12,7 @@ interface KeyFacts {
   readonly type: "hash" | "list" | "set" | "string" | "zset" | "channel";
   readonly holds: string;
   readonly writer: string;
-  /** When the key is deleted; for a channel, until when it has a subscriber. */
+  /** When the key is deleted; for a channel, when a server's subscription ends. */
   readonly goes: string;
   /** The time to live that a write sets, in milliseconds; missing if the key has none. */
   readonly ttlMs?: (times: KeyTimes) => number;

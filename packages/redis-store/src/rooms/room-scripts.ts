@@ -80,9 +80,9 @@ export const roomUpdate = defineScript(
 );
 
 /**
- * Removes a holder's members from rooms of one partition, at most `most` of them. Returns one entry per
- * processed room: the removed members, or the error if the room could not be cleared. `undefined` if the
- * fence has passed.
+ * Removes a holder's members from rooms of one partition, at most `most` members in total. Returns for each
+ * processed room the removed members, or the error that kept it from being processed; `undefined` if the fence
+ * has passed.
  */
 export const roomEvict = defineScript(
   "room-evict",

@@ -146,7 +146,7 @@ export class ChaosLedger {
     });
   }
 
-  /** Number of acknowledged messages of these rooms that their members did not receive, counted for each member. */
+  /** Number of acknowledged messages of the rooms `isIn` that a member lacks since `settle`, for each member. */
   missing(isIn: (room: string) => boolean): number {
     return [...this.#books].reduce((sum, book) => sum + (isIn(book.room) ? this.#losses(book).length : 0), 0);
   }

@@ -1,5 +1,5 @@
-import { MEASURED_WITH, type MeasuredFault, type Times } from "./failure-faults.js";
 import type { Losses } from "./failure-scene.js";
+import { MEASURED_WITH, type MeasuredFault, type Times } from "./measured-faults.js";
 
 /** One fault and its measured rounds. */
 export interface FaultFigures {

@@ -4,9 +4,9 @@ import { cpus, release } from "node:os";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import type { Leases, Topology } from "../chaos/chaos-world.js";
-import { MEASURED_FAULTS } from "./failure-faults.js";
 import { type FaultFigures, failurePage, type ReapingFigures } from "./failure-modes-page.js";
 import { FailureScene } from "./failure-scene.js";
+import { MEASURED_FAULTS } from "./measured-faults.js";
 
 const PAGE = fileURLToPath(new URL("../../../../docs/failure-modes.md", import.meta.url));
 

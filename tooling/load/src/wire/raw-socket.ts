@@ -83,7 +83,7 @@ export class RawSocket implements FrameSink {
     this.#socket.on("close", () => this.#onSocketClosed());
   }
 
-  /** Whether a message can be written without exceeding the limit of the write queue. */
+  /** Whether a message may be written: the socket is open, and its write queue is below the limit. */
   get writable(): boolean {
     return this.#open && !this.#ended && this.#socket.writableLength < WRITE_QUEUE_MAX_BYTES;
   }

@@ -71,7 +71,7 @@ class SpawnedProcess implements ManagedProcess {
     this.ended = new Promise((resolve) => {
       child.once("close", (code, signal) => resolve({ code, signal }));
       child.once("error", (error) => {
-        // Only handle a failed start below. The event is also emitted if a signal could not be sent, but then
+        // Resolve only if the start failed. The event is also emitted if a signal could not be sent, but then
         // the process was started and ends later.
         this.#keep(error);
         if (child.pid !== undefined) return;

@@ -23,8 +23,8 @@ export class GameRoster implements RoomWatcher {
   }
 
   /**
-   * Users who are missing in the snapshot have left: a snapshot lacks a user only after the user's server had time
-   * to write the user to the store again.
+   * A user who is missing has left: a member that the store lost stays in snapshots until its server had time to
+   * write it again.
    */
   snapshot(members: readonly RosterMember[]): void {
     const before = this.#players;

@@ -82,8 +82,7 @@ export function describeSlowReaders(createTransport: CreateTransport): void {
         }
         for (let burst = 0; burst < 40; burst += 1) {
           if (burst % 4 === 0) {
-            // The same number is sent to each connection directly, to check the order relative to the room's
-            // frames.
+            // Every fourth message goes to each connection directly, to check its order among the room's frames.
             for (const { connection } of clients) connection.send(numbered(count, 3_000));
           } else {
             server.toRoom("room", numbered(count, burst % 8 === 1 ? 17_000 : 2_000), []);

@@ -5,7 +5,7 @@ import { type LaunchRequest, type RedisLauncher, type RedisProcess, SENTINEL_FIL
 const run = promisify(execFile);
 /** The default image; `npm run test:containers` sets another one for machines that cannot pull it. */
 const IMAGE = process.env.REDIS_IMAGE || "redis:7-alpine";
-/** The path in the container at which the folder for the files is mounted. */
+/** The path in the container at which `LaunchRequest.dir` is mounted. */
 const DATA_DIR = "/data";
 
 /** Whether a Docker engine is running, not only its client installed. */
