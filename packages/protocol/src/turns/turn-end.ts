@@ -11,8 +11,8 @@ type Task = () => void;
 declare const process: { nextTick(callback: () => void): void };
 declare function setImmediate(callback: () => void): unknown;
 
-let tasks: Task[] = [];
-let lastTasks: Task[] = [];
+const tasks: Task[] = [];
+const lastTasks: Task[] = [];
 /** Whether the end of the turn is awaited, or its tasks are running. */
 let isAwaited = false;
 let isEnding = false;
@@ -67,11 +67,10 @@ function wait(): void {
 }
 
 function end(): void {
-  runAll(tasks);
-  tasks = [];
-  // A callback of `nextTick` that is passed by a microtask runs after all microtasks: what the tasks resolve can still
-  // add to the turn.
+  // First, so that the turn also ends if a task throws. A callback of `nextTick` that is passed by a microtask runs
+  // after all microtasks: what the tasks resolve can still add to the turn.
   queueMicrotask(() => process.nextTick(finish));
+  runAll(tasks);
 }
 
 function finish(): void {
@@ -79,14 +78,12 @@ function finish(): void {
     end();
     return;
   }
-  const last = lastTasks;
-  lastTasks = [];
   isEnding = false;
   isAwaited = false;
-  runAll(last);
+  runAll(lastTasks);
 }
 
-function runAll(list: readonly Task[]): void {
-  // The list may grow while its tasks run.
-  for (let index = 0; index < list.length; index++) list[index]?.();
+/** Removes and runs all tasks of a list, which may grow meanwhile. A task that throws is not run again. */
+function runAll(list: Task[]): void {
+  for (let task = list.shift(); task !== undefined; task = list.shift()) task();
 }
