@@ -33,7 +33,7 @@ async function startServer(serverId: string) {
   async function welcome(socket: WebSocket, path: string): Promise<void> {
     const query = new URL(path, "ws://localhost").searchParams;
     const [user, token] = [query.get("user") ?? "", query.get("token") ?? ""];
-    // Clients must wait for the welcome: until the store has answered, nobody listens to their messages.
+    // Clients must wait for the welcome: before the store has answered, their messages are not received.
     const connectionId = await manager.registerConnection(socket, user, token);
     await manager.joinRoom(connectionId, "lobby");
     const take = async (text: string): Promise<void> => {

@@ -68,7 +68,7 @@ export class Rooms {
     const joined = members.filter(({ connectionId, userId }) => {
       const known = all.get(connectionId);
       if (known?.owner === owner && known.userId === userId) return false;
-      // A member with another owner or user joins anew, after all others.
+      // A member with another owner or user joins again, after all others.
       all.delete(connectionId);
       this.#lastOrder += 1;
       all.set(connectionId, { connectionId, userId, owner, order: this.#lastOrder });

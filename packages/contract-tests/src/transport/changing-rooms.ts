@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { bytes, type CreateTransport, serverStarter, type TestClient, WAIT } from "./transport-harness.js";
 
-/** Number of clients: enough for one room to grow from nobody to a crowd and back many times. */
+/** Number of clients: enough for a room to be empty, small and crowded many times. */
 const CLIENTS = 24;
 
 const ROOMS = ["one", "two", "three"] as const;
