@@ -182,10 +182,15 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
     if (app === undefined) return;
     const { traffic } = this.#backpressure;
     let written = 0;
+    const { byId } = this.connections;
+    let open = byId.size;
+    let members = app.numSubscribers(topic);
     for (const { bytes, except } of frames) {
-      this.#backpressure.publishing(bytes, app.numSubscribers(topic));
-      // Read the number of subscribers again: connections may have been cut by the check.
-      const got = app.numSubscribers(topic) - publishToTopic(app, topic, bytes, except, this.connections.byId);
+      this.#backpressure.publishing(bytes, members);
+      // Ask the native layer again only if the check, or the frame before, has closed connections.
+      if (byId.size !== open) members = app.numSubscribers(topic);
+      open = byId.size;
+      const got = members - publishToTopic(app, topic, bytes, except, byId);
       traffic.sent(bytes.byteLength, got);
       written = Math.max(written, got);
     }

@@ -56,21 +56,29 @@ function wait(): void {
   isAwaited = true;
   isFirstCallback = true;
   awaitedSince = performance.now();
-  process.nextTick(() => {
-    isFirstCallback = false;
-  });
-  setImmediate(() => {
-    if (!isAwaited || isEnding) return;
-    isEnding = true;
-    end();
-  });
+  process.nextTick(endFirstCallback);
+  setImmediate(endTurn);
+}
+
+function endFirstCallback(): void {
+  isFirstCallback = false;
+}
+
+function endTurn(): void {
+  if (!isAwaited || isEnding) return;
+  isEnding = true;
+  end();
 }
 
 function end(): void {
   // First, so that the turn also ends if a task throws. A callback of `nextTick` that is passed by a microtask runs
   // after all microtasks: what the tasks resolve can still add to the turn.
-  queueMicrotask(() => process.nextTick(finish));
+  queueMicrotask(finishLater);
   runAll(tasks);
+}
+
+function finishLater(): void {
+  process.nextTick(finish);
 }
 
 function finish(): void {
