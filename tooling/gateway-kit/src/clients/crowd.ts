@@ -79,8 +79,8 @@ export class Crowd {
     const publishers = new Map(present.map((member) => [`${member.gateway} ${member.room}`, member]));
     const expected = new Map<string, string[]>();
     await Promise.all(
-      [...publishers.values()].map(async ({ socket, room }) => {
-        const marker = `marker-${++this.#markers}`;
+      [...publishers.values()].map(async ({ socket, room, gateway }) => {
+        const marker = `marker-${++this.#markers} of gateway ${gateway}`;
         expected.set(room, [...(expected.get(room) ?? []), marker]);
         await publishOnce(socket, room, marker, timeoutMs);
       }),
@@ -96,7 +96,7 @@ export class Crowd {
     const deaf = present.flatMap(({ socket, user, gateway, room }) => {
       const got = new Set(socket.messages(room));
       const missed = (expected.get(room) ?? []).filter((marker) => !got.has(marker));
-      return missed.length === 0 ? [] : [`${user} on gateway ${gateway} in ${room} missed ${missed.length}`];
+      return missed.length === 0 ? [] : [`${user} on gateway ${gateway} in ${room} missed ${missed.join(", ")}`];
     });
     if (deaf.length > 0) throw new Error(`Not everybody heard everything: ${deaf.join("; ")}`);
   }
