@@ -213,8 +213,8 @@ class ConnectedStore implements RedisStore {
   }
 
   async #start(): Promise<void> {
-    const { commandTimeoutMs, connectionTtlMs, lastSeenTtlMs, roomRecordTtlMs, historyMaxMessages, historyTtlMs } =
-      this.#options;
+    const { commandTimeoutMs, publishWindowMs, connectionTtlMs, lastSeenTtlMs, roomRecordTtlMs } = this.#options;
+    const { historyMaxMessages, historyTtlMs } = this.#options;
     let bus: RedisBus | undefined;
     // A unique name, so that only messages of this store arrive on the probe's channel.
     const probeId = randomUUID();
@@ -261,6 +261,7 @@ class ConnectedStore implements RedisStore {
       publisher,
       subscribers,
       commandTimeoutMs,
+      publishWindowMs,
       heardAllAgoMs: () => performance.now() - this.#heardUntil,
       onThrow: (cause) => this.#reportThrown(cause, "A bus handler threw."),
     });

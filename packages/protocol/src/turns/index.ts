@@ -1,2 +1,3 @@
-// For the packages of this repository: how calls of one turn of the event loop are combined.
+// For the packages of this repository: how calls and messages that arrive together are combined.
+export { BUSY_AT_PER_SECOND, MessageRate } from "./message-rate.js";
 export { atTurnEnd, lastAtTurnEnd, splitLongTurn } from "./turn-end.js";

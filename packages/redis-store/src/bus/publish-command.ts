@@ -1,3 +1,4 @@
+import { MessageRate } from "@cm/protocol/turns";
 import { Command } from "ioredis";
 
 /** The part of a PUBLISH or SPUBLISH that all messages to one channel share. */
@@ -6,12 +7,14 @@ export interface PublishTarget {
   readonly channel: string;
   /** The RESP bytes of an array of three bulk strings, up to the length of the third. */
   readonly head: Buffer;
+  /** The rate at which this process publishes on the channel. */
+  readonly rate: MessageRate;
 }
 
 /** Prepares the part that all messages to a channel share. */
 export function publishTarget(name: "publish" | "spublish", channel: string): PublishTarget {
   const head = `*3\r\n$${name.length}\r\n${name}\r\n$${Buffer.byteLength(channel)}\r\n${channel}\r\n$`;
-  return { name, channel, head: Buffer.from(head) };
+  return { name, channel, head: Buffer.from(head), rate: new MessageRate() };
 }
 
 const LINE_END = Buffer.from("\r\n");
@@ -24,7 +27,7 @@ export class PublishCommand extends Command {
   readonly #head: Buffer;
   readonly #message: Buffer;
 
-  constructor({ name, channel, head }: PublishTarget, message: Buffer) {
+  constructor({ name, channel, head }: Pick<PublishTarget, "name" | "channel" | "head">, message: Buffer) {
     super(name, [channel, message], { replyEncoding: "utf8" });
     this.#head = head;
     this.#message = message;

@@ -23,6 +23,7 @@ export interface RedisBusParts {
   readonly publisher: Publisher;
   readonly subscribers: Subscribers;
   readonly commandTimeoutMs: number;
+  readonly publishWindowMs: number;
   /** Time in milliseconds since the moment until which all messages are known to have arrived. */
   readonly heardAllAgoMs: () => number;
   readonly onThrow: (cause: unknown) => void;
@@ -77,7 +78,7 @@ export class RedisBus implements Bus {
 
   constructor(parts: RedisBusParts) {
     this.#parts = parts;
-    this.#publisher = new TurnPublisher(parts.publisher);
+    this.#publisher = new TurnPublisher(parts.publisher, parts.publishWindowMs);
   }
 
   publish(channel: Channel, message: Uint8Array): Promise<Published> {
@@ -89,8 +90,8 @@ export class RedisBus implements Bus {
       target = publisher.target(keys.channel(channel));
       this.#targets.set(channel, target);
     }
-    // A server counts as present if it subscribes to its channel, so subscribers of patterns are not counted.
-    return this.#publisher.publish(target, asBuffer(message), channel.kind === "server");
+    // A server counts as present if it subscribes to its channel, so subscribers of patterns are not counted for it.
+    return this.#publisher.publish(target, asBuffer(message), channel.kind);
   }
 
   async subscribe(channel: Channel, handler: BusHandler, onResumed?: ResumeHandler): Promise<Subscription> {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { eventually, startFaultProxy } from "@cm/test-kit";
 import { Redis } from "ioredis";
 import { expect, inject, it, onTestFinished } from "vitest";
@@ -124,4 +125,86 @@ it("sends what waits when the store is closed in the same turn", async () => {
   // Each publish settles; those that Redis has answered are done.
   for (const outcome of await Promise.all(outcomes)) expect(["done", "closed", "timeout"]).toContain(outcome);
   await eventually(() => expect(seen).toEqual(texts(3)));
+});
+
+/** Publishes `count` messages to each room, `everyMs` apart, in turns of their own. Resolves with the outcomes' times. */
+async function publishSteadily(
+  store: RedisStore,
+  rooms: readonly string[],
+  { count, everyMs }: { readonly count: number; readonly everyMs: number },
+): Promise<void> {
+  const outcomes: Promise<unknown>[] = [];
+  const channels = rooms.map((name) => ({ kind: "room", name }) as const);
+  for (let i = 0; i < count; i++) {
+    for (const channel of channels) {
+      outcomes.push(store.bus.publish(channel, Buffer.from(`message ${i}`)));
+      await sleep(everyMs);
+    }
+  }
+  await Promise.all(outcomes);
+}
+
+it("sends messages to busy rooms together, and each in order", async () => {
+  const prefix = nextPrefix();
+  const url = inject("redisUrl");
+  const store = await startStore({ url, prefix, publishWindowMs: 20 });
+  const rooms = ["a", "b"];
+  const seen = await Promise.all(rooms.map((room) => collect(store, room)));
+  const sent = await recordRooms(prefix);
+  await publishSteadily(store, rooms, { count: 200, everyMs: 2 });
+  await eventually(() => expect(seen).toEqual([texts(200), texts(200)]));
+  // At first, neither room counts as busy; afterwards a window of 20 ms has messages of several turns.
+  expect(sent.length).toBeLessThan(200);
+});
+
+it.each([
+  { why: "the room is calm", publishWindowMs: 100, everyMs: 20 },
+  { why: "there is no window", publishWindowMs: 0, everyMs: 2 },
+])("sends each message alone if $why", async ({ publishWindowMs, everyMs }) => {
+  const prefix = nextPrefix();
+  const store = await startStore({ url: inject("redisUrl"), prefix, publishWindowMs });
+  const sent = await recordRooms(prefix);
+  await publishSteadily(store, ["lobby"], { count: 60, everyMs });
+  await eventually(() => expect(sent.map(({ bytes }) => String(bytes))).toEqual(texts(60)));
+});
+
+it("ends the wait of a busy room's messages with any other message", async () => {
+  const store = await startStore({ url: inject("redisUrl"), prefix: nextPrefix(), publishWindowMs: 100 });
+  await publishSteadily(store, ["busy"], { count: 60, everyMs: 2 });
+  for (const channel of [
+    { kind: "room", name: "calm" },
+    { kind: "server", name: "server" },
+  ] as const) {
+    let isSent = false;
+    const busy = store.bus.publish({ kind: "room", name: "busy" }, Buffer.from("waits")).then(() => {
+      isSent = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    await store.bus.publish(channel, Buffer.from("does not wait"));
+    expect(isSent).toBe(true);
+    await busy;
+  }
+});
+
+it("does not slow down a publisher that awaits each of its messages", async () => {
+  const store = await startStore({ url: inject("redisUrl"), prefix: nextPrefix(), publishWindowMs: 100 });
+  const seen = await collect(store, "lobby");
+  // If each waited for its window, this would take 200 s.
+  for (const text of texts(2_000)) await store.bus.publish(LOBBY, Buffer.from(text));
+  await eventually(() => expect(seen).toEqual(texts(2_000)));
+});
+
+it("sends what waits when it is closed", async () => {
+  const prefix = nextPrefix();
+  const url = inject("redisUrl");
+  const [store, other] = await Promise.all([
+    startStore({ url, prefix, publishWindowMs: 100 }),
+    startStore({ url, prefix }),
+  ]);
+  const seen = await collect(other, "lobby");
+  await publishSteadily(store, ["lobby"], { count: 60, everyMs: 2 });
+  const last = store.bus.publish(LOBBY, Buffer.from("last"));
+  await store.close();
+  await last;
+  await eventually(() => expect(seen).toEqual([...texts(60), "last"]));
 });

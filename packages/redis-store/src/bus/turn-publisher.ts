@@ -1,7 +1,8 @@
-import type { Published } from "@cm/protocol";
-import { atTurnEnd, splitLongTurn } from "@cm/protocol/turns";
+import type { Channel, Published } from "@cm/protocol";
+import { atTurnEnd, BUSY_AT_PER_SECOND, splitLongTurn } from "@cm/protocol/turns";
 import { BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, beginsLikeBatch, encodeBatch } from "./message-batch.js";
 import type { PublishTarget } from "./publish-command.js";
+import { PublishWindow } from "./publish-window.js";
 import type { Publisher } from "./publisher.js";
 
 /**
@@ -9,6 +10,12 @@ import type { Publisher } from "./publisher.js";
  * the waiting ones are sent, so that the limits for commands that wait for a reply apply to them.
  */
 const WAITING_BYTES_MAX = 1024 * 1024;
+
+/**
+ * With this many bytes of messages or more, none waits longer than the turn: more would not make the write much cheaper
+ * for each of them.
+ */
+const WORTH_A_WRITE_BYTES = 16 * 1024;
 
 /** The messages of one turn to one channel, with the callers that wait for their outcome. */
 interface Waiting {
@@ -28,31 +35,39 @@ interface Caller {
  * Sends the messages that are published on one channel in one turn of the event loop as one command. They wait no
  * longer than a command that is sent at once: Redis's stream is corked until the end of the turn anyway. The
  * messages of a channel keep their order, and every caller gets the outcome of the command that carried its message.
+ *
+ * Messages to busy rooms wait up to `windowMs` for messages of further turns; any other message ends their wait with the
+ * turn. So the messages keep their order over all channels but for those of one turn.
  */
 export class TurnPublisher {
   readonly #publisher: Publisher;
+  readonly #windowMs: number;
+  readonly #window = new PublishWindow();
+  /** Ends the window; `undefined` if none is open. */
+  #timer: NodeJS.Timeout | undefined;
   /** The messages that wait, by the name of their channel, in the order of the first message of each channel. */
   readonly #waiting = new Map<string, Waiting>();
   #bytes = 0;
   readonly #flush = (): void => this.flush();
 
-  constructor(publisher: Publisher) {
+  /** `windowMs` is the maximum time that messages to busy rooms wait for others, in milliseconds; 0: they do not wait. */
+  constructor(publisher: Publisher, windowMs: number) {
     this.#publisher = publisher;
+    this.#windowMs = windowMs;
   }
 
-  /** `isCounted` selects {@link Publisher.publishCounted}; it is the same for all messages of a channel. */
-  publish(target: PublishTarget, message: Buffer, isCounted: boolean): Promise<Published> {
+  /** Messages to a `server` are sent with {@link Publisher.publishCounted}. `kind` is always the same for a target. */
+  publish(target: PublishTarget, message: Buffer, kind: Channel["kind"]): Promise<Published> {
     return new Promise((resolve, reject) => {
       if (this.#bytes + message.length > WAITING_BYTES_MAX) this.flush();
-      if (this.#waiting.size === 0) atTurnEnd(this.#flush);
-      else splitLongTurn();
+      this.#awaitOthers(kind === "room" && this.#windowMs > 0 ? target : undefined, message.length);
       let waiting = this.#waiting.get(target.channel);
       if (waiting !== undefined && isFull(waiting, message)) {
         this.#send(waiting);
         waiting = undefined;
       }
       if (waiting === undefined) {
-        waiting = { target, isCounted, messages: [], callers: [], bytes: 0 };
+        waiting = { target, isCounted: kind === "server", messages: [], callers: [], bytes: 0 };
         this.#waiting.set(target.channel, waiting);
       }
       waiting.messages.push(message);
@@ -64,8 +79,34 @@ export class TurnPublisher {
 
   /** Sends all messages that wait. */
   flush(): void {
+    this.#endWindow();
     for (const waiting of this.#waiting.values()) this.#send(waiting);
     this.#waiting.clear();
+  }
+
+  /** Decides how long a message waits, together with those that wait already. `room` is its target if it may wait. */
+  #awaitOthers(room: PublishTarget | undefined, bytes: number): void {
+    const now = performance.now();
+    const isBusy = room !== undefined && room.rate.count(now) >= BUSY_AT_PER_SECOND;
+    const mayWait = isBusy && this.#bytes + bytes < WORTH_A_WRITE_BYTES;
+    if (this.#waiting.size === 0) {
+      if (mayWait && this.#window.open(now)) this.#timer = setTimeout(this.#flush, this.#windowMs);
+      else atTurnEnd(this.#flush);
+    } else if (this.#timer === undefined) {
+      splitLongTurn();
+    } else {
+      this.#window.count(now);
+      if (mayWait) return;
+      this.#endWindow();
+      atTurnEnd(this.#flush);
+    }
+  }
+
+  #endWindow(): void {
+    if (this.#timer === undefined) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#window.close(performance.now());
   }
 
   #send({ target, isCounted, messages, callers, bytes }: Waiting): void {

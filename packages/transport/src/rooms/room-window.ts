@@ -1,3 +1,5 @@
+import { BUSY_AT_PER_SECOND, MessageRate } from "@cm/protocol/turns";
+
 /** Maximum window of `auto`, in milliseconds: less than the 16 ms for which a 60 Hz screen shows one image. */
 export const AUTO_WINDOW_MAX_MS = 10;
 
@@ -10,23 +12,6 @@ export const ROOM_WINDOW_MAX_MS = 100;
  */
 export type RoomWindow = number | "auto";
 
-/**
- * Time constant of a room's average rate, in milliseconds. Example: at 400 messages per second, messages are
- * held back after at most 100 ms; when the messages stop, the window is 0 again within 500 ms.
- */
-const RATE_TIME_MS = 250;
-
-/**
- * Messages that are less than this many milliseconds apart are sent in one write anyway, so they count once.
- */
-const SAME_WRITE_MS = 1;
-
-/**
- * Below this many writes per second and member, `auto` delays nothing, because even a full window would not halve
- * the number of writes.
- */
-const OPENS_AT_PER_SECOND = 75;
-
 /** From this rate on, the window has its full length, which covers at least 1.5 messages. */
 const FULL_AT_PER_SECOND = 150;
 
@@ -35,19 +20,11 @@ const AUTO_WINDOW_MIN_MS = 1;
 
 /** The rate at which each member of a room would be written to if no message were held back. */
 export class RoomRate {
-  /** Exponentially decaying number of writes. Divided by {@link RATE_TIME_MS}, it is the rate per millisecond. */
-  #level = 0;
-  #at = Number.NEGATIVE_INFINITY;
+  readonly #rate = new MessageRate();
 
   /** Counts a message. Returns how long the room's messages may wait for further ones at the current rate. */
   count(now: number): number {
-    const passed = now - this.#at;
-    if (passed >= SAME_WRITE_MS) {
-      this.#level = this.#level * Math.exp(-passed / RATE_TIME_MS) + 1;
-      this.#at = now;
-    }
-    const perSecond = (1000 * this.#level) / RATE_TIME_MS;
-    const share = (perSecond - OPENS_AT_PER_SECOND) / (FULL_AT_PER_SECOND - OPENS_AT_PER_SECOND);
+    const share = (this.#rate.count(now) - BUSY_AT_PER_SECOND) / (FULL_AT_PER_SECOND - BUSY_AT_PER_SECOND);
     const windowMs = AUTO_WINDOW_MAX_MS * Math.min(1, share);
     return windowMs < AUTO_WINDOW_MIN_MS ? 0 : windowMs;
   }
