@@ -44,7 +44,7 @@ import type { AnswerTime, Confirmation, ConfirmedOutcome, RouteOutcome, Router }
 import { routerClosed } from "./router-closed.js";
 import type { RouterStats } from "./router-stats.js";
 
-/** Creates a router. Throws `options-invalid` or `id-invalid`. Uses neither the bus nor the store before `start`. */
+/** Creates a router. Throws `options-invalid`. Does not use the store before `start`. */
 export function createRouter(options: RouterOptions): Router {
   return stampVersion(new BusRouter(resolveRouterOptions(options)));
 }
@@ -60,7 +60,7 @@ class BusRouter implements Router {
   readonly #scatterGather: ScatterGather | undefined;
   readonly #reconciliation: GapDetection | undefined;
   readonly #gaps: GapReporter;
-  /** Set if the options contain a history. */
+  /** Set if the store's bus has a history. */
   readonly #recoverable: RecoverableRooms | undefined;
   readonly #absentUsers: AbsentUsers;
   #directSubscription: Promise<Subscription> | undefined;
@@ -72,7 +72,8 @@ class BusRouter implements Router {
   constructor(options: ResolvedRouterOptions) {
     this.#options = options;
     const { bus, local, serverId, servers, maxSequencers, maxPending, orderOf, whileDown, onError } = options;
-    const { history, isRecoverable } = options;
+    const { isRecoverable } = options;
+    const { history } = bus;
     this.#gaps = new GapReporter(options.onGap);
     this.#absentUsers = new AbsentUsers(options);
     this.#roomSequencers = new Sequencers(maxSequencers, (name) => {
@@ -300,7 +301,7 @@ class BusRouter implements Router {
     this.#requireOpen("ask");
     requirePayload(question);
     if (this.#scatterGather === undefined) {
-      throw new CmError("options-invalid", "A question to the cluster needs `servers`.");
+      throw new CmError("options-invalid", "A question to the cluster needs a store with `servers`.");
     }
     return this.#scatterGather.ask(question, requireAnswerTime(time));
   }
