@@ -11,7 +11,7 @@ import { createRouter } from "@cm/router";
 const store = createMemoryStore();
 const local = { toRoom() {}, toConnection: () => false, toUser: () => 0 };
 try {
-  createRouter({ serverId: "one", users: store.users, bus: store.bus, local });
+  createRouter({ serverId: "one", store, local });
 } catch ({ code, details }) {
   console.log(JSON.stringify({ code, details }));
 }

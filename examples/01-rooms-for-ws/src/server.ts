@@ -26,7 +26,7 @@ const local: LocalDelivery = {
   toConnection: () => false,
   toUser: () => 0,
 };
-const router = createRouter({ serverId, bus: store.bus, users: store.users, local });
+const router = createRouter({ serverId, store, local });
 await router.start();
 
 async function welcome(socket: WebSocket, room: string): Promise<void> {

@@ -17,7 +17,7 @@ async function startServer(serverId: string, hears: (text: string) => void): Pro
     toConnection: () => false,
     toUser: () => 0,
   };
-  const router = createRouter({ serverId, bus, users, local });
+  const router = createRouter({ serverId, store: { bus, users }, local });
   await router.start();
   await router.enter("lobby");
   return [router, bus];

@@ -15,8 +15,7 @@ await store.start();
 const listeners = new Map<string, Set<ServerResponse>>();
 const router = createRouter({
   serverId: "server-1",
-  bus: store.bus,
-  users: store.users,
+  store,
   local: {
     toRoom(room, frame) {
       for (const response of listeners.get(room) ?? []) response.write(`data: ${Buffer.from(frame).toString()}\n\n`);

@@ -116,12 +116,6 @@ export function createRemoteStore(port: number): Store {
     roomRecords: part("roomRecords"),
     users: part("users"),
     counts: part("counts"),
-    history: {
-      link,
-      append: (...args) => call("history.append", args),
-      since: (...args) => call("history.since", args),
-      restart: (...args) => call("history.restart", args),
-    },
     upkeep: { servers: part("upkeep.servers"), projection: part("upkeep.projection") },
     partitioning: createMemoryStore().partitioning, // The same as in the hub.
     bus: {
@@ -137,6 +131,12 @@ export function createRemoteStore(port: number): Store {
           throw error;
         });
         return { close: async () => void (end() && (await call("unsubscribe", [id]).catch(() => undefined))) };
+      },
+      history: {
+        link,
+        append: (...args) => call("bus.history.append", args),
+        since: (...args) => call("bus.history.since", args),
+        restart: (...args) => call("bus.history.restart", args),
       },
     },
     link,

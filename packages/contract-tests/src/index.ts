@@ -16,7 +16,7 @@ export { describeClient } from "./client/client-contracts.js";
 export type { ClientContractOptions, ClientSuite } from "./client/client-contracts.js";
 export type { ClientParts, StartClient, TestedClient } from "./client/client-harness.js";
 export type { LeftOut } from "./left-out-suites.js";
-export type { BusPart, HistoryPart, PartHarness, PartHarnessParts } from "./store/bus/part-harness.js";
+export type { BusPart, PartHarness, PartHarnessParts } from "./store/bus/part-harness.js";
 export type { HarnessFactory, StoreHarness, StoreHarnessParts } from "./store/store-harness.js";
 export type { StoreContractsOptions, StoreSuite } from "./store/store-contracts.js";
 export type { TransportContractOptions, TransportSuite } from "./transport/transport-contracts.js";

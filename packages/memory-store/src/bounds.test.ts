@@ -44,7 +44,7 @@ describe("data that a memory store keeps after its owners left", () => {
 
   it("is a room's latest messages for as long as they may be asked for, and its place for a day", async () => {
     const { store, clock, world } = await open({ historyTtlMs: 1000, historyMaxMessages: 3 });
-    const { history } = store;
+    const { history } = store.bus;
     if (history === undefined) throw new Error("A memory store keeps histories.");
     const append = (room: string, sequence: number) =>
       history.append(room, {

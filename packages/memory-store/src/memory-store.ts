@@ -43,7 +43,9 @@ class HubStore implements MemoryStore {
     this.#roomRecordTtlMs = roomRecordTtlMs;
     this.#historyLimits = history;
     this.#onError = onError;
-    this.#bus = new MemoryBus(world, this.#link, (cause) => this.#reportThrown(cause, "A bus handler threw."));
+    this.#bus = new MemoryBus(world, this.#link, this.#history, (cause) =>
+      this.#reportThrown(cause, "A bus handler threw."),
+    );
   }
 
   readonly servers: Store["servers"] = {
@@ -132,14 +134,14 @@ class HubStore implements MemoryStore {
       ),
   };
 
-  readonly history: History = {
+  readonly #history: History = {
     link: this.#link,
     append: (room, draft) =>
-      this.#call("history.append", ({ history }) => history.append(room, draft, this.#historyLimits)),
+      this.#call("bus.history.append", ({ history }) => history.append(room, draft, this.#historyLimits)),
     since: (room, from, limit) =>
-      this.#call("history.since", ({ history }) => history.since(room, this.#historyLimits, from, limit)),
+      this.#call("bus.history.since", ({ history }) => history.since(room, this.#historyLimits, from, limit)),
     restart: (room, reached, notice) =>
-      this.#call("history.restart", ({ history }) => history.restart(room, reached, notice, this.#historyLimits)),
+      this.#call("bus.history.restart", ({ history }) => history.restart(room, reached, notice, this.#historyLimits)),
   };
 
   get bus(): Bus {

@@ -62,11 +62,8 @@ class ClusterNode implements Node {
     const router = createRouter({
       ...definedOnly(options, keysOf(ROUTER_KINDS)),
       serverId: ids.serverId,
-      bus: store.bus,
-      users: store.users,
-      servers: store.servers,
+      store,
       holdsLease: resolved.lease ? () => this.membership.holdsLease : undefined,
-      history: store.history,
       local,
       onError,
     });

@@ -3,10 +3,7 @@ import type { PresenceOptions } from "@cm/presence";
 import type { RouterOptions } from "@cm/router";
 
 /** See `RouterOptions`; the node sets the options that are not included here. */
-export type NodeRouterOptions = Omit<
-  RouterOptions,
-  "serverId" | "bus" | "users" | "servers" | "history" | "holdsLease" | "local" | "onError"
->;
+export type NodeRouterOptions = Omit<RouterOptions, "serverId" | "store" | "holdsLease" | "local" | "onError">;
 
 /**
  * See `MembershipOptions`; `deadAfterMs` is 5,000 by default, not 0. If the node takes no lease, only

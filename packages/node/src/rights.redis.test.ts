@@ -123,7 +123,7 @@ it.each(["Redis", "Redis Cluster"])(
     }
     await eventually(() => expect(heard.filter((line) => line.includes("chat"))).toHaveLength(2));
     const since = { epoch: one.router.positionOf("chat")?.epoch ?? 0, offset: 0 };
-    expect((await one.store.history?.since("chat", since, 10))?.entries).toHaveLength(1);
+    expect((await one.store.bus.history?.since("chat", since, 10))?.entries).toHaveLength(1);
     expect(await one.router.toConnection(bob, new Uint8Array([123, 125]), { confirmMs: 2_000 })).toBe("delivered");
     expect((await one.store.rooms.members("chat", { limit: 10 })).items).toHaveLength(2);
     expect((await two.store.users.states(["ann"]))[0]?.connections).toHaveLength(1);

@@ -95,7 +95,6 @@ const KNOWN: Readonly<Record<keyof PresenceOptions | keyof Store, true>> = {
   servers: true,
   connections: true,
   roomRecords: true,
-  history: true,
   upkeep: true,
   link: true,
   start: true,

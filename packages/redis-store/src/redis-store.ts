@@ -1,14 +1,5 @@
 import { randomUUID } from "node:crypto";
-import {
-  type Bus,
-  CmError,
-  type FailureStage,
-  type History,
-  type Link,
-  type Partitioned,
-  type Store,
-  toCmError,
-} from "@cm/protocol";
+import { type Bus, CmError, type FailureStage, type Link, type Partitioned, type Store, toCmError } from "@cm/protocol";
 import { notStarted, stampVersion } from "@cm/protocol/options";
 import { RedisBus } from "./bus/redis-bus.js";
 import { evictionRisk } from "./client/eviction-warning.js";
@@ -178,16 +169,15 @@ class ConnectedStore implements RedisStore {
       this.#running?.bus.publish(channel, message) ?? Promise.reject(this.#notOpen("bus.publish")),
     subscribe: (channel, handler, onResumed) =>
       this.#with("bus.subscribe", ({ bus }) => bus.subscribe(channel, handler, onResumed)),
-  };
-
-  readonly history: History = {
-    // The link counts as in sync once a published probe has arrived.
-    link: this.#link,
-    append: (room, draft) =>
-      this.#running?.history.append(room, draft) ?? Promise.reject(this.#notOpen("history.append")),
-    since: (room, from, limit) => this.#with("history.since", ({ history }) => history.since(room, from, limit)),
-    restart: (room, reached, notice) =>
-      this.#with("history.restart", ({ history }) => history.restart(room, reached, notice)),
+    history: {
+      // The link counts as in sync once a published probe has arrived.
+      link: this.#link,
+      append: (room, draft) =>
+        this.#running?.history.append(room, draft) ?? Promise.reject(this.#notOpen("bus.history.append")),
+      since: (room, from, limit) => this.#with("bus.history.since", ({ history }) => history.since(room, from, limit)),
+      restart: (room, reached, notice) =>
+        this.#with("bus.history.restart", ({ history }) => history.restart(room, reached, notice)),
+    },
   };
 
   get link(): Link {

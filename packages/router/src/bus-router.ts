@@ -2,16 +2,13 @@ import {
   CmError,
   connectionIdsOf,
   type EnteredRoom,
-  type EnvelopeRoute,
   type HistoryPosition,
   ownerOf,
   type Published,
   requireConnectionId,
   requireName,
   requireServerId,
-  type ServerOperation,
   type Subscription,
-  toCmError,
 } from "@cm/protocol";
 import { notStarted, stampVersion } from "@cm/protocol/options";
 import { BusReceiver } from "./bus-receiver.js";
@@ -23,45 +20,35 @@ import {
   requireRecovery,
   resolveRouterOptions,
 } from "./options.js";
-import { Sequencers } from "./ordering/sequencer.js";
-import { frameBytes, NOBODY, requireExcept, requireFrame, requirePayload } from "./payload-checks.js";
-import { GapDetection, type ResumedChannel } from "./recovery/gap-detection.js";
+import { frameBytes, NOBODY, requirePayload } from "./payload-checks.js";
+import type { ResumedChannel } from "./recovery/gap-detection.js";
 import { GapReporter } from "./recovery/gap-reporter.js";
-import { notRecoverable, RecoverableRooms } from "./recovery/recoverable-rooms.js";
+import { Interruptions } from "./recovery/interruptions.js";
 import type { Recovery, RecoveryLimit } from "./recovery/room-recovery.js";
 import { AbsentUsers } from "./requests/absent-users.js";
 import { type ControlOutcome, type ControlRequest, controlOf, outcomeOf } from "./requests/control-requests.js";
-import { IncomingRequests } from "./requests/incoming-requests.js";
-import { createOperations } from "./requests/operation-handlers.js";
-import type { Answer } from "./requests/pending-requests.js";
 import { within } from "./requests/promise-timeout.js";
-import { type GatheredAnswers, ScatterGather } from "./requests/scatter-gather.js";
-import { ServerChannels } from "./requests/server-channels.js";
-import { LocalEcho } from "./rooms/local-echo.js";
-import { type LocalReach, RoomSequencer, requireStampable } from "./rooms/room-policy.js";
-import { RoomSubscriptions, type SubscribedRoom } from "./rooms/room-subscriptions.js";
+import type { GatheredAnswers } from "./requests/scatter-gather.js";
+import { ServerRequests } from "./requests/server-requests.js";
+import { RoomDelivery } from "./rooms/room-delivery.js";
+import type { LocalReach } from "./rooms/room-policy.js";
+import { createRoomSequencers } from "./rooms/room-sequencers.js";
 import type { AnswerTime, Confirmation, ConfirmedOutcome, RouteOutcome, Router } from "./router.js";
 import { routerClosed } from "./router-closed.js";
 import type { RouterStats } from "./router-stats.js";
 
-/** Creates a router. Throws `options-invalid` or `id-invalid`. Uses neither the bus nor the store before `start`. */
+/** Creates a router. Throws `options-invalid`. Does not use the store before `start`. */
 export function createRouter(options: RouterOptions): Router {
   return stampVersion(new BusRouter(resolveRouterOptions(options)));
 }
 
 class BusRouter implements Router {
   readonly #options: ResolvedRouterOptions;
-  readonly #rooms: RoomSubscriptions;
-  readonly #roomSequencers: Sequencers<RoomSequencer>;
-  readonly #localEcho: LocalEcho;
-  readonly #channels: ServerChannels;
-  readonly #requests: IncomingRequests;
-  readonly #receiver: BusReceiver;
-  readonly #scatterGather: ScatterGather | undefined;
-  readonly #reconciliation: GapDetection | undefined;
   readonly #gaps: GapReporter;
-  /** Set if the options contain a history. */
-  readonly #recoverable: RecoverableRooms | undefined;
+  readonly #requests: ServerRequests;
+  readonly #receiver: BusReceiver;
+  readonly #rooms: RoomDelivery;
+  readonly #interruptions: Interruptions;
   readonly #absentUsers: AbsentUsers;
   #directSubscription: Promise<Subscription> | undefined;
   /** This server's own channel, once it is subscribed. */
@@ -71,84 +58,25 @@ class BusRouter implements Router {
 
   constructor(options: ResolvedRouterOptions) {
     this.#options = options;
-    const { bus, local, serverId, servers, maxSequencers, maxPending, orderOf, whileDown, onError } = options;
-    const { history, isRecoverable } = options;
-    this.#gaps = new GapReporter(options.onGap);
-    this.#absentUsers = new AbsentUsers(options);
-    this.#roomSequencers = new Sequencers(maxSequencers, (name) => {
-      requireName(name, "room");
-      const route: EnvelopeRoute = { kind: "room", origin: serverId, target: name, except: NOBODY };
-      const isStamped = isRecoverable(name);
-      const policy = { order: orderOf(name), whileDown: whileDown(name), isRecoverable: isStamped };
-      return new RoomSequencer({ kind: "room", name }, isStamped ? { ...route, isStamped } : route, policy);
-    });
-    const roomPosition = (room: string) => this.#roomSequencers.position(room);
-    this.#channels = new ServerChannels({ serverId, bus, maxSequencers, maxPending });
-    this.#requests = new IncomingRequests({
-      carryOut: createOperations({ ...options, roomPosition, serverPosition: this.#channels.position }),
-      answer: (asker, to, outcome) => this.#channels.answer(asker, to, outcome),
-      max: maxPending,
-      onFault: (cause, stage) => {
-        // After `close` the bus may be closed too, so a response that cannot be sent is no failure.
-        if (this.#closing === undefined || stage === "handler") {
-          onError(toCmError(cause, "internal", "A request could not be answered."), { stage });
-        }
-      },
-    });
-    this.#receiver = new BusReceiver({
+    const gaps = new GapReporter(options.onGap);
+    const sequencers = createRoomSequencers(options);
+    const roomPosition = (room: string) => sequencers.position(room);
+    const requests = new ServerRequests({ ...options, roomPosition });
+    const { channels, incoming, pending } = requests;
+    const receiver = new BusReceiver({ ...options, requests: incoming, pending, gaps });
+    const rooms = new RoomDelivery({
       ...options,
-      requests: this.#requests,
-      pending: this.#channels.pending,
-      gaps: this.#gaps,
+      sequencers,
+      receiver,
+      gaps,
+      onResumed: (room, sinceMs) => this.#interruptions.resumed(room, sinceMs),
     });
-    this.#rooms = new RoomSubscriptions({
-      bus,
-      releaseDelayMs: options.releaseDelayMs,
-      maxIdle: options.maxIdleSubscriptions,
-      hearsItself: (room) => orderOf(room) === "room",
-      orderedRoomOf: (room) => (isRecoverable(room) ? this.#recoverable?.createOrderedRoom(room) : undefined),
-      onMessage: (room, message) => this.#receiver.onRoomMessage(room, message),
-      onResumed: (room, sinceMs) => this.#onResumed(room, sinceMs),
-      onCloseFailed: (error) => onError(error, { stage: "subscription" }),
-    });
-    this.#recoverable =
-      history &&
-      new RecoverableRooms({
-        serverId,
-        history,
-        local,
-        rooms: this.#rooms,
-        receiver: this.#receiver,
-        gaps: this.#gaps,
-        maxPositions: maxSequencers,
-      });
-    this.#localEcho = new LocalEcho({
-      serverId,
-      bus,
-      local,
-      roomOf: (room) => this.#rooms.occupied(room),
-      onGap: (room, missed) => this.#gaps.missed(room, serverId, missed),
-    });
-    if (servers !== undefined) {
-      this.#scatterGather = new ScatterGather({
-        servers,
-        serverId,
-        requireRoom: (count) => this.#channels.pending.requireRoom(count),
-        ask: (id, operation, timeoutMs) => this.#ask(id, operation, timeoutMs),
-      });
-      this.#reconciliation = new GapDetection({
-        serverId,
-        servers,
-        ask: (id, operation, timeoutMs) => this.#channels.ask(id, operation, timeoutMs),
-        roomPosition,
-        isOpen: (channel) => channel.name === undefined || this.#rooms.get(channel.name) === channel,
-        onMissed: (channel, origin, missed) => this.#gaps.missed(channel.name, origin, missed),
-        onUncertain: (channel) => this.#gaps.uncertain(channel.name),
-        onWhole: () => this.#gaps.whole(),
-        onFault: (cause) =>
-          onError(toCmError(cause, "internal", "A comparison of what was missed failed."), { stage: "subscription" }),
-      });
-    }
+    this.#gaps = gaps;
+    this.#requests = requests;
+    this.#receiver = receiver;
+    this.#rooms = rooms;
+    this.#interruptions = new Interruptions({ ...options, channels, rooms, gaps, roomPosition });
+    this.#absentUsers = new AbsentUsers(options);
   }
 
   async start(): Promise<void> {
@@ -158,7 +86,7 @@ class BusRouter implements Router {
       { kind: "server", name: serverId },
       (message) => this.#receiver.onDirectMessage(message),
       (sinceMs) => {
-        if (this.#directChannel !== undefined) this.#onResumed(this.#directChannel, sinceMs);
+        if (this.#directChannel !== undefined) this.#interruptions.resumed(this.#directChannel, sinceMs);
       },
     );
     try {
@@ -189,22 +117,7 @@ class BusRouter implements Router {
     // Not an async function, which would create one more promise for each message.
     try {
       this.#requireOpen("toRoom");
-      requireFrame(frame);
-      if (except !== NOBODY) requireExcept(except);
-      const sequencer = this.#roomSequencers.of(room);
-      const { serverId } = this.#options;
-      const { isRecoverable } = sequencer.policy;
-      const route: EnvelopeRoute | undefined =
-        except.length === 0
-          ? undefined
-          : { kind: "room", origin: serverId, target: room, except, isStamped: isRecoverable };
-      if (isRecoverable && this.#recoverable !== undefined) {
-        requireStampable(frame);
-        return this.#recoverable.append(room, sequencer.draft(frame, serverId, route));
-      }
-      const message = sequencer.message(frame, route);
-      if (sequencer.isPlain) return this.#options.bus.publish(sequencer.channel, message);
-      return this.#localEcho.publish(sequencer, message, frame, except);
+      return this.#rooms.publish(room, frame, except);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -225,7 +138,8 @@ class BusRouter implements Router {
       return this.#options.local.toConnection(connectionId, frame) ? "delivered" : "not-found";
     }
     if (confirmation === undefined) return this.#toOwner(serverId, "connection", connectionId, frame);
-    return this.#confirm(serverId, { type: "deliver-connection", connectionId, frame }, confirmation);
+    const { confirmMs } = confirmation;
+    return this.#requests.confirm(serverId, { type: "deliver-connection", connectionId, frame }, confirmMs);
   }
 
   toUser(userId: string, frame: Uint8Array | string): Promise<RouteOutcome>;
@@ -253,11 +167,11 @@ class BusRouter implements Router {
     const leftMs = () => Math.max(1, deadline - performance.now());
     const owners = await within(this.#otherOwnersOf(userId), leftMs(), () => undefined);
     if (owners === undefined) return "timeout";
-    this.#channels.pending.requireRoom(owners.length);
+    this.#requests.pending.requireRoom(owners.length);
     const isLocal = this.#options.local.toUser(userId, frame) > 0;
     const confirmMs = leftMs();
     const outcomes = await Promise.all(
-      owners.map((owner) => this.#confirm(owner, { type: "deliver-user", userId, frame }, { confirmMs })),
+      owners.map((owner) => this.#requests.confirm(owner, { type: "deliver-user", userId, frame }, confirmMs)),
     );
     if (isLocal || outcomes.includes("delivered")) return "delivered";
     if (outcomes.includes("timeout")) return "timeout";
@@ -287,30 +201,27 @@ class BusRouter implements Router {
       return "delivered";
     }
     if (confirmation === undefined) return this.#toOwner(serverId, "server", serverId, payload);
-    return this.#confirm(serverId, { type: "deliver-server", payload }, confirmation);
+    return this.#requests.confirm(serverId, { type: "deliver-server", payload }, confirmation.confirmMs);
   }
 
   async control(target: string, request: ControlRequest, time: AnswerTime): Promise<ControlOutcome> {
     this.#requireOpen("control");
     const { serverId, operation } = controlOf(target, request);
-    return outcomeOf(await this.#ask(serverId, operation, requireAnswerTime(time)), serverId);
+    return outcomeOf(await this.#requests.send(serverId, operation, requireAnswerTime(time)), serverId);
   }
 
   async ask(question: Uint8Array, time: AnswerTime): Promise<GatheredAnswers> {
     this.#requireOpen("ask");
     requirePayload(question);
-    if (this.#scatterGather === undefined) {
-      throw new CmError("options-invalid", "A question to the cluster needs `servers`.");
-    }
-    return this.#scatterGather.ask(question, requireAnswerTime(time));
+    return this.#requests.askCluster(question, requireAnswerTime(time));
   }
 
   serverLost(serverId: string): void {
-    this.#channels.pending.lost(serverId);
+    this.#requests.pending.lost(serverId);
   }
 
   positionOf(room: string): HistoryPosition | undefined {
-    return this.#rooms.occupied(room)?.ordered?.position;
+    return this.#rooms.positionOf(room);
   }
 
   async recover(
@@ -322,15 +233,14 @@ class BusRouter implements Router {
   ): Promise<void> {
     this.#requireOpen("recover");
     requireRecovery(from, limit, take, isWanted);
-    if (this.#recoverable === undefined) throw notRecoverable();
-    await this.#recoverable.recover(room, from, limit, take, isWanted);
+    await this.#rooms.recover(room, from, limit, take, isWanted);
   }
 
   stats(): RouterStats {
     return {
       rooms: this.#rooms.roomCount,
       idleSubscriptions: this.#rooms.idleCount,
-      pendingAnswers: this.#channels.pending.size,
+      pendingAnswers: this.#requests.pending.size,
       ...this.#receiver.counts,
       ...this.#gaps.counts,
     };
@@ -346,9 +256,8 @@ class BusRouter implements Router {
   }
 
   async #close(): Promise<void> {
-    this.#recoverable?.close();
-    this.#reconciliation?.close();
-    this.#channels.pending.close();
+    this.#interruptions.close();
+    this.#requests.close();
     await this.#rooms.close();
     try {
       await (await this.#directSubscription)?.close();
@@ -364,40 +273,8 @@ class BusRouter implements Router {
     target: string,
     payload: Uint8Array,
   ): Promise<RouteOutcome> {
-    const { subscribers } = await this.#channels.send(serverId, kind, target, payload);
+    const { subscribers } = await this.#requests.channels.send(serverId, kind, target, payload);
     return subscribers === 0 ? "not-found" : "sent";
-  }
-
-  async #confirm(serverId: string, operation: ServerOperation, { confirmMs }: Confirmation): Promise<ConfirmedOutcome> {
-    const answer = await this.#channels.ask(serverId, operation, confirmMs);
-    const outcome = outcomeOf(answer, serverId);
-    return outcome === "done" ? "delivered" : outcome;
-  }
-
-  /** Sends a request to any server; a request to this server does not use the bus. */
-  #ask(serverId: string, operation: ServerOperation, timeoutMs: number): Promise<Answer> {
-    return serverId === this.#options.serverId
-      ? this.#requests.run(operation, serverId, timeoutMs)
-      : this.#channels.ask(serverId, operation, timeoutMs);
-  }
-
-  /**
-   * Starts gap detection after an interrupted subscription; in a recoverable room, reads the history instead.
-   * Without this, messages published during the interruption would be noticed only when the next message arrives.
-   */
-  #onResumed(channel: ResumedChannel & Partial<Pick<SubscribedRoom, "ordered">>, sinceMs: number): void {
-    this.#gaps.interrupted();
-    if (channel.ordered !== undefined) {
-      void channel.ordered.resumed().then((isWhole) => {
-        if (isWhole) this.#gaps.whole();
-      });
-      // Servers that do not treat the room as recoverable publish without its history: their messages may
-      // be missing.
-      if (channel.trackers.areJudged) this.#gaps.uncertain(channel.name);
-      return;
-    }
-    if (this.#reconciliation === undefined) this.#gaps.uncertain(channel.name);
-    else this.#reconciliation.resumed(channel, sinceMs);
   }
 
   #requireOpen(call: string): void {

@@ -1,13 +1,12 @@
 import { createMemoryStore } from "@cm/memory-store";
 import { describe, expect, it } from "vitest";
-import { createRouter, type RouterOptions } from "./index.js";
+import { createRouter, type RouterOptions, type RouterStore } from "./index.js";
 import { resolveRouterOptions } from "./options.js";
 
 const { bus, users } = createMemoryStore();
 const GOOD: RouterOptions = {
   serverId: "a",
-  bus,
-  users,
+  store: { bus, users },
   local: { toRoom: () => undefined, toConnection: () => false, toUser: () => 0 },
 };
 
@@ -16,11 +15,9 @@ const GOOD: RouterOptions = {
  * excluded, because it requires another option.
  */
 const WRONG: Readonly<Record<Exclude<keyof RouterOptions, "isRecoverable">, unknown>> = {
-  serverId: 7,
-  bus: { publish: () => undefined },
-  users: undefined,
+  serverId: "a.b",
+  store: { bus },
   local: null,
-  servers: {},
   holdsLease: true,
   releaseDelayMs: 600_001,
   maxIdleSubscriptions: Number.NaN,
@@ -31,13 +28,12 @@ const WRONG: Readonly<Record<Exclude<keyof RouterOptions, "isRecoverable">, unkn
   onQuestion: null,
   orderOf: "room",
   whileDown: "refuse",
-  history: {},
   maxPending: 0.5,
   onError: [],
 };
 
 describe("the options of a router", () => {
-  it("need a server id, a bus, users and local sockets alone", () => {
+  it("need a server id, a store with bus and users, and local sockets alone", () => {
     expect(createRouter(GOOD).stats().rooms).toBe(0);
   });
 
@@ -45,10 +41,35 @@ describe("the options of a router", () => {
     expectRefusal({ ...GOOD, [field]: value }, field);
   });
 
-  it("are refused with an isRecoverable that is no function, or without a history", () => {
-    const { history } = createMemoryStore();
-    expectRefusal({ ...GOOD, history, isRecoverable: true }, "isRecoverable");
-    expectRefusal({ ...GOOD, isRecoverable: () => true }, "history");
+  it.each<readonly [string, object]>([
+    ["store.bus", { bus: { publish: () => undefined } }],
+    ["store.bus.history", { bus: { publish: bus.publish, subscribe: bus.subscribe, history: {} } }],
+    ["store.users", { users: {} }],
+    ["store.servers", { servers: {} }],
+  ])("are refused with a store whose %s can't be used", (field, part) => {
+    expectRefusal({ ...GOOD, store: { bus, users, ...part } }, field);
+  });
+
+  it("are refused with an isRecoverable that is no function, or on a bus without a history", () => {
+    expectRefusal({ ...GOOD, isRecoverable: true }, "isRecoverable");
+    const store = { users, bus: { publish: bus.publish, subscribe: bus.subscribe } };
+    expectRefusal({ ...GOOD, store, isRecoverable: () => true }, "isRecoverable");
+  });
+
+  it("take the parts of one store only: no bus, history, users or servers beside it", () => {
+    const other = createMemoryStore();
+    const unknown = / is not a known option\./;
+    // @ts-expect-error
+    expectRefusal({ ...GOOD, bus: other.bus } satisfies RouterOptions, "bus", unknown);
+    // @ts-expect-error
+    expectRefusal({ ...GOOD, history: other.bus.history } satisfies RouterOptions, "history", unknown);
+    // @ts-expect-error
+    expectRefusal({ ...GOOD, users: other.users } satisfies RouterOptions, "users", unknown);
+    // @ts-expect-error
+    expectRefusal({ ...GOOD, servers: other.servers } satisfies RouterOptions, "servers", unknown);
+    // @ts-expect-error The history of a store is a part of its bus, not of the store.
+    const mixed = { bus, users, history: other.bus.history } satisfies RouterStore;
+    expect(resolveRouterOptions({ ...GOOD, store: mixed }).bus.history).toBe(bus.history);
   });
 
   it("take undefined for not given", () => {

@@ -2,11 +2,10 @@ import {
   type Bus,
   CmError,
   type ControlOperation,
-  type History,
   type HistoryPosition,
+  isServerId,
   type LocalDelivery,
   type OnError,
-  requireServerId,
   type ServerRegistry,
   type UserDirectory,
 } from "@cm/protocol";
@@ -18,7 +17,6 @@ import {
   requireFunction,
   requireMembers,
   requireOptions,
-  requireText,
   requireWholeNumber,
 } from "@cm/protocol/options";
 import type { Recovery, RecoveryLimit } from "./recovery/room-recovery.js";
@@ -57,21 +55,30 @@ export type ControlHandler = (
  */
 export type QuestionHandler = (question: Uint8Array, origin: string) => Promise<Uint8Array>;
 
-/** Options of a router. */
-export interface RouterOptions {
-  /** Id of this server; its own channel has this name. */
-  readonly serverId: string;
-  /** Bus that carries messages between servers. */
+/** The parts of a store that a router uses. */
+export interface RouterStore {
+  /** Bus that carries messages between servers. Its `history` is required for recoverable rooms. */
   readonly bus: Bus;
   /** Directory for looking up a user's connections. */
   readonly users: Pick<UserDirectory, "states">;
-  /** Delivers to the sockets of this process. */
-  readonly local: LocalDelivery;
   /**
    * Registry of the living servers. Needed to send questions to the whole cluster, and to find out after an
    * interruption which messages were missed. Without it, `onGap` then only reports that messages may be missing.
    */
   readonly servers?: Pick<ServerRegistry, "snapshot"> | undefined;
+}
+
+/** Options of a router. */
+export interface RouterOptions {
+  /** Id of this server; its own channel has this name. 1 to 64 characters of `A-Z a-z 0-9 _ -`. */
+  readonly serverId: string;
+  /**
+   * A started store, or an object with its `bus`, its `users` and, if it has one, its registry `servers`. The router
+   * does not close it.
+   */
+  readonly store: RouterStore;
+  /** Delivers to the sockets of this process. */
+  readonly local: LocalDelivery;
   /**
    * Whether this server holds its lease; omit it for a server without a lease. If given, a message to a user who
    * has no connection results in `not-found` only while this function returns `true` and the registry can be
@@ -118,15 +125,13 @@ export interface RouterOptions {
    */
   readonly whileDown?: ((room: string) => WhileDown) | undefined;
   /**
-   * Whether a room is recoverable: its messages are kept for a while in `history`, so that a server or a client
+   * Whether a room is recoverable: its messages are kept for a while in the history of the store's bus, so that a server or a client
    * that missed messages can get them. Must always return the same value for a room, on all servers. Not allowed
    * for rooms with publisher order or `deliver-locally`. A frame for a recoverable room must be the text of a JSON
    * object with at least one field; `toRoom` rejects any other frame with `frame-invalid`. Members receive the
    * frame with the fields `epoch` and `offset` in front. Default: no room is recoverable.
    */
   readonly isRecoverable?: ((room: string) => boolean) | undefined;
-  /** A store's `history`; required for recoverable rooms. */
-  readonly history?: History | undefined;
   /**
    * Maximum number of requests that wait for another server's response, and of requests of other servers in
    * progress on this server. Default 10,000; 1 to 1,000,000.
@@ -136,19 +141,14 @@ export interface RouterOptions {
   readonly onError?: OnError | undefined;
 }
 
-/** {@link RouterOptions} with every default filled in. */
-export type ResolvedRouterOptions = Complete<Omit<RouterOptions, "servers" | "history" | "holdsLease">> & {
-  readonly servers: RouterOptions["servers"];
-  readonly history: RouterOptions["history"];
-  readonly holdsLease: RouterOptions["holdsLease"];
-};
+/** {@link RouterOptions} with every default filled in, and with the parts of the store. */
+export type ResolvedRouterOptions = Complete<Omit<RouterOptions, "store" | "holdsLease">> &
+  RouterStore & { readonly holdsLease: RouterOptions["holdsLease"] };
 
 const KNOWN: Readonly<Record<keyof RouterOptions, true>> = {
   serverId: true,
-  bus: true,
-  users: true,
+  store: true,
   local: true,
-  servers: true,
   holdsLease: true,
   releaseDelayMs: true,
   maxIdleSubscriptions: true,
@@ -160,15 +160,14 @@ const KNOWN: Readonly<Record<keyof RouterOptions, true>> = {
   orderOf: true,
   whileDown: true,
   isRecoverable: true,
-  history: true,
   maxPending: true,
   onError: true,
 };
 
-/** Fills in the defaults. Throws `options-invalid` or `id-invalid`. */
+/** Fills in the defaults. Throws `options-invalid`. */
 export function resolveRouterOptions(given: RouterOptions): ResolvedRouterOptions {
   const options = requireOptions(given, KNOWN);
-  const { servers, history, holdsLease, isRecoverable = () => false } = options;
+  const { serverId, holdsLease, isRecoverable = () => false } = options;
   const {
     releaseDelayMs = 5_000,
     maxIdleSubscriptions = 1_000,
@@ -177,13 +176,18 @@ export function resolveRouterOptions(given: RouterOptions): ResolvedRouterOption
   } = options;
   const { onGap = () => undefined, onServerMessage = () => undefined, onError = () => undefined } = options;
   const { onControl = refuse, onQuestion = refuse, orderOf = () => "room", whileDown = () => "refuse" } = options;
-  if (options.isRecoverable !== undefined && history === undefined) {
-    throw new CmError("options-invalid", "isRecoverable needs a history.", { details: { field: "history" } });
+  if (!isServerId(serverId)) throw optionInvalid("serverId", "1 to 64 characters of A-Z, a-z, 0-9, _ and -");
+  const store = requireStore(options.store);
+  if (options.isRecoverable !== undefined && store.bus.history === undefined) {
+    throw new CmError("options-invalid", "isRecoverable needs a store whose bus has a history.", {
+      details: { field: "isRecoverable" },
+    });
   }
   return {
-    serverId: requireServerId(requireText("serverId", options.serverId)),
-    bus: requireMembers("bus", options.bus, ["publish", "subscribe"]),
-    users: requireMembers("users", options.users, ["states"]),
+    serverId,
+    bus: store.bus,
+    users: store.users,
+    servers: store.servers,
     local: requireMembers("local", options.local, ["toRoom", "toConnection", "toUser"]),
     releaseDelayMs: requireDurationMs("releaseDelayMs", releaseDelayMs, 0, 600_000),
     maxIdleSubscriptions: requireWholeNumber("maxIdleSubscriptions", maxIdleSubscriptions, { min: 0, max: 1_000_000 }),
@@ -195,13 +199,22 @@ export function resolveRouterOptions(given: RouterOptions): ResolvedRouterOption
     orderOf: requireFunction("orderOf", orderOf),
     whileDown: requireFunction("whileDown", whileDown),
     maxPending: requireWholeNumber("maxPending", maxPending, { min: 1, max: 1_000_000 }),
-    servers: servers === undefined ? undefined : requireMembers("servers", servers, ["snapshot"]),
     holdsLease: holdsLease === undefined ? undefined : requireFunction("holdsLease", holdsLease),
     isRecoverable: requireFunction("isRecoverable", isRecoverable),
-    history:
-      history === undefined ? undefined : requireMembers("history", history, ["append", "since", "restart", "link"]),
     onError: requireFunction("onError", onError),
   };
+}
+
+/** Returns the store if it has the parts that a router needs. Throws `options-invalid`. */
+function requireStore(given: RouterStore): RouterStore {
+  const { bus, users, servers } = requireMembers("store", given, ["bus", "users"]);
+  requireMembers("store.bus", bus, ["publish", "subscribe"]);
+  requireMembers("store.users", users, ["states"]);
+  if (servers !== undefined) requireMembers("store.servers", servers, ["snapshot"]);
+  if (bus.history !== undefined) {
+    requireMembers("store.bus.history", bus.history, ["append", "since", "restart", "link"]);
+  }
+  return given;
 }
 
 /** Validates the time to wait for a confirmation, if one is requested. Throws `options-invalid`. */

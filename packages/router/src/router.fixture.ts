@@ -71,9 +71,7 @@ export async function startServer(
   const messages: { origin: string; text: string }[] = [];
   const router = createRouter({
     serverId,
-    bus: store.bus,
-    users: store.users,
-    servers: store.servers,
+    store,
     local: sockets,
     releaseDelayMs: 0,
     onGap: (gap) => gaps.push(gap),

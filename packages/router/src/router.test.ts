@@ -101,9 +101,7 @@ describe("Router", () => {
     const snapshot = async () => ({ ...(await store.servers.snapshot()), knownForMs });
     const router = createRouter({
       serverId: "a",
-      bus: store.bus,
-      users: store.users,
-      servers: { snapshot },
+      store: { bus: store.bus, users: store.users, servers: { snapshot } },
       local: a.sockets,
       holdsLease: () => isHeld,
     });
@@ -157,13 +155,15 @@ describe("Router", () => {
     const connection = { userId: "bob", connectionId: b.nextId() };
     const router = createRouter({
       serverId: "a",
-      bus: store.bus,
-      users: store.users,
-      servers: {
-        // The user connects after the lookup and before this snapshot, which finds all leases valid.
-        snapshot: async () => {
-          await b.store.users.add(b.lease, [connection]);
-          return { ...(await store.servers.snapshot()), knownForMs: 1_000 };
+      store: {
+        bus: store.bus,
+        users: store.users,
+        servers: {
+          // The user connects after the lookup and before this snapshot, which finds all leases valid.
+          snapshot: async () => {
+            await b.store.users.add(b.lease, [connection]);
+            return { ...(await store.servers.snapshot()), knownForMs: 1_000 };
+          },
         },
       },
       local: a.sockets,
@@ -296,9 +296,9 @@ describe("Router", () => {
   });
 
   it("refuses options that can't be used", () => {
-    const good = { serverId: "a", bus: a.store.bus, users: a.store.users, local: a.sockets };
+    const good = { serverId: "a", store: a.store, local: a.sockets };
     expect(() => createRouter({ ...good, serverId: "a.b" })).toThrowError(
-      expect.objectContaining({ code: "id-invalid" }),
+      expect.objectContaining({ code: "options-invalid", details: expect.objectContaining({ field: "serverId" }) }),
     );
     for (const bad of [
       { releaseDelayMs: -1 },

@@ -1,5 +1,5 @@
 import { createMemoryStore } from "@cm/memory-store";
-import { CLOSE_CODES, CmError } from "@cm/protocol";
+import { type Bus, CLOSE_CODES, CmError } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { GatewayOptions } from "../gateway-options.js";
@@ -186,7 +186,11 @@ describe("an embedded gateway", () => {
     const whole = createMemoryStore();
     await whole.start();
     onTestFinished(() => whole.close());
-    const { bus, servers, connections, users, rooms, roomRecords, counts, partitioning, upkeep, link } = whole;
+    const { servers, connections, users, rooms, roomRecords, counts, partitioning, upkeep, link } = whole;
+    const bus: Bus = {
+      publish: (...args) => whole.bus.publish(...args),
+      subscribe: (...args) => whole.bus.subscribe(...args),
+    };
     const life = { start: () => whole.start(), close: () => whole.close() };
     const store = { bus, servers, connections, users, rooms, roomRecords, counts, partitioning, upkeep, link, ...life };
     const { port } = await serve({ store });

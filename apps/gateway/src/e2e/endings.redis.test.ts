@@ -94,10 +94,8 @@ const ENDINGS: Readonly<Record<string, () => Promise<Ending>>> = {
       store.servers.snapshot(),
     ),
   createRouter: async () => {
-    const { bus, users } = await startedStore();
-    return closable(createRouter({ ...quiet, serverId: "a", bus, users, local }), (router) =>
-      router.toRoom("hall", "x"),
-    );
+    const store = await startedStore();
+    return closable(createRouter({ ...quiet, serverId: "a", store, local }), (router) => router.toRoom("hall", "x"));
   },
   createMembership: async () => {
     const store = await startedStore();

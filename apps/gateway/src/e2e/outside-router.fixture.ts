@@ -12,9 +12,7 @@ export async function startOutsideRouter(
   await store.start();
   const router = createRouter({
     serverId: "outside",
-    bus: store.bus,
-    users: store.users,
-    servers: store.servers,
+    store,
     local: { toRoom: () => undefined, toConnection: () => false, toUser: () => 0 },
     ...options,
   });

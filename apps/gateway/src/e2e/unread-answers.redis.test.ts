@@ -24,8 +24,8 @@ async function serve(options: Partial<GatewayOptions> = {}) {
   const store = createRedisStore({ url: inject("redisUrl"), prefix: freshPrefix(), onError: () => undefined });
   await store.start();
   onTestFinished(() => store.close());
-  if (store.history === undefined) throw new Error("A Redis store keeps histories.");
-  const since = vi.spyOn(store.history, "since");
+  if (store.bus.history === undefined) throw new Error("A Redis store keeps histories.");
+  const since = vi.spyOn(store.bus.history, "since");
   const pages = { running: 0, highest: 0 };
   const readPage = store.rooms.members.bind(store.rooms);
   const members = vi.spyOn(store.rooms, "members").mockImplementation(async (...args) => {

@@ -36,7 +36,7 @@ async function startServer(cluster: FaultCluster, serverId: string): Promise<Rou
   onTestFinished(() => store.close());
   await store.start();
   const local = { toRoom: () => undefined, toConnection: () => false, toUser: () => 0 };
-  const router = createRouter({ serverId, bus: store.bus, users: store.users, local });
+  const router = createRouter({ serverId, store, local });
   onTestFinished(() => router.close());
   await router.start();
   const membership = createMembership({

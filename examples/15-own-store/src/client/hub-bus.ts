@@ -1,16 +1,26 @@
-import { type Bus, type BusHandler, type Channel, CmError, type Published, type Subscription } from "@cm/protocol";
+import {
+  type Bus,
+  type BusHandler,
+  type Channel,
+  CmError,
+  type History,
+  type Published,
+  type Subscription,
+} from "@cm/protocol";
 import type { HubLink } from "./hub-link.js";
 
 /** A bus whose messages all go through the hub, which gives them one order. */
 export class HubBus implements Bus {
+  readonly history: History;
   readonly #link: HubLink;
   /** The handlers, by the number of their subscription. */
   readonly #handlers = new Map<number, BusHandler>();
   readonly #subscribed = new Set<string>();
   #lastSubscription = 0;
 
-  constructor(link: HubLink) {
+  constructor(link: HubLink, history: History) {
     this.#link = link;
+    this.history = history;
   }
 
   async publish(channel: Channel, message: Uint8Array): Promise<Published> {

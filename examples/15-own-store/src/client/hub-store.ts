@@ -10,7 +10,7 @@ type CallsOf<T> = { [K in keyof T]: T[K] extends (...args: never) => Promise<unk
 /** A store whose data is in a hub (see `hub/hub.ts`) on this machine. It keeps every promise of the contracts but one: its link does not come back once it is lost. */
 export function createHubStore({ port }: { readonly port: number }): Store {
   const link: HubLink = new HubLink(port, (subscription, bytes) => bus.deliver(subscription, bytes));
-  const bus = new HubBus(link);
+  const bus = new HubBus(link, historyOver(link));
   /** Returns a contract whose calls are carried out in the hub. */
   const remote = <T>(part: string, names: readonly CallsOf<T>[]): T =>
     Object.fromEntries(
@@ -28,7 +28,6 @@ export function createHubStore({ port }: { readonly port: number }): Store {
       servers: remote("upkeep.servers", ["claim", "unregister", "watch", "expire"]),
       projection: remote("upkeep.projection", ["renew", "held", "evict", "settle", "reconcile"]),
     },
-    history: historyOver(link),
     partitioning: { partitions: PARTITIONS, partitionOf },
     bus,
     link,

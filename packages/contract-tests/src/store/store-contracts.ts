@@ -50,7 +50,7 @@ export interface StoreContractsOptions {
   /**
    * Suites that the store does not pass, each with the reason, such as
    * `{ history: "messages are not kept" }`. Each is reported as a skipped test with its reason, and with a
-   * warning. A store may lack only `history`: if this suite is left out, the store must not have a `history`.
+   * warning. A store may lack only `history`: if this suite is left out, the store's bus must not have a `history`.
    * A server cannot run on a store that lacks another part. Default: none.
    */
   readonly leaveOut?: LeftOut<StoreSuite>;
@@ -83,7 +83,7 @@ function describeAbsentHistory(name: string, createHarness: HarnessFactory): voi
 
   describe(`${name}: no history`, () => {
     it("has none, since the suite is left out", async ({ store }) => {
-      expect(store.history).toBeUndefined();
+      expect(store.bus.history).toBeUndefined();
     });
   });
 }

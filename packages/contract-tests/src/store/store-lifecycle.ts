@@ -35,13 +35,13 @@ export function describeStore(name: string, createHarness: HarnessFactory): void
       const listener = (state: LinkState) => off.push(state);
       store.link.onState((state) => kept.push(state));
       const ofHistory: LinkState[] = [];
-      store.history?.link.onState((state) => ofHistory.push(state));
+      store.bus.history?.link.onState((state) => ofHistory.push(state));
       const removeListeners = [store.link.onState(listener), store.link.onState(listener)];
       for (const remove of removeListeners) remove();
       removeListeners[0]?.();
       await store.close();
       expect(kept).toEqual(["closed"]);
-      expect(ofHistory).toEqual(store.history === undefined ? [] : ["closed"]);
+      expect(ofHistory).toEqual(store.bus.history === undefined ? [] : ["closed"]);
       expect(off).toEqual([]);
       expect(store.link.state).toBe("closed");
     });
@@ -152,7 +152,7 @@ function callsOf(
   { lease, registration, ids }: TestServer,
   claim: Awaited<ReturnType<typeof claimDead>>,
 ): Record<string, () => Promise<unknown>> {
-  const { servers, connections, rooms, users, roomRecords, counts, upkeep, bus, history } = store;
+  const { servers, connections, rooms, users, roomRecords, counts, upkeep, bus } = store;
   const connectionId = ids.next();
   const member = { connectionId, userId: "ann" };
   const record = { ...member, connectedAt: 1, lastSeen: 1, rooms: [] };
@@ -171,7 +171,7 @@ function callsOf(
       reconcile: () => upkeep.projection.reconcile("rooms", 0),
     },
   };
-  const forUse: { readonly [K in Exclude<ContractName, "history">]: CallTable<Store[K]> } = {
+  const forUse: { readonly [K in ContractName]: CallTable<Store[K]> } = {
     servers: {
       acquire: () => servers.acquire(registration, LONG_MS),
       renew: () => servers.renew(lease, { connections: 0, rooms: 0 }),
@@ -214,7 +214,7 @@ function callsOf(
   return {
     ...named("", forUse),
     ...named("upkeep.", forUpkeep),
-    ...(history === undefined ? {} : named("", { history: historyCallsOf(history) })),
+    ...(bus.history === undefined ? {} : named("bus.", { history: historyCallsOf(bus.history) })),
   };
 }
 

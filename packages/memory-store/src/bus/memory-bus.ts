@@ -1,4 +1,12 @@
-import { type Bus, type BusHandler, type Channel, CmError, type Published, type Subscription } from "@cm/protocol";
+import {
+  type Bus,
+  type BusHandler,
+  type Channel,
+  CmError,
+  type History,
+  type Published,
+  type Subscription,
+} from "@cm/protocol";
 import { notBytes } from "@cm/protocol/options";
 import type { MemoryWorld } from "../memory-hub.js";
 import { channelKey, type Subscriber } from "./channel-table.js";
@@ -6,13 +14,15 @@ import type { MemoryLink } from "./memory-link.js";
 
 /** The bus of one store, over the channels of its hub. */
 export class MemoryBus implements Bus {
+  readonly history: History;
   readonly #world: MemoryWorld;
   readonly #link: MemoryLink;
   readonly #onThrow: (cause: unknown) => void;
   /** Functions that close the store's own subscriptions, by channel key. */
   readonly #open = new Map<string, () => void>();
 
-  constructor(world: MemoryWorld, link: MemoryLink, onThrow: (cause: unknown) => void) {
+  constructor(world: MemoryWorld, link: MemoryLink, history: History, onThrow: (cause: unknown) => void) {
+    this.history = history;
     this.#world = world;
     this.#link = link;
     this.#onThrow = onThrow;

@@ -1,3 +1,5 @@
+import type { History } from "./history.js";
+
 /**
  * The destination of a message: the channel of a room, of one server, of a room's roster changes, or of
  * the presence changes in one partition of users.
@@ -53,4 +55,9 @@ export interface Bus {
   publish(channel: Channel, message: Uint8Array): Promise<Published>;
   /** Calls the handler for each message of the channel from now on. */
   subscribe(channel: Channel, handler: BusHandler, onResumed?: ResumeHandler): Promise<Subscription>;
+  /**
+   * The latest messages of rooms. Belongs to the bus because its `append` publishes on the bus's room channels. Absent
+   * if the bus keeps no histories.
+   */
+  readonly history?: History;
 }

@@ -59,10 +59,10 @@ export interface HistorySlice {
 }
 
 /**
- * The latest messages of rooms, for readers that missed some. Guarantees:
+ * The latest messages of the rooms of one bus, for readers that missed some. Guarantees:
  *
  * - `append` numbers, stores and publishes a message in one step, so that the stored order is the order on
- *   the room's channel, without gaps. A subscriber that receives offset n and then n + 2 has missed one
+ *   the room's channel of the bus, without gaps. A subscriber that receives offset n and then n + 2 has missed one
  *   message.
  * - A draft that is sent twice is stored and published once, for as long as the history is kept. The second
  *   call may resolve with the offset of a later message of the same sender.

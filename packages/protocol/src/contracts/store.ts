@@ -1,6 +1,5 @@
 import type { Bus } from "./bus.js";
 import type { ConnectionRegistry } from "./connection-registry.js";
-import type { History } from "./history.js";
 import type { Link } from "./link.js";
 import type { Partitioned } from "./partitioned.js";
 import type { ProjectionUpkeep } from "./projection-upkeep.js";
@@ -26,7 +25,7 @@ export interface StoreUpkeep {
  * All contracts of one store, over one link. The contracts for upkeep are separate from those for use.
  *
  * Every call settles within the store's deadline. While the link is down, all calls except
- * `bus.publish` and `history.append` wait for it within that deadline, so that a short interruption
+ * `bus.publish` and `bus.history.append` wait for it within that deadline, so that a short interruption
  * does not fail a join; they reject with `unavailable` if the interruption lasts longer. The number of
  * waiting and running calls is bounded: beyond that bound, calls reject at once with `unavailable`.
  */
@@ -41,10 +40,8 @@ export interface Store {
   readonly users: UserDirectory;
   /** The application's data about rooms. */
   readonly roomRecords: RoomRecords;
-  /** Messages between servers. */
+  /** Messages between servers; its `history` keeps the latest messages of rooms. */
   readonly bus: Bus;
-  /** The latest messages of rooms. Absent if the store keeps no room histories. */
-  readonly history?: History;
   /** Totals over all servers. */
   readonly counts: StoreCounts;
   /** The division of rooms and users into partitions. */

@@ -246,7 +246,7 @@ it("refuses a message that would break its subscribers' links", async () => {
     sender: { origin: "gw-1", epoch: 1, sequence: 1 },
   };
   await expect(store.bus.publish(ROOM, Buffer.alloc(limit + 1))).rejects.toMatchObject(refusal);
-  await expect(store.history?.append("lobby", draft)).rejects.toMatchObject(refusal);
+  await expect(store.bus.history?.append("lobby", draft)).rejects.toMatchObject(refusal);
   await store.bus.publish(ROOM, Buffer.alloc(limit));
   await eventually(() => expect(got).toEqual([limit]));
   expect(seen).toEqual([]);

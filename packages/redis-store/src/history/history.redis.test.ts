@@ -7,7 +7,7 @@ import { bringUp, connect, outcomeOf, portOf, startStore } from "../redis-store.
 const url = inject("redisUrl");
 
 function append(
-  { history }: RedisStore,
+  { bus: { history } }: RedisStore,
   sequence: number,
   text = "x",
   origin = "gw-1",
@@ -31,10 +31,13 @@ it("keeps the place of a history for a day longer than its messages, and nothing
   expect(await ttlOf(":place:")).toBeGreaterThan(80_000_000);
   await expect.poll(async () => (await keysUnder(url, prefix)).filter((key) => /history|sender/.test(key))).toEqual([]);
   const before = { ...first, offset: 0 };
-  expect(await store.history?.since("lobby", first, 10)).toEqual({ top: first, complete: true, entries: [] });
-  expect(await store.history?.since("lobby", before, 10)).toEqual({ top: first, complete: false, entries: [] });
+  expect(await store.bus.history?.since("lobby", first, 10)).toEqual({ top: first, complete: true, entries: [] });
+  expect(await store.bus.history?.since("lobby", before, 10)).toEqual({ top: first, complete: false, entries: [] });
   expect(await append(store, 2)).toEqual({ ...first, offset: 2 });
-  expect(await store.history?.since("lobby", before, 10)).toMatchObject({ complete: false, entries: [{ offset: 2 }] });
+  expect(await store.bus.history?.since("lobby", before, 10)).toMatchObject({
+    complete: false,
+    entries: [{ offset: 2 }],
+  });
 });
 
 it("drops expired messages in a room that is never silent", async () => {
@@ -44,7 +47,7 @@ it("drops expired messages in a room that is never silent", async () => {
   let sequence = 1;
   const oldest = async () => {
     await append(store, ++sequence);
-    return (await store.history?.since("lobby", { epoch, offset: 0 }, 1))?.entries[0]?.offset;
+    return (await store.bus.history?.since("lobby", { epoch, offset: 0 }, 1))?.entries[0]?.offset;
   };
   await expect.poll(oldest, { timeout: 5_000, interval: 100 }).toBeGreaterThan(1);
 });
@@ -59,18 +62,18 @@ it("begins another history under another epoch if its data was lost, in whole or
   const second = await append(store, 2);
   expect(second.offset).toBe(1);
   expect(second.epoch).not.toBe(first.epoch);
-  expect(await store.history?.since("lobby", first, 10)).toEqual({ top: second, complete: false, entries: [] });
+  expect(await store.bus.history?.since("lobby", first, 10)).toEqual({ top: second, complete: false, entries: [] });
 
   // Delete first the messages but not the position, and then the position but not the messages.
   const keyOf = async (part: string) => (await keysUnder(redis.url, prefix)).find((key) => key.includes(part)) ?? "";
   await askRedis(redis.port, "DEL", await keyOf(":history:"));
-  expect(await store.history?.since("lobby", { ...second, offset: 0 }, 10)).toMatchObject({ complete: false });
+  expect(await store.bus.history?.since("lobby", { ...second, offset: 0 }, 10)).toMatchObject({ complete: false });
   const third = await append(store, 3);
   expect(third).toEqual({ ...second, offset: 2 });
   await askRedis(redis.port, "DEL", await keyOf(":place:"));
   const fourth = await append(store, 4, "new");
   expect(fourth.offset).toBe(1);
-  const { entries = [] } = (await store.history?.since("lobby", { ...fourth, offset: 0 }, 10)) ?? {};
+  const { entries = [] } = (await store.bus.history?.since("lobby", { ...fourth, offset: 0 }, 10)) ?? {};
   expect(entries.map(({ message }) => String(message))).toEqual([`{"epoch":${fourth.epoch},"offset":1,"text":"new"}`]);
 });
 
@@ -156,7 +159,7 @@ it.each<[string, readonly string[], readonly string[]]>([
   onTestFinished(() => redis.close());
   const prefix = freshPrefix();
   const store = await startStore({ url: redis.url, prefix });
-  const { history } = store;
+  const { history } = store.bus;
   if (history === undefined) throw new Error("The store keeps no history.");
   const heard: string[] = [];
   await store.bus.subscribe({ kind: "room", name: "lobby" }, (message) => heard.push(Buffer.from(message).toString()));

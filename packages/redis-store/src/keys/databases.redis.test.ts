@@ -31,7 +31,7 @@ async function speak(store: RedisStore): Promise<void> {
   await store.bus.publish({ kind: "room", name: ROOM }, Buffer.from("x"));
   await store.bus.publish({ kind: "server", name: "gw-1" }, Buffer.from("x"));
   await connect(store, await bringUp(store, "gw-1"), "ann", [ROOM]);
-  await store.history?.append(ROOM, {
+  await store.bus.history?.append(ROOM, {
     before: Buffer.from("{"),
     after: Buffer.from('"type":"message"}'),
     sender: { origin: "gw-1", epoch: 1, sequence: 1 },

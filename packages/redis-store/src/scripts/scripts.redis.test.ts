@@ -29,8 +29,8 @@ it("waits no longer than commandTimeoutMs in all, also if Redis must be sent the
   const calls: readonly (() => Promise<unknown>)[] = [
     () => connect(store, server, "ann", ["lobby"]),
     () => store.servers.renew(server.lease, { connections: 0, rooms: 0 }),
-    () => Promise.resolve(store.history?.append("lobby", MESSAGE)),
-    () => Promise.resolve(store.history?.since("lobby", { epoch: 1, offset: 0 }, 100)),
+    () => Promise.resolve(store.bus.history?.append("lobby", MESSAGE)),
+    () => Promise.resolve(store.bus.history?.since("lobby", { epoch: 1, offset: 0 }, 100)),
   ];
   for (const call of calls) await call();
   await askRedis(redis.port, "SCRIPT", "FLUSH");
@@ -153,8 +153,8 @@ const COST: readonly (readonly [
   ["touch of a record of a room", 1, (store) => store.roomRecords.get("game", { touch: true })],
   ["compare-and-set", 1, (store) => store.roomRecords.compareAndSet("game", 1, "{}").catch(() => undefined)],
   ["restoring records of rooms", 1, (store, { lease }) => store.roomRecords.restore(lease, [LOST, LOST])],
-  ["storing a message", 1, (store) => Promise.resolve(store.history?.append("lobby", MESSAGE))],
-  ["reading a history", 1, (store) => Promise.resolve(store.history?.since("lobby", { epoch: 1, offset: 0 }, 100))],
+  ["storing a message", 1, (store) => Promise.resolve(store.bus.history?.append("lobby", MESSAGE))],
+  ["reading a history", 1, (store) => Promise.resolve(store.bus.history?.since("lobby", { epoch: 1, offset: 0 }, 100))],
   ["publish", 1, (store) => store.bus.publish({ kind: "room", name: "lobby" }, Buffer.from("x"))],
 ];
 

@@ -9,7 +9,6 @@ import {
   startRedisCluster,
 } from "@cm/test-kit";
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { RouterOptions } from "../options.js";
 import { bytes, type Server, startServer } from "../router.fixture.js";
 import { cut, end, FIRST, heardSinceNow, missedBy, publish, startPair, textsOf } from "./gap-detection.fixture.js";
 
@@ -211,8 +210,7 @@ describe("after an interruption", () => {
     const redis = await startRedis();
     onTestFinished(() => redis.close());
     const store = createRedisStore({ url: redis.url, prefix: freshPrefix(), onError: () => undefined });
-    // The registry is omitted, although the type does not allow `undefined`.
-    const a = await startServer("a", store, { servers: undefined } as unknown as Partial<RouterOptions>);
+    const a = await startServer("a", store, { store: { bus: store.bus, users: store.users } });
     await a.router.enter("lobby");
     await cut({ redis }, FIRST);
     await eventually(() => expect(a.gaps).toContainEqual({ room: "lobby", known: undefined }));

@@ -12,7 +12,7 @@ vi.mock("node:timers/promises", async (original) => ({
 }));
 
 it("pauses for 100 ms first after three new epochs, and then for longer after each failure", async () => {
-  const { history } = createMemoryStore();
+  const { history } = createMemoryStore().bus;
   if (history === undefined) throw new Error("A memory store keeps histories.");
   const at = { epoch: 7, offset: 3 };
   const slice = (offset: number): HistorySlice => ({

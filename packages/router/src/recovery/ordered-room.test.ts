@@ -25,20 +25,10 @@ class Link {
   #resumed: ResumeHandler | undefined;
 
   constructor(store: Store) {
-    const { bus, history } = store;
+    const { bus } = store;
+    const { history } = bus;
     if (history === undefined) throw new Error("A memory store keeps histories.");
     this.store = store;
-    this.bus = {
-      publish: (channel, message) => bus.publish(channel, message),
-      subscribe: (channel, handler, onResumed) => {
-        if (channel.kind !== "room") return bus.subscribe(channel, handler, onResumed);
-        this.handler = handler;
-        this.#resumed = onResumed;
-        return bus.subscribe(channel, (message) => {
-          if (!this.isDeaf) handler(message);
-        });
-      },
-    };
     this.history = {
       append: (room, draft) => history.append(room, draft),
       restart: (room, reached, notice) => history.restart(room, reached, notice),
@@ -50,6 +40,18 @@ class Link {
         const slice = history.since(room, from, limit);
         return this.isHistoryEmptied ? slice.then((full) => ({ ...full, complete: false, entries: [] })) : slice;
       },
+    };
+    this.bus = {
+      publish: (channel, message) => bus.publish(channel, message),
+      subscribe: (channel, handler, onResumed) => {
+        if (channel.kind !== "room") return bus.subscribe(channel, handler, onResumed);
+        this.handler = handler;
+        this.#resumed = onResumed;
+        return bus.subscribe(channel, (message) => {
+          if (!this.isDeaf) handler(message);
+        });
+      },
+      history: this.history,
     };
   }
 
@@ -65,10 +67,10 @@ const IS_RECOVERABLE = { isRecoverable: () => true };
 async function startTwo(options: { historyMaxMessages?: number } = {}) {
   const hub = createMemoryHub();
   const link = new Link(createMemoryStore({ hub, ...options }));
-  const { bus, history } = link;
-  const a = await startServer("a", link.store, { ...IS_RECOVERABLE, bus, history });
+  const { store, bus } = link;
+  const a = await startServer("a", store, { ...IS_RECOVERABLE, store: { ...store, bus } });
   const other = createMemoryStore({ hub, ...options });
-  const b = await startServer("b", other, { ...IS_RECOVERABLE, history: other.history });
+  const b = await startServer("b", other, IS_RECOVERABLE);
   await a.router.enter("lobby");
   return { hub, link, a, b };
 }
@@ -308,11 +310,16 @@ describe("the messages of a recoverable room", () => {
 describe("options of recoverable rooms", () => {
   it("are refused if there is no history, and for rooms whose members may get messages past the bus", async () => {
     const store = createMemoryStore();
-    await expect(startServer("a", store, IS_RECOVERABLE)).rejects.toMatchObject({ code: "options-invalid" });
+    const bus: Bus = {
+      publish: (...args) => store.bus.publish(...args),
+      subscribe: (...args) => store.bus.subscribe(...args),
+    };
+    const withoutHistory = { ...IS_RECOVERABLE, store: { ...store, bus } };
+    await expect(startServer("a", store, withoutHistory)).rejects.toMatchObject({ code: "options-invalid" });
     const policies: Partial<RouterOptions>[] = [{ orderOf: () => "publisher" }, { whileDown: () => "deliver-locally" }];
     for (const policy of policies) {
       const other = createMemoryStore();
-      const { router } = await startServer("a", other, { ...IS_RECOVERABLE, ...policy, history: other.history });
+      const { router } = await startServer("a", other, { ...IS_RECOVERABLE, ...policy });
       await expect(router.toRoom("lobby", '{"n":1}')).rejects.toMatchObject({ code: "options-invalid" });
     }
   });

@@ -20,7 +20,7 @@ export async function startPlace(storeOptions: RedisStoreOptions = {}): Promise<
   const prefix = freshPrefix();
   const start = (id: string, options?: Partial<RouterOptions>): Promise<Server> => {
     const store = createRedisStore({ url: redis.url, prefix, onError: () => undefined, ...storeOptions });
-    return startServer(id, store, { ...RECOVERABLE, history: store.history, ...options });
+    return startServer(id, store, { ...RECOVERABLE, ...options });
   };
   return { redis, prefix, start };
 }

@@ -167,34 +167,38 @@ describe("a recoverable room", () => {
     const place = await startPlace();
     const link = createRedisStore({ url: place.redis.url, prefix: place.prefix, onError: () => undefined });
     const [b, c] = [await place.start("b"), await place.start("c")];
-    const { bus, history } = link;
+    const { bus } = link;
+    const { history } = bus;
     if (history === undefined) throw new Error("This store keeps histories.");
     let heard = 0;
     let [isDeaf, resumed, proven] = [false, (_sinceMs: number): void => undefined, (): void => undefined];
     const a = await startServer("a", link, {
       ...RECOVERABLE,
-      bus: {
-        publish: (channel, message) => bus.publish(channel, message),
-        subscribe: (channel, handler, onResumed) => {
-          if (channel.kind === "room") resumed = (sinceMs) => onResumed?.(sinceMs);
-          return bus.subscribe(
-            channel,
-            (message) => {
-              if (channel.kind === "room") heard++;
-              if (!isDeaf) handler(message);
+      store: {
+        ...link,
+        bus: {
+          publish: (channel, message) => bus.publish(channel, message),
+          subscribe: (channel, handler, onResumed) => {
+            if (channel.kind === "room") resumed = (sinceMs) => onResumed?.(sinceMs);
+            return bus.subscribe(
+              channel,
+              (message) => {
+                if (channel.kind === "room") heard++;
+                if (!isDeaf) handler(message);
+              },
+              onResumed,
+            );
+          },
+          history: {
+            append: (room, draft) => history.append(room, draft),
+            since: (room, from, limit) => history.since(room, from, limit),
+            restart: (room, reached, notice) => history.restart(room, reached, notice),
+            link: {
+              onState: (listener) => {
+                proven = () => listener("in-sync");
+                return () => undefined;
+              },
             },
-            onResumed,
-          );
-        },
-      },
-      history: {
-        append: (room, draft) => history.append(room, draft),
-        since: (room, from, limit) => history.since(room, from, limit),
-        restart: (room, reached, notice) => history.restart(room, reached, notice),
-        link: {
-          onState: (listener) => {
-            proven = () => listener("in-sync");
-            return () => undefined;
           },
         },
       },
@@ -259,12 +263,12 @@ describe("a recoverable room", () => {
   ])("notifies members once of a lost message whose publisher falls silent, while others %s", async (_, others) => {
     const place = await startPlace();
     const link = createRedisStore({ url: place.redis.url, prefix: place.prefix, onError: () => undefined });
-    const { bus, history } = link;
+    const { bus } = link;
     let isDeaf = false;
     // Server a ignores messages, as if it were cut off before the others.
     const subscribe: typeof bus.subscribe = (channel, handler, onResumed) =>
       bus.subscribe(channel, (message) => isDeaf || handler(message), onResumed);
-    const a = await startServer("a", link, { ...RECOVERABLE, history, bus: { ...bus, subscribe } });
+    const a = await startServer("a", link, { ...RECOVERABLE, store: { ...link, bus: { ...bus, subscribe } } });
     const [b, c] = [await place.start("b"), await place.start("c")];
     await a.router.enter("lobby");
     await publish(b, [1]);
@@ -305,7 +309,7 @@ describe("a recoverable room", () => {
     const prefix = freshPrefix();
     const start = (id: string): Promise<Server> => {
       const store = createRedisStore({ url: inject("redisClusterUrl"), prefix, onError: () => undefined });
-      return startServer(id, store, { ...RECOVERABLE, history: store.history });
+      return startServer(id, store, RECOVERABLE);
     };
     const [a, b] = [await start("a"), await start("b")];
     await Promise.all([a.router.enter("lobby"), b.router.enter("lobby")]);

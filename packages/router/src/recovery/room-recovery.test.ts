@@ -15,7 +15,7 @@ function startRecovery(from: number, at: number, stored: readonly number[], limi
     answer = resolve;
   });
   const taken: Recovery[] = [];
-  const { history } = createMemoryStore();
+  const { history } = createMemoryStore().bus;
   if (history === undefined) throw new Error("A memory store keeps histories.");
   history.since = async (_, after) => {
     await answered;

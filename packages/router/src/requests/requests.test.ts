@@ -13,7 +13,7 @@ import {
 import { eventually } from "@cm/test-kit";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { createRouter } from "../bus-router.js";
-import type { ControlHandler, RouterOptions } from "../options.js";
+import type { ControlHandler, RouterOptions, RouterStore } from "../options.js";
 import { bytes, type Server, startServer, text } from "../router.fixture.js";
 
 const SOON = { confirmMs: 10_000 };
@@ -32,6 +32,13 @@ describe("requests to other servers", () => {
 
   const start = (id: string, options?: Partial<RouterOptions>): Promise<Server> =>
     startServer(id, createMemoryStore({ hub }), options);
+
+  /** Starts a server whose router uses these parts instead of the store's. */
+  function startWith(id: string, parts: Partial<RouterStore>, options?: Partial<RouterOptions>): Promise<Server> {
+    const store = createMemoryStore({ hub });
+    const { bus, users, servers } = store;
+    return startServer(id, store, { ...options, store: { bus, users, servers, ...parts } });
+  }
 
   /** Starts a server that is subscribed to its channel but never responds. */
   async function startMute(serverId: string): Promise<{ readonly heard: Uint8Array[]; readonly bus: Bus }> {
@@ -245,11 +252,14 @@ describe("requests to other servers", () => {
         look = resolve;
       });
       const store = createMemoryStore({ hub });
-      const states = async (...args: Parameters<typeof store.users.states>) => {
+      onTestFinished(() => store.close());
+      await store.start();
+      const { users } = store;
+      const states = async (...args: Parameters<typeof users.states>) => {
         await looked;
-        return store.users.states(...args);
+        return users.states(...args);
       };
-      const a = await startServer("a", store, { users: { states } });
+      const a = await startWith("a", { users: { states } });
       a.sockets.users.add("ann");
       expect(await a.router.toUser("ann", bytes("x"), { confirmMs: 50 })).toBe("timeout");
       look();
@@ -258,14 +268,14 @@ describe("requests to other servers", () => {
     });
 
     it("time out where only the registry can tell that the user has no connection", async () => {
-      const a = await start("a", { holdsLease: () => true, servers: stuckServers });
+      const a = await startWith("a", { servers: stuckServers }, { holdsLease: () => true });
       expect(await a.router.toUser("ann", bytes("x"), { confirmMs: 50 })).toBe("timeout");
-      const b = await start("b", { users: stuckUsers });
+      const b = await startWith("b", { users: stuckUsers });
       expect(await b.router.toUser("ann", bytes("x"), { confirmMs: 50 })).toBe("timeout");
     });
 
     it("reject a question with timeout", async () => {
-      const a = await start("a", { servers: stuckServers });
+      const a = await startWith("a", { servers: stuckServers });
       await expect(a.router.ask(bytes("?"), { timeoutMs: 50 })).rejects.toMatchObject({ code: "timeout" });
     });
   });
@@ -403,7 +413,7 @@ describe("requests to other servers", () => {
       const large = a.router.ask(new Uint8Array(QUESTION_MAX_BYTES + 1), IN_TIME);
       await expect(large).rejects.toMatchObject({ code: "payload-too-large" });
       const { bus, users } = a.store;
-      const alone = createRouter({ serverId: "d", bus, users, local: a.sockets });
+      const alone = createRouter({ serverId: "d", store: { bus, users }, local: a.sockets });
       await alone.start();
       await expect(alone.ask(bytes("?"), IN_TIME)).rejects.toMatchObject({ code: "options-invalid" });
     });

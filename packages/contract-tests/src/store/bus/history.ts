@@ -10,7 +10,7 @@ import {
 import { describe, expect, vi } from "vitest";
 import { AWKWARD_NAMES } from "../awkward-names.js";
 import { outcomeOf, scenarios, times } from "../store-scenarios.js";
-import type { HistoryPart, PartHarness } from "./part-harness.js";
+import type { BusPart, PartHarness } from "./part-harness.js";
 
 /** The notice to publish if another history begins. */
 const NOTICE = { before: encodeUtf8("<"), after: encodeUtf8("anew>") };
@@ -24,7 +24,7 @@ const PATIENCE = { timeout: 10_000, interval: 5 };
  * Contract tests for `History`, of a whole store or of a bus that keeps histories. A new harness is created for
  * each test. Configure the history to keep 1,000 messages per room.
  */
-export function describeHistory(name: string, createHarness: () => Promise<PartHarness<HistoryPart>>): void {
+export function describeHistory(name: string, createHarness: () => Promise<PartHarness<BusPart>>): void {
   const it = scenarios(createHarness);
 
   describe(`${name}: history`, () => {
@@ -216,11 +216,11 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
 }
 
 /** Throws if there is no history. */
-function historyOf({ history }: HistoryPart): History {
-  if (history === undefined) {
-    throw new Error("This store keeps no history: say so with leaveOut: { history: the reason }.");
+function historyOf({ bus }: BusPart): History {
+  if (bus.history === undefined) {
+    throw new Error("This store's bus keeps no history: say so with leaveOut: { history: the reason }.");
   }
-  return history;
+  return bus.history;
 }
 
 function draft(sequence: number, text: string, origin = "gw-1", epoch = 7): HistoryDraft {
@@ -228,7 +228,7 @@ function draft(sequence: number, text: string, origin = "gw-1", epoch = 7): Hist
 }
 
 /** Appends `count` messages. Returns the position at which the history began. */
-async function fill(store: HistoryPart, count: number): Promise<HistoryPosition> {
+async function fill(store: BusPart, count: number): Promise<HistoryPosition> {
   const history = historyOf(store);
   const begin = (await history.since("lobby")).top;
   await Promise.all(times(count, (i) => history.append("lobby", draft(i + 1, `${i}`))));

@@ -19,14 +19,8 @@ export interface PartHarness<P> {
   close(): Promise<void>;
 }
 
-/** The object that the bus suite takes: an object with a `bus`. */
+/** The object that the suites of the bus and of its history take: an object with a `bus`. */
 export type BusPart = Pick<Store, "bus">;
-
-/**
- * The object that the history suite takes: an object with a `bus`, and with the `history` whose messages are
- * published on it.
- */
-export type HistoryPart = Pick<Store, "bus" | "history">;
 
 /** The functions that {@link createPartHarness} makes a harness from. */
 export interface PartHarnessParts<P> {
