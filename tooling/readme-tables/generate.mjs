@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { VARIABLES } from "../../apps/gateway/dist/config/known-variables.js";
+import { gatewayVariables } from "../../apps/gateway/dist/config/config-reader.js";
 import { ERROR_CODES } from "../../packages/protocol/dist/errors.js";
 import { KEY_TABLE } from "../../packages/redis-store/dist/keys/key-table.js";
 import { filesUnder } from "../workspace/setup/build-stamp.mjs";
@@ -87,7 +87,9 @@ const pages = ["README.md", ...filesUnder("docs").filter((path) => path.endsWith
 for (const page of pages) {
   write(page, (kind, args) => {
     if (kind === "code") return codeBlock(read(args[0]), args[0], args[1]);
-    if (kind === "variables") return variableTable(read("apps/gateway/src/config/gateway-config.ts"), VARIABLES);
+    if (kind === "variables") {
+      return variableTable(read("apps/gateway/src/config/gateway-config.ts"), gatewayVariables());
+    }
     if (kind === "packages") return packageTable(publishablePackages(), page);
     if (kind === "decisions") {
       const records = filesUnder("docs/decisions").filter((path) => /\/\d{4}-/.test(path));

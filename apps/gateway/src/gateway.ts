@@ -1,24 +1,28 @@
-import { createNode, type Node } from "@cm/node";
-import { CmError, connectionIdsOf, type LocalDelivery, type OnError, toCmError } from "@cm/protocol";
+import type { Node } from "@cm/node";
+import { CmError, type OnError, toCmError } from "@cm/protocol";
 import { createFaultCounter, type ListeningAddress, type TransportServer } from "@cm/transport";
 import { createAdminListener } from "./admin/admin-listener.js";
 import { Measurements } from "./admin/measurements.js";
-import { concerns, type Revocation, RevocationList } from "./auth/revocation-list.js";
+import type { Revocation } from "./auth/revocation-list.js";
+import { type RevocationOutcome, Revocations } from "./auth/revocations.js";
 import { createControlHandler } from "./control-handler.js";
 import { createGapHandler } from "./gap-notices.js";
-import { type GatewayOptions, type ResolvedGatewayOptions, resolveGatewayOptions } from "./gateway-options.js";
-import { createQuestionHandler, readRevocationAnswer, revocationQuestion } from "./gateway-questions.js";
+import { createGatewayNode } from "./gateway-node.js";
+import type { GatewayOptions, ResolvedGatewayOptions } from "./gateway-options.js";
+import { createQuestionHandler } from "./gateway-questions.js";
 import { gatewayRoutes } from "./http/gateway-routes.js";
-import { AudienceSizes } from "./limits/audience-sizes.js";
+import type { HttpListener } from "./http/http-listener.js";
+import { AudienceCharges } from "./limits/audience-charges.js";
 import { FanOutBudget } from "./limits/fan-out-budget.js";
 import { LimitCounter } from "./limits/limit-counter.js";
 import { limitsReached } from "./limits/limits-reached.js";
-import { createFailureLog } from "./log/failure-log.js";
+import { createFailureLog, type FailureLog } from "./log/failure-log.js";
 import { logLink } from "./log/link-log.js";
-import type { ClientSession } from "./session/client-session.js";
+import { resolveGatewayOptions } from "./options-resolution.js";
 import { HookRunner } from "./session/hooks.js";
-import { createClientTransport, type SessionHolder } from "./session/transport-factory.js";
-import { UserDeliveries } from "./session/user-deliveries.js";
+import { ClientDelivery } from "./session/messages/client-delivery.js";
+import type { SessionHolder } from "./session/session-handler.js";
+import { createClientTransport } from "./transport/client-transport.js";
 
 /** A gateway embedded in an application. */
 export interface Gateway {
@@ -60,231 +64,197 @@ export interface Gateway {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** The result of a revocation. */
-export interface RevocationOutcome {
-  /** Number of connections that were closed. */
-  readonly closed: number;
-  /** Ids of live servers that did not confirm the revocation. */
-  readonly missing: readonly string[];
-}
-
-/** How long a revocation waits for the other gateways, in milliseconds. */
-const REVOKE_TIMEOUT_MS = 5_000;
-
 /** Creates a gateway. Nothing happens before `start`. Throws `options-invalid` if an option is invalid. */
 export function createGateway(options: GatewayOptions): Gateway {
-  const config = resolveGatewayOptions(options);
-  const { logger } = config;
-  const failures = createFailureLog(logger);
-  const onError: OnError = (error, { stage }) => failures.report(error, stage);
-  let resolveDrainAsked: () => void = () => undefined;
-  const drainAsked = new Promise<void>((resolve) => {
-    resolveDrainAsked = resolve;
-  });
+  return new ComposedGateway(resolveGatewayOptions(options));
+}
 
-  // The router needs the server to deliver to its sockets, and the server needs the router. Therefore the
-  // server is created last, and the router accesses it through this variable.
-  let server: TransportServer<SessionHolder> | undefined;
-  let address: ListeningAddress | undefined;
-  const connection = (id: string) => server?.connection(id);
-  const drain = (): Promise<void> => node.drain({ overMs: config.drainMs });
-  const beginDrain = (): void => {
-    if (node.phase === "starting") throw new CmError("unavailable", "The gateway is still starting.");
-    drain().catch((cause: unknown) => onError(toCmError(cause, "internal", "Draining failed."), { stage: "handler" }));
-    resolveDrainAsked();
-  };
-  const limits = new LimitCounter();
-  const refused = createFaultCounter();
-  const measurements = new Measurements();
-  const fanOut = new FanOutBudget({
-    perSecond: config.maxFanoutPerSecond,
-    serverPercent: config.maxFanoutPercent,
-    limits,
-    monotonicMs: () => config.clock.monotonicMs(),
-  });
-  const userDeliveries = new UserDeliveries((count) => fanOut.delivering(count));
-  const local: LocalDelivery = {
-    toRoom: (room, frame, except) => {
-      if (server === undefined) return;
-      const members = server.membersOf(room);
-      measurements.receivers.room.record(members);
-      if (fanOut.isLimited) fanOut.delivering(members);
-      server.toRoom(room, frame, except);
-    },
-    // Deliver through the session, which keeps direct messages until the connection is registered: the socket
-    // is open earlier than that.
-    toConnection: (id, frame) => connection(id)?.data.session?.deliver(frame) ?? false,
-    toUser: (userId, frame) => {
-      const connections = server?.connectionsOf(userId) ?? [];
-      measurements.receivers.user.record(connections.length);
-      const sessions = connections.flatMap(({ data }) => (data.session === undefined ? [] : [data.session]));
-      return userDeliveries.deliver(sessions, frame);
-    },
-  };
-  const statistics = () => ({
-    serverId: node.serverId,
-    phase: node.phase,
-    ...node.membership.stats(),
-    ...node.router.stats(),
-    link: node.store.link.status(),
-    transport: server?.stats(),
-    capacity: capacityOf(node, config),
-    limits: limits.counts(),
-    ...(logger.droppedLines === undefined ? {} : { log: { droppedLines: logger.droppedLines() } }),
-  });
-  // A plain set is enough: each revocation iterates over all sessions, but revocations are rare.
-  const sessions = new Set<ClientSession>();
-  const revocations = new RevocationList(() => config.clock.now());
-  const revokeHere = (revocation: Revocation): number => {
-    revocations.add(revocation);
-    let closed = 0;
-    for (const session of sessions) if (session.closeIf((user) => concerns(revocation, user))) closed++;
-    return closed;
-  };
-  const revoke = async (revocation: Revocation): Promise<RevocationOutcome> => {
-    const question = revocationQuestion(revocation);
-    const closed = revokeHere(revocation);
-    const { answers, missing } = await node.router.ask(question, { timeoutMs: REVOKE_TIMEOUT_MS });
-    const elsewhere = [...answers.values()].map(readRevocationAnswer);
-    return { closed: elsewhere.reduce((sum, count) => sum + count, closed), missing };
-  };
-  const node = createNode({
-    store: config.store,
-    // A store of the application already has this setting.
-    ...(config.store === undefined ? { lastSeenTtlMs: config.lastSeenTtlMs } : {}),
-    ...(config.redisUrl === undefined ? {} : { redisUrl: config.redisUrl, prefix: config.redisPrefix }),
-    serverId: config.serverId,
-    host: config.serverHost,
-    port: config.port,
-    capacity: config.maxConnections,
-    heartbeatIntervalMs: config.heartbeatIntervalMs,
-    leaseTtlMs: config.leaseTtlMs,
-    deadAfterMs: config.deadAfterMs,
-    connectionTtlMs: config.connectionTtlMs,
-    offlineGraceMs: config.offlineGraceMs,
-    maxConnectionsPerUser: config.maxConnectionsPerUser,
-    maxMemberships: config.maxMemberships,
-    maxRooms: config.maxServerRooms,
-    staleConnectionTimeoutMs: config.staleConnectionTimeoutMs,
-    cleanupIntervalMs: config.cleanupIntervalMs,
-    maxSequencers: config.maxSequencers,
-    now: () => config.clock.now(),
-    local,
-    parts: [
-      {
-        start: async () => {
-          await routes.load();
-          address = await server?.start();
+class ComposedGateway implements Gateway {
+  readonly node: Node;
+  readonly drainAsked: Promise<void>;
+  readonly #config: ResolvedGatewayOptions;
+  readonly #failures: FailureLog;
+  readonly #onError: OnError;
+  readonly #limits = new LimitCounter();
+  readonly #refused = createFaultCounter();
+  readonly #measurements = new Measurements();
+  readonly #revocations: Revocations;
+  readonly #delivery: ClientDelivery;
+  readonly #routes: ReturnType<typeof gatewayRoutes>;
+  /**
+   * The node needs the server to deliver to its sockets, and the server needs the node. Therefore the server is
+   * created after the node, whose functions read this field when they are called.
+   */
+  readonly #server: TransportServer<SessionHolder>;
+  readonly #admin: HttpListener | undefined;
+  #resolveDrainAsked: () => void = () => undefined;
+  #address: ListeningAddress | undefined;
+  #endLinkLog: () => void = () => undefined;
+  #starting: Promise<ListeningAddress> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(config: ResolvedGatewayOptions) {
+    const { clock, logger } = config;
+    const failures = createFailureLog(logger);
+    const measurements = this.#measurements;
+    const revocations = new Revocations(() => clock.now());
+    const monotonicMs = (): number => clock.monotonicMs();
+    const fanOut = new FanOutBudget({
+      perSecond: config.maxFanoutPerSecond,
+      serverPercent: config.maxFanoutPercent,
+      limits: this.#limits,
+      monotonicMs,
+    });
+    const server = () => this.#server;
+    this.#config = config;
+    this.#failures = failures;
+    this.#onError = (error, { stage }) => failures.report(error, stage);
+    this.#revocations = revocations;
+    this.drainAsked = new Promise((resolve) => {
+      this.#resolveDrainAsked = resolve;
+    });
+    this.#delivery = new ClientDelivery({ server, fanOut, measurements });
+    this.node = this.#createNode();
+    this.#routes = this.#createRoutes();
+    const charges = new AudienceCharges({ server, store: this.node.store, fanOut, monotonicMs });
+    const counters = { reached: this.#limits, refused: this.#refused };
+    const parts = { failures, measurements, revocations, fanOut, charges, ...counters };
+    this.#server = createClientTransport(config, this.node, this.#routes.table, parts);
+    this.#admin = createAdminListener(config, this.node, {
+      statistics: () => this.#statistics(),
+      transport: () => this.#server.stats(),
+      limits: () => limitsReached(this.#limits.counts(), this.#server.stats()),
+      requestsRefused: () => this.#refused.counts(),
+      measurements,
+      revoke: (revocation) => this.revoke(revocation),
+      onError: this.#onError,
+    });
+  }
+
+  get expelled(): Promise<CmError> {
+    return this.node.expelled;
+  }
+
+  start(): Promise<ListeningAddress> {
+    if (this.#closing !== undefined) return Promise.reject(new CmError("closed", "The gateway was closed."));
+    this.#starting ??= this.#start();
+    return this.#starting;
+  }
+
+  drain(): Promise<void> {
+    return this.node.drain({ overMs: this.#config.drainMs });
+  }
+
+  revoke(revocation: Revocation): Promise<RevocationOutcome> {
+    return this.#revocations.applyEverywhere(revocation, this.node.router);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #createNode(): Node {
+    const connection = (id: string) => this.#server.connection(id);
+    return createGatewayNode(this.#config, {
+      local: this.#delivery,
+      parts: [
+        {
+          start: async () => {
+            await this.#routes.load();
+            this.#address = await this.#server.start();
+          },
+          drain: async ({ overMs = this.#config.drainMs }) => this.#server.drain({ overMs }),
+          close: async () => this.#server.close(),
         },
-        drain: async ({ overMs = config.drainMs }) => server?.drain({ overMs }),
-        close: async () => server?.close(),
-      },
-    ],
-    onControl: createControlHandler(connection, beginDrain),
-    onQuestion: createQuestionHandler({ statistics, revoke: revokeHere }),
-    // Omit this option if no room is recoverable, because a store of the application may not keep histories.
-    ...(config.recoverableRooms.length === 0
-      ? {}
-      : { isRecoverable: (room: string) => config.recoverableRooms.some((prefix) => room.startsWith(prefix)) }),
-    onGap: createGapHandler((room, missed) => server?.notifyGap(room, missed), onError),
-    lastSeenOf: (id) => connection(id)?.lastSeenAt,
-    onStale: (id) => connection(id)?.close("stale"),
-    onRestored: async () =>
-      logger.warn({}, "the lease or the store's data may have been lost; all connections were projected again"),
-    onDrift: (repair) => logger.warn({ repair }, "store drifted from local state; repaired"),
-    onError,
-  });
-  const routes = gatewayRoutes({
-    node,
-    statistics,
-    hasPage: config.page,
-    hasStats: config.publicStats,
-    more: config.routes,
-    // Use a separate runner with its own limit, so that slow routes do not use up the limit of the hooks.
-    runner: new HookRunner(
-      "route",
-      { timeoutMs: config.hookTimeoutMs, maxPending: config.maxPendingHooks, reached: limits },
-      (error) => failures.report(error, "request"),
-    ),
-  });
-  const monotonicMs = (): number => config.clock.monotonicMs();
-  const roomSizes = new AudienceSizes((room) => node.store.rooms.count(room), monotonicMs);
-  const userSizes = new AudienceSizes(
-    async (user) => (await connectionIdsOf(node.store.users, user)).length,
-    monotonicMs,
-  );
-  server = createClientTransport(config, node, routes.table, failures, {
-    sessions,
-    revocations,
-    measurements,
-    fanOut,
-    reached: limits,
-    refused,
-    chargeRoom: (account, room) => {
-      if (fanOut.isLimited) roomSizes.charge(account, room, server?.membersOf(room) ?? 0);
-    },
-    chargeUser: (account, userId, atLeast) => {
-      if (fanOut.isLimited) userSizes.charge(account, userId, Math.max(atLeast, server?.countOf(userId) ?? 0));
-    },
-  });
+      ],
+      onControl: createControlHandler(connection, () => this.#beginDrain()),
+      onQuestion: createQuestionHandler({
+        statistics: () => this.#statistics(),
+        revoke: (revocation) => this.#revocations.applyHere(revocation),
+      }),
+      onGap: createGapHandler((room, missed) => this.#server.notifyGap(room, missed), this.#onError),
+      lastSeenOf: (id) => connection(id)?.lastSeenAt,
+      onStale: (id) => connection(id)?.close("stale"),
+      onError: this.#onError,
+    });
+  }
 
-  const admin = createAdminListener(config, node, {
-    statistics,
-    transport: () => server?.stats(),
-    limits: () => limitsReached(limits.counts(), server?.stats()),
-    requestsRefused: () => refused.counts(),
-    measurements,
-    revoke,
-    onError,
-  });
-  let endLinkLog: () => void = () => undefined;
-  let starting: Promise<ListeningAddress> | undefined;
-  const start = async (): Promise<ListeningAddress> => {
-    endLinkLog = logLink(node.store.link, logger);
+  #createRoutes(): ReturnType<typeof gatewayRoutes> {
+    const { page, publicStats, routes, hookTimeoutMs, maxPendingHooks } = this.#config;
+    return gatewayRoutes({
+      node: this.node,
+      statistics: () => this.#statistics(),
+      hasPage: page,
+      hasStats: publicStats,
+      more: routes,
+      // Use a separate runner with its own limit, so that slow routes do not use up the limit of the hooks.
+      runner: new HookRunner(
+        "route",
+        { timeoutMs: hookTimeoutMs, maxPending: maxPendingHooks, reached: this.#limits },
+        (error) => this.#failures.report(error, "request"),
+      ),
+    });
+  }
+
+  #statistics() {
+    const { serverId, phase, membership, router, store } = this.node;
+    const { logger, maxMemberships, maxServerRooms: maxRooms } = this.#config;
+    const { memberships, rooms } = membership.stats();
+    return {
+      serverId,
+      phase,
+      ...membership.stats(),
+      ...router.stats(),
+      link: store.link.status(),
+      transport: this.#server.stats(),
+      // The numbers of memberships and rooms of this server, with their limits.
+      capacity: { memberships, maxMemberships, rooms, maxRooms },
+      limits: this.#limits.counts(),
+      ...(logger.droppedLines === undefined ? {} : { log: { droppedLines: logger.droppedLines() } }),
+    };
+  }
+
+  /** Begins the drain that another server has requested. */
+  #beginDrain(): void {
+    if (this.node.phase === "starting") throw new CmError("unavailable", "The gateway is still starting.");
+    this.drain().catch((cause: unknown) =>
+      this.#onError(toCmError(cause, "internal", "Draining failed."), { stage: "handler" }),
+    );
+    this.#resolveDrainAsked();
+  }
+
+  async #start(): Promise<ListeningAddress> {
+    const { logger } = this.#config;
+    this.#endLinkLog = logLink(this.node.store.link, logger);
     try {
       // Start the operators' port first, so that it reports the gateway as alive but not ready while the store
       // is not available yet.
-      const adminAddress = await admin?.start();
+      const adminAddress = await this.#admin?.start();
       if (adminAddress !== undefined) {
         const { host, port } = adminAddress;
         logger.info({ adminHost: host, adminPort: port }, "the admin port is listening");
       }
-      await node.start();
-      if (address === undefined) throw new CmError("internal", "The server started without a listening address.");
-      return address;
+      await this.node.start();
+      if (this.#address === undefined) {
+        throw new CmError("internal", "The server started without a listening address.");
+      }
+      return this.#address;
     } catch (error) {
-      await close();
+      await this.close();
       throw error;
     }
-  };
-  let closing: Promise<void> | undefined;
-  const close = (): Promise<void> => {
-    closing ??= node.close().then(async () => {
-      userDeliveries.close();
-      await admin?.close();
-      endLinkLog();
-      failures.flush();
-    });
-    return closing;
-  };
-  return {
-    node,
-    expelled: node.expelled,
-    drainAsked,
-    start: () => {
-      if (closing !== undefined) return Promise.reject(new CmError("closed", "The gateway was closed."));
-      starting ??= start();
-      return starting;
-    },
-    drain,
-    revoke,
-    close,
-    [Symbol.asyncDispose]: close,
-  };
-}
+  }
 
-/** Returns the numbers of memberships and rooms of this server, with their limits. */
-function capacityOf({ membership }: Node, { maxMemberships, maxServerRooms }: ResolvedGatewayOptions) {
-  const { memberships, rooms } = membership.stats();
-  return { memberships, maxMemberships, rooms, maxRooms: maxServerRooms };
+  async #close(): Promise<void> {
+    await this.node.close();
+    this.#delivery.close();
+    await this.#admin?.close();
+    this.#endLinkLog();
+    this.#failures.flush();
+  }
 }

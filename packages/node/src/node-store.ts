@@ -1,9 +1,8 @@
 import { createMemoryStore } from "@cm/memory-store";
 import type { OnError, Store } from "@cm/protocol";
-import { optionInvalid } from "@cm/protocol/options";
+import { optionInvalid, renaming } from "@cm/protocol/options";
 import { createRedisStore } from "@cm/redis-store";
 import { definedOnly } from "./defined-only.js";
-import { renaming } from "./option-renaming.js";
 
 /**
  * Selects where a node stores the data that servers share. At most one of `store` and `redisUrl` may be

@@ -159,7 +159,8 @@ describe("connection ids", () => {
       [{ serverId: "s", capacity: Number.POSITIVE_INFINITY }, "options-invalid"],
     ] as const;
     for (const [options, code] of refused) {
-      expect(() => createConnectionIdSource(options)).toThrow(expect.objectContaining({ code }));
+      const details = code === "options-invalid" ? { field: "capacity" } : undefined;
+      expect(() => createConnectionIdSource(options)).toThrow(expect.objectContaining({ code, details }));
     }
   });
 });

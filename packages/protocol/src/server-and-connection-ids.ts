@@ -138,7 +138,9 @@ export function createConnectionIdSource(options: ConnectionIdSourceOptions): Co
   }
   const capacity = options.capacity ?? 10_000;
   if (!Number.isInteger(capacity) || capacity < 1) {
-    throw new CmError("options-invalid", "capacity must be a whole number of at least 1.");
+    throw new CmError("options-invalid", "capacity must be a whole number of at least 1.", {
+      details: { field: "capacity" },
+    });
   }
   const partitionBits = Math.min(
     PARTITION_BITS_MAX,

@@ -5,11 +5,13 @@ import { CmError } from "@cm/protocol";
 import {
   AcceptPause,
   BaseTransport,
+  copyNodeRequest,
   type FrameFaultCode,
   headTooLarge,
   jsonRefusal,
   type ListeningAddress,
   listenFailure,
+  nodeExchange,
   objectionTo,
   type PendingUpgrade,
   type RequestHead,
@@ -19,7 +21,7 @@ import {
 } from "@cm/transport";
 import type { WebSocket, WebSocketServer } from "ws";
 import { loadWs } from "./load-ws.js";
-import { copyRequest, handshakeFault, httpExchange, refuseOn } from "./node-http.js";
+import { handshakeFault, refuseOn } from "./node-http.js";
 import {
   type NodeServer,
   type ResolvedWsServerOptions,
@@ -136,7 +138,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     server.on("request", (request, response) => {
       if (!unread.admit(request, response)) return;
       const head = this.#headOf(request);
-      const exchange = httpExchange(response);
+      const exchange = nodeExchange(response);
       const fault = objectionTo(head, maxHeadBytes);
       if (fault !== undefined) exchange.write(fault, { closeConnection: true });
       else if (head.facts.path !== path) this.routes.handle(exchange, head);
@@ -169,7 +171,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
   }
 
   #headOf(request: IncomingMessage): RequestHead {
-    return copyRequest(request, this.#options.trustedProxies, () => this.#proxyHeaders.addressOf(request.socket));
+    return copyNodeRequest(request, this.#options.trustedProxies, () => this.#proxyHeaders.addressOf(request.socket));
   }
 
   #upgrade(request: IncomingMessage, stream: Duplex, rest: Buffer): void {

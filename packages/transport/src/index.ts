@@ -16,7 +16,10 @@ export { createFaultCounter } from "./counters/fault-counter.js";
 export type { HttpReply, WriteOptions } from "./http/http-reply.js";
 export { headersOf, jsonRefusal, problem, problemOf } from "./http/http-reply.js";
 export type { Route, RouteHandler, RouteMethod, RouteRequest } from "./http/route-table.js";
+export { routeTableOf } from "./http/route-table.js";
 export type { HttpExchange } from "./http/route-dispatcher.js";
+export { RouteDispatcher } from "./http/route-dispatcher.js";
+export { copyNodeRequest, nodeExchange } from "./http/node-http.js";
 export type { RequestFacts, RequestHead } from "./http/request-head.js";
 export { copyRequestHead, headTooLarge, objectionTo } from "./http/request-head.js";
 

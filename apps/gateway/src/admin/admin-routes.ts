@@ -1,9 +1,9 @@
 import { CmError, decodeUtf8 } from "@cm/protocol";
-import type { RouteRequest } from "@cm/transport";
+import type { Route, RouteHandler, RouteRequest } from "@cm/transport";
 import type { Revocation } from "../auth/revocation-list.js";
 import { parseRevocation } from "../gateway-questions.js";
 import { healthRoutes } from "../http/health-routes.js";
-import { type HttpRoute, jsonReply } from "../http/http-route.js";
+import { jsonReply } from "../http/json-reply.js";
 import type { Metrics } from "./metrics.js";
 
 /** The functions that the operators' routes call. */
@@ -20,29 +20,24 @@ export interface AdminSources {
 const REVOCATION_MAX_BYTES = 4_096;
 
 /** The routes of the port for operators. */
-export function adminRoutes({ readiness, statistics, metrics, revoke }: AdminSources): HttpRoute[] {
-  return [
-    ...Object.entries(healthRoutes(readiness)).map(([path, answer]) => ({ method: "GET", path, answer }) as const),
-    { method: "GET", path: "/stats", answer: () => jsonReply(200, statistics()) },
-    {
-      method: "GET",
-      path: "/metrics",
-      answer: async () => {
-        const { contentType, text } = metrics();
-        return {
-          status: 200,
-          headers: { "content-type": contentType, "cache-control": "no-store" },
-          body: await text(),
-        };
-      },
+export function adminRoutes({
+  readiness,
+  statistics,
+  metrics,
+  revoke,
+}: AdminSources): Readonly<Record<string, RouteHandler | Route>> {
+  return {
+    ...healthRoutes(readiness),
+    "/stats": () => jsonReply(200, statistics()),
+    "/metrics": async () => {
+      const { contentType, text } = metrics();
+      return { status: 200, headers: { "content-type": contentType, "cache-control": "no-store" }, body: await text() };
     },
-    {
-      method: "POST",
-      path: "/revoke",
+    "POST /revoke": {
       maxBodyBytes: REVOCATION_MAX_BYTES,
       answer: async (request) => jsonReply(200, await revoke(revocationIn(request))),
     },
-  ];
+  };
 }
 
 function revocationIn({ headers, body }: RouteRequest): Revocation {

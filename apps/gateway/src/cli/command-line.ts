@@ -1,12 +1,11 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { isCmError } from "@cm/protocol";
-import { VARIABLES } from "../config/known-variables.js";
 import { EXIT } from "../exit-codes.js";
 import { print, printError } from "../terminal-output.js";
 import { runTokenCommand, TOKEN_OPTIONS } from "./token-command.js";
 
-const HELP = `Usage:
+const helpOn = (variables: readonly string[]): string => `Usage:
   cm-gateway                        run a gateway, configured by environment variables
   cm-gateway token --user NAME      print a development token, signed with TOKEN_SECRET
       --join, --publish, --members, --send, --presence PATTERN
@@ -17,7 +16,7 @@ const HELP = `Usage:
   cm-gateway --help | --version
 
 Variables, also read from .env.local in the working directory:
-${wrapped(VARIABLES)}
+${wrapped(variables)}
 
 Exit codes: 0 closed on request, 1 failure, 64 unknown arguments, 78 invalid configuration.`;
 
@@ -34,7 +33,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number | 
     }
     const options = { help: { type: "boolean", short: "h" }, version: { type: "boolean", short: "v" } } as const;
     const { values } = parseArgs({ args: [...args], options });
-    print(1, values.help === true ? HELP : version());
+    print(1, values.help === true ? await help() : version());
     return EXIT.ok;
   } catch (error) {
     if (isCmError(error)) {
@@ -48,6 +47,12 @@ export async function runCommandLine(args: readonly string[]): Promise<number | 
     printError(`${message?.split(". ")[0]?.replace(/\.$/, "")}. See cm-gateway --help.`);
     return EXIT.usage;
   }
+}
+
+async function help(): Promise<string> {
+  // Import the reader only to show the help, because it loads the client for Redis.
+  const { gatewayVariables } = await import("../config/config-reader.js");
+  return helpOn(gatewayVariables().toSorted());
 }
 
 function version(): string {

@@ -7,7 +7,7 @@ import { lacksOrigins, readAllowedOrigins } from "./allowed-origins.js";
 import { EnvReader } from "./env-reader.js";
 import { type GatewayConfig, LOG_LEVELS, TRANSPORTS } from "./gateway-config.js";
 import { isLoopback } from "./host-validation.js";
-import { misspeltVariables } from "./known-variables.js";
+import { misspeltVariables } from "./misspelt-variables.js";
 import { readTrustedProxies } from "./proxy-settings.js";
 import { readRedisUrl } from "./redis-url.js";
 import { readRoomPrefixes } from "./room-prefixes.js";
@@ -17,38 +17,38 @@ import { readWorker, WORKER_SUFFIX_MAX, WORKERS_MAX } from "./worker-settings.js
 const DAY_MS = 86_400_000;
 const SERVER_ID_MAX = 64;
 
+/** Variables that the process that starts the workers sets; people are not meant to set them. */
+const INTERNAL: readonly string[] = ["CM_WORKER"];
+
 /** Reads and validates the environment. Throws `config-invalid` with every invalid value. */
 export function readGatewayConfig(env: Readonly<Record<string, string | undefined>>): GatewayConfig {
   const reader = new EnvReader(env);
-  const workers = reader.wholeNumber("WORKERS", 1, 1, WORKERS_MAX);
-  const transport = reader.oneOf("TRANSPORT", "auto", TRANSPORTS);
-  if (workers > 1 && transport === "ws") {
-    reader.problem("WORKERS", "must be 1 with TRANSPORT=ws, because its processes can't share a port");
-  }
+  const config = readConfig(reader);
+  const warnings = [...reader.warnings, ...misspeltVariables(env, reader.asked)];
+  reader.finish();
+  return { ...config, warnings };
+}
+
+/**
+ * Names of the variables that people can set, in the order in which they are read. All of them are read from any
+ * environment, whatever it contains.
+ */
+export function gatewayVariables(): readonly string[] {
+  const reader = new EnvReader({});
+  readConfig(reader);
+  return reader.asked.filter((name) => !INTERNAL.includes(name));
+}
+
+function readConfig(reader: EnvReader): Omit<GatewayConfig, "warnings"> {
+  const { workers, transport } = readWorkers(reader);
   const redis = readRedisUrl(reader);
   if (workers > 1 && !redis.given) {
     reader.problem("WORKERS", "requires REDIS_URL, because processes can't share the memory store");
   }
-  const serverId = reader.text("SERVER_ID") ?? `gw-${randomBase36(6)}`;
-  if (!isServerId(serverId)) {
-    reader.problem("SERVER_ID", "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -");
-  } else if (workers > 1 && serverId.length > SERVER_ID_MAX - WORKER_SUFFIX_MAX) {
-    const max = SERVER_ID_MAX - WORKER_SUFFIX_MAX;
-    reader.problem("SERVER_ID", `must be at most ${max} characters, to leave room for the workers' numbers`);
-  }
-  const redisPrefix = reader.text("REDIS_PREFIX") ?? "cm";
-  if (!/^[A-Za-z0-9:_-]{1,64}$/.test(redisPrefix)) {
-    reader.problem("REDIS_PREFIX", "must be 1 to 64 characters of A-Z, a-z, 0-9, :, _ and -");
-  }
+  const serverId = readServerId(reader, workers);
   const port = reader.wholeNumber("PORT", 3000, 0, 65_535);
   if (workers > 1 && port === 0 && reader.areGood("PORT"))
     reader.problem("PORT", "must be set if WORKERS is greater than 1, because the workers share it");
-  const heartbeatIntervalMs = reader.wholeNumber("HEARTBEAT_INTERVAL_MS", 30_000, 100, DAY_MS / 2);
-  const leaseTtlMs = 1000 * reader.wholeNumber("HEARTBEAT_TTL_SECONDS", 90, 1, DAY_MS / 1000);
-  const judgeable = reader.areGood("HEARTBEAT_INTERVAL_MS", "HEARTBEAT_TTL_SECONDS");
-  if (judgeable && leaseTtlMs <= heartbeatIntervalMs) {
-    reader.problem("HEARTBEAT_TTL_SECONDS", `must be more than HEARTBEAT_INTERVAL_MS (${heartbeatIntervalMs} ms)`);
-  }
   const worker = readWorker(reader, workers);
   const listenHost = reader.host("LISTEN_HOST", "127.0.0.1");
   const tokens = readAuthentication(reader, listenHost);
@@ -61,20 +61,16 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
   }
   const admin = readAdmin(reader, { port, workers, worker });
   const idleTimeoutMs = reader.wholeNumber("IDLE_TIMEOUT_MS", 120_000, 8_000, 900_000);
-  const maxBackpressureBytes = reader.wholeNumber("MAX_BACKPRESSURE_BYTES", 1_048_576, 65_536, 67_108_864);
-  const maxFrameBytes = reader.wholeNumber("MAX_FRAME_BYTES", 16_384, 1_024, 1_048_576);
-  const maxRequestsPerSecond = reader.wholeNumber("MAX_REQUESTS_PER_SECOND", 100, 0, 100_000);
-  const config: GatewayConfig = {
+  const limits = readLimits(reader);
+  return {
     port,
     transport,
     listenHost,
     serverHost: reader.host("SERVER_HOST", "localhost"),
     serverId: worker === undefined ? serverId : `${serverId}-${worker}`,
     redisUrl: redis.url,
-    redisPrefix,
-    heartbeatIntervalMs,
-    leaseTtlMs,
-    deadAfterMs: readDeadAfter(reader),
+    redisPrefix: readRedisPrefix(reader),
+    ...readLease(reader),
     staleConnectionTimeoutMs: reader.wholeNumber("STALE_CONNECTION_TIMEOUT_MS", 1_800_000, 1_000, DAY_MS),
     cleanupIntervalMs: reader.wholeNumber("CLEANUP_INTERVAL_MS", 300_000, 100, DAY_MS),
     connectionTtlMs: 1000 * reader.wholeNumber("CONNECTION_TTL_SECONDS", 3_600, 1, DAY_MS / 1000),
@@ -82,33 +78,11 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     lastSeenTtlMs: 1000 * reader.wholeNumber("LAST_SEEN_TTL_SECONDS", 86_400, 0, (365 * DAY_MS) / 1000),
     drainMs: 1000 * reader.wholeNumber("DRAIN_SECONDS", redis.given ? 10 : 0, 0, 3_600),
     shutdownTimeoutMs: reader.wholeNumber("SHUTDOWN_TIMEOUT_MS", 10_000, 100, 600_000),
-    maxConnections: reader.wholeNumber("MAX_CONNECTIONS", 10_000, 0, 1_000_000),
-    maxConnectionsPerAddress: reader.wholeNumber("MAX_CONNECTIONS_PER_ADDRESS", 1_000, 0, 1_000_000),
-    maxUpgradesPerSecondPerAddress: reader.wholeNumber("MAX_UPGRADES_PER_SECOND_PER_ADDRESS", 100, 0, 1_000_000),
-    maxPendingUpgrades: reader.wholeNumber("MAX_PENDING_UPGRADES", 1_000, 0, 1_000_000),
+    ...limits,
     authenticationTimeoutMs: reader.wholeNumber("AUTHENTICATION_TIMEOUT_MS", 5_000, 100, 600_000),
-    maxConnectionsPerUser: reader.wholeNumber("MAX_CONNECTIONS_PER_USER", 1_000, 0, 1_000_000),
     connectionsPerUserPolicy: reader.oneOf("CONNECTIONS_PER_USER_POLICY", "refuse", USER_LIMIT_POLICIES),
     trustedProxies: readTrustedProxies(reader),
-    maxHeadBytes: reader.wholeNumber("MAX_HEAD_BYTES", 16_384, 1_024, 65_536),
-    maxFrameBytes,
-    maxBackpressureBytes,
-    maxTotalBackpressureBytes: reader.wholeNumber("MAX_TOTAL_BACKPRESSURE_BYTES", 268_435_456, 0, 2 ** 40),
-    maxSequencers: reader.wholeNumber("MAX_SEQUENCERS", 100_000, 1, 10_000_000),
-    maxMemberships: reader.wholeNumber("MAX_MEMBERSHIPS", membershipsThatFit(), 0, 1_000_000_000),
-    maxServerRooms: reader.wholeNumber("MAX_SERVER_ROOMS", roomsThatFit(), 0, 1_000_000_000),
     roomWindowMs: readRoomWindow(reader),
-    maxRooms: reader.wholeNumber("MAX_ROOMS_PER_CONNECTION", 100, 0, 10_000),
-    maxRequestsPerSecond,
-    maxBytesPerSecond: reader.wholeNumber(
-      "MAX_BYTES_PER_SECOND",
-      bytesPerSecondOf({ maxRequestsPerSecond, maxFrameBytes }),
-      0,
-      1_000_000_000,
-    ),
-    maxControlFramesPerSecond: reader.wholeNumber("MAX_CONTROL_FRAMES_PER_SECOND", 20, 0, 1_000_000),
-    maxFanoutPerSecond: reader.wholeNumber("MAX_FANOUT_PER_SECOND", 100_000, 0, 1_000_000_000),
-    maxFanoutPercent: reader.wholeNumber("MAX_FANOUT_PERCENT", 50, 0, 100),
     idleTimeoutMs,
     pingIntervalMs: readPingInterval(reader, idleTimeoutMs),
     allowedOrigins,
@@ -119,16 +93,79 @@ export function readGatewayConfig(env: Readonly<Record<string, string | undefine
     publicStats: reader.flag("PUBLIC_STATS", tokens === undefined && admin === undefined && isLoopback(listenHost)),
     page: reader.flag("PAGE", tokens === undefined),
     recoverableRooms: readRoomPrefixes(reader, "RECOVERABLE_ROOMS"),
-    ...readSlowReaders(reader, maxBackpressureBytes),
+    ...readSlowReaders(reader, limits.maxBackpressureBytes),
     showServerIds: reader.flag("SHOW_SERVER_IDS", false),
     workers,
     worker,
     logLevel: reader.oneOf("LOG_LEVEL", "info", LOG_LEVELS),
     logFormat: reader.oneOf("LOG_FORMAT", "json", ["json", "text"]),
-    warnings: [...reader.warnings, ...misspeltVariables(env, reader.asked)],
   };
-  reader.finish();
-  return config;
+}
+
+function readWorkers(reader: EnvReader): Pick<GatewayConfig, "workers" | "transport"> {
+  const workers = reader.wholeNumber("WORKERS", 1, 1, WORKERS_MAX);
+  const transport = reader.oneOf("TRANSPORT", "auto", TRANSPORTS);
+  if (workers > 1 && transport === "ws") {
+    reader.problem("WORKERS", "must be 1 with TRANSPORT=ws, because its processes can't share a port");
+  }
+  return { workers, transport };
+}
+
+function readServerId(reader: EnvReader, workers: number): string {
+  const serverId = reader.text("SERVER_ID") ?? `gw-${randomBase36(6)}`;
+  if (!isServerId(serverId)) {
+    reader.problem("SERVER_ID", "must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -");
+  } else if (workers > 1 && serverId.length > SERVER_ID_MAX - WORKER_SUFFIX_MAX) {
+    const max = SERVER_ID_MAX - WORKER_SUFFIX_MAX;
+    reader.problem("SERVER_ID", `must be at most ${max} characters, to leave room for the workers' numbers`);
+  }
+  return serverId;
+}
+
+function readRedisPrefix(reader: EnvReader): string {
+  const redisPrefix = reader.text("REDIS_PREFIX") ?? "cm";
+  if (!/^[A-Za-z0-9:_-]{1,64}$/.test(redisPrefix)) {
+    reader.problem("REDIS_PREFIX", "must be 1 to 64 characters of A-Z, a-z, 0-9, :, _ and -");
+  }
+  return redisPrefix;
+}
+
+function readLease(reader: EnvReader): Pick<GatewayConfig, "heartbeatIntervalMs" | "leaseTtlMs" | "deadAfterMs"> {
+  const heartbeatIntervalMs = reader.wholeNumber("HEARTBEAT_INTERVAL_MS", 30_000, 100, DAY_MS / 2);
+  const leaseTtlMs = 1000 * reader.wholeNumber("HEARTBEAT_TTL_SECONDS", 90, 1, DAY_MS / 1000);
+  const judgeable = reader.areGood("HEARTBEAT_INTERVAL_MS", "HEARTBEAT_TTL_SECONDS");
+  if (judgeable && leaseTtlMs <= heartbeatIntervalMs) {
+    reader.problem("HEARTBEAT_TTL_SECONDS", `must be more than HEARTBEAT_INTERVAL_MS (${heartbeatIntervalMs} ms)`);
+  }
+  const deadAfterMs = reader.wholeNumber("DEAD_AFTER_MS", 5_000, 0, 3_600_000);
+  if (deadAfterMs > 0 && deadAfterMs < 500) reader.problem("DEAD_AFTER_MS", "must be 0, or 500 or more");
+  return { heartbeatIntervalMs, leaseTtlMs, deadAfterMs };
+}
+
+function readLimits(reader: EnvReader) {
+  const maxFrameBytes = reader.wholeNumber("MAX_FRAME_BYTES", 16_384, 1_024, 1_048_576);
+  const maxRequestsPerSecond = reader.wholeNumber("MAX_REQUESTS_PER_SECOND", 100, 0, 100_000);
+  const maxBytesPerSecond = bytesPerSecondOf({ maxRequestsPerSecond, maxFrameBytes });
+  return {
+    maxConnections: reader.wholeNumber("MAX_CONNECTIONS", 10_000, 0, 1_000_000),
+    maxConnectionsPerAddress: reader.wholeNumber("MAX_CONNECTIONS_PER_ADDRESS", 1_000, 0, 1_000_000),
+    maxUpgradesPerSecondPerAddress: reader.wholeNumber("MAX_UPGRADES_PER_SECOND_PER_ADDRESS", 100, 0, 1_000_000),
+    maxPendingUpgrades: reader.wholeNumber("MAX_PENDING_UPGRADES", 1_000, 0, 1_000_000),
+    maxConnectionsPerUser: reader.wholeNumber("MAX_CONNECTIONS_PER_USER", 1_000, 0, 1_000_000),
+    maxHeadBytes: reader.wholeNumber("MAX_HEAD_BYTES", 16_384, 1_024, 65_536),
+    maxFrameBytes,
+    maxBackpressureBytes: reader.wholeNumber("MAX_BACKPRESSURE_BYTES", 1_048_576, 65_536, 67_108_864),
+    maxTotalBackpressureBytes: reader.wholeNumber("MAX_TOTAL_BACKPRESSURE_BYTES", 268_435_456, 0, 2 ** 40),
+    maxSequencers: reader.wholeNumber("MAX_SEQUENCERS", 100_000, 1, 10_000_000),
+    maxMemberships: reader.wholeNumber("MAX_MEMBERSHIPS", membershipsThatFit(), 0, 1_000_000_000),
+    maxServerRooms: reader.wholeNumber("MAX_SERVER_ROOMS", roomsThatFit(), 0, 1_000_000_000),
+    maxRooms: reader.wholeNumber("MAX_ROOMS_PER_CONNECTION", 100, 0, 10_000),
+    maxRequestsPerSecond,
+    maxBytesPerSecond: reader.wholeNumber("MAX_BYTES_PER_SECOND", maxBytesPerSecond, 0, 1_000_000_000),
+    maxControlFramesPerSecond: reader.wholeNumber("MAX_CONTROL_FRAMES_PER_SECOND", 20, 0, 1_000_000),
+    maxFanoutPerSecond: reader.wholeNumber("MAX_FANOUT_PER_SECOND", 100_000, 0, 1_000_000_000),
+    maxFanoutPercent: reader.wholeNumber("MAX_FANOUT_PERCENT", 50, 0, 100),
+  };
 }
 
 /**
@@ -178,12 +215,6 @@ export function bytesPerSecondOf({
   return maxRequestsPerSecond === 0
     ? 0
     : Math.min(1_000_000_000, Math.floor((maxRequestsPerSecond * maxFrameBytes) / 4));
-}
-
-function readDeadAfter(reader: EnvReader): number {
-  const deadAfterMs = reader.wholeNumber("DEAD_AFTER_MS", 5_000, 0, 3_600_000);
-  if (deadAfterMs > 0 && deadAfterMs < 500) reader.problem("DEAD_AFTER_MS", "must be 0, or 500 or more");
-  return deadAfterMs;
 }
 
 function readRoomWindow(reader: EnvReader): RoomWindow {

@@ -15,14 +15,16 @@ export function readTokens(reader: EnvReader): TokenVerifierOptions | undefined 
   const given = KEYS.filter((name) => reader.text(name) !== undefined);
   const sources = readSources(reader);
   const clockToleranceMs = 1000 * reader.wholeNumber("TOKEN_CLOCK_TOLERANCE_SECONDS", 5, 0, 600);
+  const issuer = reader.text("TOKEN_ISSUER");
+  const audience = reader.text("TOKEN_AUDIENCE");
+  const queryName = reader.text("TOKEN_QUERY");
+  const cookieName = reader.text("TOKEN_COOKIE");
   const [key, second] = given;
   if (key === undefined) return undefined;
   if (second !== undefined) {
     reader.problem(second, `can't be given beside ${key}`);
     return undefined;
   }
-  const issuer = reader.text("TOKEN_ISSUER");
-  const audience = reader.text("TOKEN_AUDIENCE");
   return {
     // Do not trim the value: blanks may be part of a secret.
     secret: reader.raw("TOKEN_SECRET"),
@@ -32,8 +34,8 @@ export function readTokens(reader: EnvReader): TokenVerifierOptions | undefined 
     clockToleranceMs,
     issuer,
     audience,
-    queryName: reader.text("TOKEN_QUERY"),
-    cookieName: reader.text("TOKEN_COOKIE"),
+    queryName,
+    cookieName,
   };
 }
 

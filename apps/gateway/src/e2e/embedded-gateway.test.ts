@@ -270,6 +270,10 @@ describe("an embedded gateway", () => {
     [{ admin: { port: 0, address: "::1" } }, "admin.address"],
     [{ logger: {} }, "logger"],
     [{ clock: { now: 1 } }, "clock"],
+    [{ clock: null }, "clock"],
+    [{ transport: "tcp" }, "transport"],
+    [{ transport: "ws", sharePort: true }, "sharePort"],
+    [{ connectionsPerUserPolicy: "drop" }, "connectionsPerUserPolicy"],
     [{ hookTimeoutMs: 0 }, "hookTimeoutMs"],
     [{ maxConnections: Number.NaN }, "maxConnections"],
     [{ maxRooms: 10_001 }, "maxRooms"],
@@ -285,9 +289,25 @@ describe("an embedded gateway", () => {
     [{ serverId: "not an id" }, "serverId"],
     [{ idleTimeoutMs: 5 }, "idleTimeoutMs"],
     [{ redisUrl: "http://127.0.0.1" }, "redisUrl"],
+    [{ maxServerRooms: 0.5 }, "maxServerRooms"],
   ])("refuses %o for its %s", (options, field) => {
     expect(() => createGateway({ port: 0, authenticate: () => ({ userId: "ann" }), ...options })).toThrow(
       expect.objectContaining({ code: "options-invalid", details: expect.objectContaining({ field }) }),
+    );
+  });
+
+  it.each<[object, string]>([
+    [{ redisPrefix: "a b" }, "redisPrefix"],
+    [{ redisUrl: "redis://127.0.0.1", redisPrefix: "{" }, "redisPrefix"],
+    [{ redisPrefix: 7 }, "redisPrefix"],
+    [{ serverHost: "" }, "serverHost"],
+    [{ serverHost: 7 }, "serverHost"],
+    [{ listenHost: "not a host" }, "listenHost"],
+    [{ listenHost: 7 }, "listenHost"],
+  ])("refuses %o by the gateway's name %s, which the part that checks it calls otherwise", (options, field) => {
+    const message = expect.stringMatching(new RegExp(`^${field} must be `));
+    expect(() => createGateway({ port: 0, authenticate: () => ({ userId: "ann" }), ...options })).toThrow(
+      expect.objectContaining({ code: "options-invalid", message, details: expect.objectContaining({ field }) }),
     );
   });
 });

@@ -2,7 +2,7 @@ import type { Node } from "@cm/node";
 import type { HttpReply, Route, RouteHandler } from "@cm/transport";
 import type { HookRunner } from "../session/hooks.js";
 import { healthRoutes } from "./health-routes.js";
-import { jsonReply } from "./http-route.js";
+import { jsonReply } from "./json-reply.js";
 import { PAGE_PATHS, readPage, type StaticFile } from "./static-files.js";
 
 /** Sources of the responses to a gateway's routes. */

@@ -1,5 +1,5 @@
 import type { RouteHandler } from "@cm/transport";
-import { jsonReply } from "./http-route.js";
+import { jsonReply } from "./json-reply.js";
 
 /** The routes by which a load balancer sees whether the gateway lives and is ready. Both ports serve them. */
 export function healthRoutes(readiness: () => { readonly ready: boolean }): Readonly<Record<string, RouteHandler>> {

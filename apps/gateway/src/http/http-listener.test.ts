@@ -10,7 +10,7 @@ it("reports each failed accept and goes on listening", async () => {
   const listener = createHttpListener({
     host: "127.0.0.1",
     port: 0,
-    routes: [{ method: "GET", path: "/", answer: () => ({ status: 204 }) }],
+    routes: { "/": () => ({ status: 204 }) },
     onError: (error, { stage }) => void errors.push([error, stage]),
   });
   onTestFinished(() => listener.close());
@@ -25,7 +25,7 @@ it("reports each failed accept and goes on listening", async () => {
 });
 
 it("rejects the start on a port that is in use", async () => {
-  const options = { host: "127.0.0.1", routes: [], onError: () => expect.unreachable() };
+  const options = { host: "127.0.0.1", routes: {}, onError: () => expect.unreachable() };
   const first = createHttpListener({ ...options, port: 0 });
   onTestFinished(() => first.close());
   const { port } = await first.start();

@@ -2,61 +2,24 @@ import {
   CLIENT_PROTOCOL_VERSION,
   type ClientFrame,
   CmError,
-  type ConnectionLimits,
   type ErrorCode,
   isCmError,
   parseClientFrame,
   type Ref,
   type Sender,
 } from "@cm/protocol";
-import type { FaultCounter, TransportConnection } from "@cm/transport";
+import type { TransportConnection } from "@cm/transport";
 import type { GatewayUser } from "../gateway-options.js";
-import type { FanOutAccount, FanOutBudget } from "../limits/fan-out-budget.js";
-import type { LimitCounter } from "../limits/limit-counter.js";
+import type { FanOutAccount } from "../limits/fan-out-budget.js";
 import { ByteRate } from "./byte-rate.js";
-import { ClientResponses } from "./client-responses.js";
-import type { ClosingHooks } from "./closing-hooks.js";
-import { CredentialExpiry, type CredentialTimes, remainingMs } from "./credential-expiry.js";
-import { DirectMessages } from "./direct-messages.js";
 import type { HookConnection } from "./hooks.js";
-import type { PacedTasks } from "./paced-tasks.js";
-import { type PermissionContext, Permissions } from "./permissions.js";
-import { type RoomContext, RoomRequests, type RoomSocket } from "./rooms/room-requests.js";
+import { ClientResponses } from "./messages/client-responses.js";
+import { DirectMessages } from "./messages/direct-messages.js";
+import { Permissions } from "./permissions.js";
+import { RoomRequests, type RoomSocket } from "./rooms/room-requests.js";
+import type { SessionContext } from "./session-context.js";
+import { SessionCredential } from "./session-credential.js";
 import { TokenBucket } from "./token-bucket.js";
-import type { UserConnectionLimit } from "./user-connection-limit.js";
-
-/** Context shared by all sessions of a gateway. */
-export interface SessionContext extends PermissionContext, RoomContext {
-  readonly limits: ConnectionLimits;
-  /** Maximum number of bytes per second that one connection may send in frames; 0: no limit. */
-  readonly maxBytesPerSecond: number;
-  readonly fanOut: FanOutBudget;
-  readonly userLimit: UserConnectionLimit;
-  /** Removes closed connections from the store; the size of a task is the number of entries to remove. */
-  readonly removals: PacedTasks;
-  readonly closingHooks: ClosingHooks;
-  readonly reached: LimitCounter;
-  /** Charges a message to a user for its receivers, at least `atLeast` of them. Throws `rate-limited`. */
-  readonly chargeUser: (account: FanOutAccount, userId: string, atLeast: number) => void;
-  /** While more than this many bytes are queued for a client, its requests that read from the store are refused. */
-  readonly maxUnreadBytes: number;
-  /** Counts the requests and frames that are answered with an error. */
-  readonly refused: Pick<FaultCounter, "count">;
-  /** Counts every faulty frame and every request over the rate. */
-  readonly faults: Pick<FaultCounter, "count">;
-  /** Milliseconds on a monotonic clock. */
-  readonly monotonicMs: () => number;
-  /** Milliseconds since the Unix epoch. */
-  readonly now: () => number;
-  readonly credentialTimes: CredentialTimes;
-  /**
-   * Returns the user of a token that a connected client sends to replace that of `present`. Rejects if the token
-   * is not valid or must not replace the present one. `undefined` if clients can't send tokens.
-   */
-  readonly refresh: ((token: string, present: GatewayUser) => Promise<GatewayUser>) | undefined;
-  /** Receives the gateway's own faults, which the client only sees as `internal`. */
-  readonly onFault: (error: unknown) => void;
-}
 
 /** Maximum time for a client to send `hello`, in milliseconds. */
 const HELLO_TIMEOUT_MS = 10_000;
@@ -95,7 +58,7 @@ export class ClientSession {
     send: (session, frame) => session.#directMessages().send({ connection: frame.connection }, frame),
     "send-user": (session, frame) => session.#directMessages().send({ user: frame.user }, frame),
     members: (session, frame) => session.#rooms.askMembers(frame),
-    refresh: (session, frame) => session.#refresh(frame),
+    refresh: (session, frame) => session.#ownCredential().refresh(frame),
   };
 
   readonly #context: SessionContext;
@@ -114,16 +77,8 @@ export class ClientSession {
   #helloTimer: NodeJS.Timeout | undefined;
   #asked: HookConnection;
   readonly #permissions: Permissions;
-  /**
-   * Watches the expiry of the connection's credential; `undefined` until the connection has had a credential
-   * that expires.
-   */
-  #credential: CredentialExpiry | undefined;
-  /**
-   * Settles when all tokens that the client has sent so far have been accepted or refused. Tokens are handled
-   * in order, so that the last one applies. `undefined` before the first token.
-   */
-  #refreshTurn: Promise<unknown> | undefined;
+  /** Created with the first credential that expires, or with the first token that the client sends. */
+  #credential: SessionCredential | undefined;
   #user: GatewayUser;
   /**
    * Whether `onConnect` was called for this connection, so that the application must also be notified of the
@@ -366,14 +321,14 @@ export class ClientSession {
   }
 
   #directMessages(): DirectMessages {
-    const { router, chargeUser, limits } = this.#context;
+    const { router, charges, limits } = this.#context;
     this.#direct ??= new DirectMessages({
       from: this.#from,
       permissions: this.#permissions,
       answers: this.#answers,
       account: this.#account,
       router,
-      chargeUser,
+      charges,
       maxDataBytes: limits.maxFrameBytes,
       isClosed: () => this.#isClosed(),
     });
@@ -389,19 +344,6 @@ export class ClientSession {
   #handle<T extends Request["type"]>(frame: RequestOf<T>): void {
     // The compiler can't infer that the `type` of a frame of type T is T.
     ClientSession.#handlers[frame.type as T](this, frame);
-  }
-
-  #refresh({ token, ref }: RequestOf<"refresh">): void {
-    const { refresh, now } = this.#context;
-    void this.#answers.wait(ref, async () => {
-      if (refresh === undefined) throw new CmError("operation-unknown", "This server does not accept tokens.");
-      const before = this.#refreshTurn ?? Promise.resolve();
-      const taken = before.then(async () => this.#take(await refresh(token, this.#user)));
-      this.#refreshTurn = taken.catch(() => undefined);
-      await taken;
-      const { expiresAtMs } = this.#user;
-      this.#answers.ack(ref, expiresAtMs === undefined ? {} : { expiresInMs: remainingMs(expiresAtMs, now()) });
-    });
   }
 
   #isReader(): boolean {
@@ -422,17 +364,19 @@ export class ClientSession {
 
   #watchCredential(): void {
     const { expiresAtMs } = this.#user;
-    if (expiresAtMs !== undefined) {
-      this.#credential ??= new CredentialExpiry(
-        {
-          expiring: (expiresInMs) => this.#answers.send({ type: "token-expiring", expiresInMs }, undefined),
-          expired: () => this.#socket.close("unauthorized", "the token expired"),
-        },
-        this.#context.credentialTimes,
-        this.#context.now,
-      );
-    }
-    this.#credential?.watch(expiresAtMs);
+    if (expiresAtMs !== undefined) this.#ownCredential().watch(expiresAtMs);
+    else this.#credential?.watch(undefined);
+  }
+
+  #ownCredential(): SessionCredential {
+    this.#credential ??= new SessionCredential({
+      context: this.#context,
+      answers: this.#answers,
+      user: () => this.#user,
+      take: (user) => this.#take(user),
+      expired: () => this.#socket.close("unauthorized", "the token expired"),
+    });
+    return this.#credential;
   }
 
   /** This is a method because the compiler would assume that a property can't change during an await. */

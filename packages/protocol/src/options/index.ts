@@ -19,3 +19,4 @@ export {
 } from "./option-checks.js";
 export type { Complete, NumberRange } from "./option-checks.js";
 export { nearestName } from "./misspelt-names.js";
+export { renaming } from "./option-renaming.js";

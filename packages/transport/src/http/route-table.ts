@@ -40,8 +40,11 @@ const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
 const METHODS: readonly string[] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
-/** Converts the option `routes` to a table. `path` is the path of the WebSockets. Throws `options-invalid`. */
-export function routeTableOf(value: unknown, path: string): RouteTable {
+/**
+ * Converts the option `routes` to a table. `path` is the path of the WebSockets, if the server has them. Throws
+ * `options-invalid`.
+ */
+export function routeTableOf(value: unknown, path?: string): RouteTable {
   if (typeof value !== "object" || value === null) throw invalid("routes", "must be an object");
   const table = new Map<string, Map<string, CheckedRoute>>();
   for (const [key, answer] of Object.entries(value)) {

@@ -10,10 +10,11 @@ import {
 } from "@cm/protocol";
 import type { RecoveryLimit, Router } from "@cm/router";
 import type { TransportConnection } from "@cm/transport";
+import type { AudienceCharges } from "../../limits/audience-charges.js";
 import type { FanOutAccount } from "../../limits/fan-out-budget.js";
 import type { LimitCounter } from "../../limits/limit-counter.js";
-import type { AckDetails, ClientResponses } from "../client-responses.js";
-import { writeData } from "../data-serialization.js";
+import type { AckDetails, ClientResponses } from "../messages/client-responses.js";
+import { writeData } from "../messages/data-serialization.js";
 import { forbidden, type Permissions } from "../permissions.js";
 import { Semaphore } from "../semaphore.js";
 import type { JoinedRoom } from "./joined-room.js";
@@ -31,8 +32,7 @@ export interface RoomContext extends MemberPageSources {
   readonly reached: LimitCounter;
   /** Limits the reads of roster pages for all connections; see {@link PAGES_AT_ONCE}. */
   readonly pageReads: Semaphore;
-  /** Charges a message to a room for its receivers. Throws `rate-limited`. */
-  readonly chargeRoom: (account: FanOutAccount, room: string) => void;
+  readonly charges: Pick<AudienceCharges, "chargeRoom">;
 }
 
 /** The part of the client's socket that requests about rooms need. */
@@ -185,7 +185,7 @@ export class RoomRequests {
     if (!room.mayPublish) return Promise.reject(forbidden("publish to this room"));
     let text: string;
     try {
-      this.#options.context.chargeRoom(this.#options.account, room.name);
+      this.#options.context.charges.chargeRoom(this.#options.account, room.name);
       text = room.messageFrame(writeData(data, this.#options.context.limits.maxFrameBytes), key);
     } catch (error) {
       return Promise.reject(error);

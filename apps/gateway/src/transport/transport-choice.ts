@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import type { Transport } from "./config/gateway-config.js";
+import type { Transport } from "../config/gateway-config.js";
 
 const NATIVE = "uWebSockets.js";
 

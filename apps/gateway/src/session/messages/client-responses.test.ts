@@ -1,7 +1,7 @@
 import { CLIENT_ERROR_CODES, CmError, ERROR_CODES, type ErrorCode, isClientErrorCode } from "@cm/protocol";
 import { createFaultCounter } from "@cm/transport";
 import { describe, expect, it } from "vitest";
-import { LimitCounter } from "../limits/limit-counter.js";
+import { LimitCounter } from "../../limits/limit-counter.js";
 import { ClientResponses } from "./client-responses.js";
 
 function refusal(cause: unknown): { readonly frame: unknown; readonly faults: readonly unknown[] } {

@@ -1,8 +1,9 @@
-import { CmError, isCmError } from "@cm/protocol";
+import { CmError, isCmError } from "../errors.js";
 
 /**
- * Calls a part's factory. If the factory rejects an option, renames the option in the error to its name in
- * the node. A message that does not begin with the option's name, such as one about a Redis URL, stays
+ * Calls the factory of a part for a factory that has other names for some of the part's options. If the part
+ * rejects one of them, the error names the option that the caller wrote: `names` maps the names of the part to
+ * those of the caller. A message that does not begin with the option's name, such as one about a Redis URL, stays
  * unchanged.
  */
 export function renaming<T>(names: Readonly<Record<string, string>>, make: () => T): T {

@@ -1,11 +1,11 @@
 import { Rights } from "@cm/auth";
 import { expect, it } from "vitest";
-import { FanOutBudget } from "../limits/fan-out-budget.js";
-import { LimitCounter } from "../limits/limit-counter.js";
+import { FanOutBudget } from "../../limits/fan-out-budget.js";
+import { LimitCounter } from "../../limits/limit-counter.js";
+import { HookRunner } from "../hooks.js";
+import { Permissions } from "../permissions.js";
 import { ClientResponses } from "./client-responses.js";
 import { DirectMessages } from "./direct-messages.js";
-import { HookRunner } from "./hooks.js";
-import { Permissions } from "./permissions.js";
 
 /** The connections of each user. Other users are not online. */
 const ONLINE: Readonly<Record<string, number>> = { bob: 3, hub: 60 };
@@ -45,7 +45,7 @@ function createSender() {
       reached: limits,
     }),
     account: budget.account(),
-    chargeUser: (account, user, atLeast) => account.pay(Math.max(atLeast, ONLINE[user] ?? 0)),
+    charges: { chargeUser: (account, user, atLeast) => account.pay(Math.max(atLeast, ONLINE[user] ?? 0)) },
     maxDataBytes: 1_000,
     isClosed: () => false,
   });

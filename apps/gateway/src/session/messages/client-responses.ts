@@ -10,7 +10,7 @@ import {
   toCmError,
 } from "@cm/protocol";
 import type { FaultCounter } from "@cm/transport";
-import type { LimitCounter } from "../limits/limit-counter.js";
+import type { LimitCounter } from "../../limits/limit-counter.js";
 
 /** Maximum number of a connection's requests that wait for the store or the bus. */
 const MAX_PENDING = 256;

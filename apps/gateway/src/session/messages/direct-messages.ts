@@ -1,10 +1,11 @@
 import { CmError, type Ref, type Sender } from "@cm/protocol";
 import type { ConfirmedOutcome, RouteOutcome, Router } from "@cm/router";
-import type { FanOutAccount } from "../limits/fan-out-budget.js";
+import type { AudienceCharges } from "../../limits/audience-charges.js";
+import type { FanOutAccount } from "../../limits/fan-out-budget.js";
+import type { DirectTarget } from "../hooks.js";
+import type { Permissions } from "../permissions.js";
 import type { ClientResponses } from "./client-responses.js";
 import { writeData } from "./data-serialization.js";
-import type { DirectTarget } from "./hooks.js";
-import type { Permissions } from "./permissions.js";
 
 /** Options of {@link DirectMessages}. */
 export interface DirectMessagesOptions {
@@ -13,8 +14,7 @@ export interface DirectMessagesOptions {
   readonly permissions: Permissions;
   readonly answers: ClientResponses;
   readonly account: FanOutAccount;
-  /** Charges a message to a user for its receivers, at least `atLeast` of them. Throws `rate-limited`. */
-  readonly chargeUser: (account: FanOutAccount, userId: string, atLeast: number) => void;
+  readonly charges: Pick<AudienceCharges, "chargeUser">;
   /** Maximum size of a message's data as it is forwarded, in bytes. */
   readonly maxDataBytes: number;
   readonly isClosed: () => boolean;
@@ -48,12 +48,12 @@ export class DirectMessages {
   }
 
   send(to: DirectTarget, { data, confirm = false, ref }: DirectRequest): void {
-    const { permissions, answers, from, maxDataBytes, account, chargeUser, isClosed } = this.#options;
+    const { permissions, answers, from, maxDataBytes, account, charges, isClosed } = this.#options;
     void answers.wait(ref, async () => {
       await this.#permission(to, data);
       if (isClosed()) return;
       const mayKnow = permissions.mayKnowOf(to);
-      if ("user" in to) chargeUser(account, to.user, mayKnow ? 0 : HIDDEN_AUDIENCE_MIN);
+      if ("user" in to) charges.chargeUser(account, to.user, mayKnow ? 0 : HIDDEN_AUDIENCE_MIN);
       else account.pay(1);
       const text = `{"type":"direct","from":${JSON.stringify(from)},"data":${writeData(data, maxDataBytes)}}`;
       // Request no confirmation for a sender that must not learn whether the user is online: it would not get the

@@ -1,0 +1,91 @@
+import type { Node } from "@cm/node";
+import { SUBPROTOCOL } from "@cm/protocol";
+import { renaming } from "@cm/protocol/options";
+import { createUwsServer } from "@cm/server-uws";
+import { createWsServer } from "@cm/server-ws";
+import { createFaultCounter, type TransportOptions, type TransportServer } from "@cm/transport";
+import type { Measurements } from "../admin/measurements.js";
+import { ClientAuthentication } from "../auth/client-authentication.js";
+import type { Revocations } from "../auth/revocations.js";
+import type { ResolvedGatewayOptions } from "../gateway-options.js";
+import { slowReadersOf } from "../limits/slow-reader-policy.js";
+import type { FailureLog } from "../log/failure-log.js";
+import { ClosingHooks } from "../session/closing-hooks.js";
+import { HookRunner } from "../session/hooks.js";
+import { createSessionContext, type SharedParts } from "../session/session-context.js";
+import { SessionHandler, type SessionHolder } from "../session/session-handler.js";
+import { chooseTransport, WITHOUT_NATIVE } from "./transport-choice.js";
+
+/** The parts of the gateway that its sessions use. */
+export interface ServerParts extends Pick<SharedParts, "fanOut" | "charges" | "reached" | "refused"> {
+  readonly failures: FailureLog;
+  readonly measurements: Measurements;
+  readonly revocations: Revocations;
+}
+
+/** Creates the server that clients connect to, with a session for each connection. */
+export function createClientTransport(
+  config: ResolvedGatewayOptions,
+  node: Node,
+  routes: NonNullable<TransportOptions<SessionHolder>["routes"]>,
+  { failures, measurements, revocations, ...shared }: ServerParts,
+): TransportServer<SessionHolder> {
+  const faults = createFaultCounter();
+  const onFault = (error: unknown): void => failures.report(error, "request");
+  const { hookTimeoutMs: timeoutMs, maxPendingHooks: maxPending } = config;
+  const took = (name: string, ms: number): void => measurements.hookTook(name, ms);
+  const createRunner = () => new HookRunner("hook", { timeoutMs, maxPending, reached: shared.reached }, onFault, took);
+  const hookRunner = createRunner();
+  const { authenticate, refresh } = config;
+  const authenticationOptions = { authenticate, refresh, revocations, measurements, hookRunner, onFault };
+  const authentication = new ClientAuthentication(authenticationOptions);
+  const context = createSessionContext(config, node, {
+    ...shared,
+    faults,
+    hookRunner,
+    // Use a separate runner, so that many connections that close at once do not use up the limit of the requests'
+    // hooks.
+    closingHooks: new ClosingHooks(createRunner(), maxPending, onFault),
+    refresh: authentication.refresh,
+    onFault,
+  });
+  const options: TransportOptions<SessionHolder> = {
+    ...settingsOf(config),
+    authenticate: (request, signal) => authentication.authenticate(request, signal),
+    nextConnectionId: () => node.membership.nextConnectionId(),
+    handler: new SessionHandler(context, revocations),
+    routes,
+    faults,
+    onError: (error, { stage }) => failures.report(error, stage),
+  };
+  const transport = chooseTransport(config.transport, config.sharePort);
+  if (transport !== config.transport && transport === "ws") config.logger.warn({}, WITHOUT_NATIVE);
+  return renaming({ host: "listenHost" }, () =>
+    transport === "ws" ? createWsServer(options) : createUwsServer({ ...options, sharePort: config.sharePort }),
+  );
+}
+
+/** The settings that the transport applies. */
+function settingsOf(config: ResolvedGatewayOptions) {
+  return {
+    host: config.listenHost,
+    port: config.port,
+    subprotocols: [SUBPROTOCOL],
+    allowedOrigins: config.allowedOrigins,
+    maxConnections: config.maxConnections,
+    maxConnectionsPerAddress: config.maxConnectionsPerAddress,
+    maxUpgradesPerSecondPerAddress: config.maxUpgradesPerSecondPerAddress,
+    maxPendingUpgrades: config.maxPendingUpgrades,
+    authenticationTimeoutMs: config.authenticationTimeoutMs,
+    trustedProxies: config.trustedProxies,
+    maxHeadBytes: config.maxHeadBytes,
+    maxFrameBytes: config.maxFrameBytes,
+    maxControlFramesPerSecond: config.maxControlFramesPerSecond,
+    maxBackpressureBytes: config.maxBackpressureBytes,
+    maxTotalBackpressureBytes: config.maxTotalBackpressureBytes,
+    slowReaders: slowReadersOf(config),
+    roomWindowMs: config.roomWindowMs,
+    idleTimeoutMs: config.idleTimeoutMs,
+    pingIntervalMs: config.pingIntervalMs,
+  };
+}
