@@ -2,7 +2,7 @@ import { createNode, type Node } from "@cm/node";
 import { CmError, connectionIdsOf, type LocalDelivery, type OnError, toCmError } from "@cm/protocol";
 import { createFaultCounter, type ListeningAddress, type TransportServer } from "@cm/transport";
 import { createAdminListener } from "./admin/admin-listener.js";
-import { Measurements } from "./admin/measurements.js";
+import { RecordedMetrics } from "./admin/recorded-metrics.js";
 import { concerns, type Revocation, RevocationList } from "./auth/revocation-list.js";
 import { createControlHandler } from "./control-handler.js";
 import { createGapHandler } from "./gap-notices.js";
@@ -17,8 +17,8 @@ import { createFailureLog } from "./log/failure-log.js";
 import { logLink } from "./log/link-log.js";
 import type { ClientSession } from "./session/client-session.js";
 import { HookRunner } from "./session/hooks.js";
+import { PacedDeliveries } from "./session/paced-deliveries.js";
 import { createClientTransport, type SessionHolder } from "./session/transport-factory.js";
-import { UserDeliveries } from "./session/user-deliveries.js";
 
 /** A gateway embedded in an application. */
 export interface Gateway {
@@ -95,19 +95,19 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
   const limits = new LimitCounter();
   const refused = createFaultCounter();
-  const measurements = new Measurements();
+  const recorded = new RecordedMetrics();
   const fanOut = new FanOutBudget({
     perSecond: config.maxFanoutPerSecond,
     serverPercent: config.maxFanoutPercent,
     limits,
     monotonicMs: () => config.clock.monotonicMs(),
   });
-  const userDeliveries = new UserDeliveries((count) => fanOut.delivering(count));
+  const userDeliveries = new PacedDeliveries((count) => fanOut.delivering(count));
   const local: LocalDelivery = {
     toRoom: (room, frame, except) => {
       if (server === undefined) return;
       const members = server.membersOf(room);
-      measurements.receivers.room.record(members);
+      recorded.receivers.room.record(members);
       if (fanOut.isLimited) fanOut.delivering(members);
       server.toRoom(room, frame, except);
     },
@@ -116,7 +116,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     toConnection: (id, frame) => connection(id)?.data.session?.deliver(frame) ?? false,
     toUser: (userId, frame) => {
       const connections = server?.connectionsOf(userId) ?? [];
-      measurements.receivers.user.record(connections.length);
+      recorded.receivers.user.record(connections.length);
       const sessions = connections.flatMap(({ data }) => (data.session === undefined ? [] : [data.session]));
       return userDeliveries.deliver(sessions, frame);
     },
@@ -216,7 +216,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   server = createClientTransport(config, node, routes.table, failures, {
     sessions,
     revocations,
-    measurements,
+    recorded,
     fanOut,
     reached: limits,
     refused,
@@ -233,7 +233,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     transport: () => server?.stats(),
     limits: () => limitsReached(limits.counts(), server?.stats()),
     requestsRefused: () => refused.counts(),
-    measurements,
+    recorded,
     revoke,
     onError,
   });

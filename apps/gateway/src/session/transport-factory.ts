@@ -3,9 +3,9 @@ import { CmError, isCmError, SUBPROTOCOL } from "@cm/protocol";
 import { createUwsServer } from "@cm/server-uws";
 import { createWsServer } from "@cm/server-ws";
 import { createFaultCounter, type TransportOptions, type TransportServer } from "@cm/transport";
-import type { Measurements } from "../admin/measurements.js";
+import type { RecordedMetrics } from "../admin/recorded-metrics.js";
 import type { RevocationList } from "../auth/revocation-list.js";
-import { requireSuccessor } from "../auth/token-succession.js";
+import { requireSuccessor } from "../auth/token-refresh.js";
 import type { GatewayUser, ResolvedGatewayOptions } from "../gateway-options.js";
 import type { gatewayRoutes } from "../http/gateway-routes.js";
 import { slowReadersOf } from "../limits/slow-reader-policy.js";
@@ -16,8 +16,8 @@ import { ClosingHooks } from "./closing-hooks.js";
 import { HookRunner } from "./hooks.js";
 import { PacedRegistrations } from "./paced-registrations.js";
 import { PacedTasks } from "./paced-tasks.js";
-import { PageCursors } from "./rooms/page-cursors.js";
 import { PAGES_AT_ONCE } from "./rooms/room-requests.js";
+import { SignedCursors } from "./rooms/signed-cursors.js";
 import { Semaphore } from "./semaphore.js";
 import { UserConnectionLimit } from "./user-connection-limit.js";
 
@@ -38,7 +38,7 @@ export interface SessionHolder {
 export type ServerParts = Pick<SessionContext, "fanOut" | "reached" | "refused" | "chargeRoom" | "chargeUser"> & {
   readonly sessions: Set<ClientSession>;
   readonly revocations: RevocationList;
-  readonly measurements: Measurements;
+  readonly recorded: RecordedMetrics;
 };
 
 /** Creates the server that clients connect to, with a session for each connection. */
@@ -47,12 +47,12 @@ export function createClientTransport(
   { serverId, membership, router, store }: Node,
   routes: ReturnType<typeof gatewayRoutes>["table"],
   failures: FailureLog,
-  { sessions, revocations, measurements, ...shared }: ServerParts,
+  { sessions, revocations, recorded, ...shared }: ServerParts,
 ): TransportServer<SessionHolder> {
   const faults = createFaultCounter();
   const onFault = (error: unknown): void => failures.report(error, "request");
   const { refresh } = config;
-  const took = (name: string, ms: number): void => measurements.hookTook(name, ms);
+  const took = (name: string, ms: number): void => recorded.hookTook(name, ms);
   const { hookTimeoutMs, maxPendingHooks } = config;
   const hookLimits = { timeoutMs: hookTimeoutMs, maxPending: maxPendingHooks, reached: shared.reached };
   const createRunner = () => new HookRunner("hook", hookLimits, onFault, took);
@@ -60,8 +60,8 @@ export function createClientTransport(
   const countRefusal = (error: unknown): never => {
     if (!isCmError(error)) throw error;
     const { code, details } = error;
-    if (code === "unauthorized" || code === "forbidden") measurements.tokenRefused(details?.reason);
-    if (code === "unavailable" || code === "timeout") measurements.tokenRefused("unavailable");
+    if (code === "unauthorized" || code === "forbidden") recorded.tokenRefused(details?.reason);
+    if (code === "unavailable" || code === "timeout") recorded.tokenRefused("unavailable");
     throw error;
   };
   const noteRefusal = (error: unknown): never => {
@@ -108,7 +108,7 @@ export function createClientTransport(
     // Use a separate runner, so that many connections that close at once do not use up the limit of the requests'
     // hooks.
     closingHooks: new ClosingHooks(createRunner(), maxPendingHooks, onFault),
-    cursors: new PageCursors(),
+    cursors: new SignedCursors(),
     pageReads: new Semaphore(PAGES_AT_ONCE.server),
     recovery,
     faults,

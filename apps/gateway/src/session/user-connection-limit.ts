@@ -3,7 +3,7 @@ import type { Membership, NewConnection } from "@cm/membership";
 import { CmError, connectionIdsOf, isCmError, ownerOf, type Store } from "@cm/protocol";
 import type { Router } from "@cm/router";
 import type { LimitCounter } from "../limits/limit-counter.js";
-import { ConnectionAges } from "./connection-ages.js";
+import { OldestConnectionSearch } from "./oldest-connection.js";
 import { Semaphore } from "./semaphore.js";
 
 /** What happens if a connection exceeds its user's limit. */
@@ -52,12 +52,12 @@ const SEARCHES_AT_ONCE = 16;
 /** Registers connections within the limit of their user. */
 export class UserConnectionLimit {
   readonly #options: UserConnectionLimitOptions;
-  readonly #ages: ConnectionAges;
+  readonly #oldest: OldestConnectionSearch;
   readonly #searches = new Semaphore(SEARCHES_AT_ONCE);
 
   constructor(options: UserConnectionLimitOptions) {
     this.#options = options;
-    this.#ages = new ConnectionAges(options.store.connections);
+    this.#oldest = new OldestConnectionSearch(options.store.connections);
   }
 
   /**
@@ -121,7 +121,7 @@ export class UserConnectionLimit {
   async #oldestAtLimit(userId: string): Promise<string | undefined> {
     const { store, maxConnectionsPerUser } = this.#options;
     const ids = await connectionIdsOf(store.users, userId);
-    return ids.length < maxConnectionsPerUser ? undefined : this.#ages.oldestOf(ids);
+    return ids.length < maxConnectionsPerUser ? undefined : this.#oldest.oldestOf(ids);
   }
 }
 

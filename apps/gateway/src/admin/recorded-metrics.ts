@@ -24,7 +24,7 @@ const TOKEN_REASONS = [
 ] as const;
 
 /** A histogram: counts values in buckets with fixed upper bounds. Recording a value takes a few comparisons. */
-export class Distribution {
+export class Histogram {
   readonly #bounds: readonly number[];
   /**
    * Number of values in each bucket: those up to its bound and above the bound before. The last has no upper bound.
@@ -60,14 +60,14 @@ export class Distribution {
 }
 
 /** Values that the gateway records for its metrics while it works, even if no metrics are read. */
-export class Measurements {
+export class RecordedMetrics {
   /** Number of receivers on this server of each message to a room, and of each message to a user. */
-  readonly receivers = { room: new Distribution(RECEIVERS), user: new Distribution(RECEIVERS) } as const;
+  readonly receivers = { room: new Histogram(RECEIVERS), user: new Histogram(RECEIVERS) } as const;
   /**
    * Durations of hooks in seconds, by hook, with `authenticate` and `refresh`. A hook that misses `hookTimeoutMs`
    * is recorded with that time.
    */
-  readonly hooks = new Map<string, Distribution>();
+  readonly hooks = new Map<string, Histogram>();
 
   /** Number of refused tokens, by reason. */
   readonly tokensRefused = new Map<string, number>(TOKEN_REASONS.map((reason) => [reason, 0]));
@@ -82,7 +82,7 @@ export class Measurements {
   hookTook(name: string, ms: number): void {
     let times = this.hooks.get(name);
     if (times === undefined) {
-      times = new Distribution(HOOK_SECONDS);
+      times = new Histogram(HOOK_SECONDS);
       this.hooks.set(name, times);
     }
     times.record(ms / 1000);

@@ -10,7 +10,7 @@ const REMEMBERED_MAX = 50_000;
  * Finds the oldest of a user's connections. When a connection was opened never changes, so its record is read once,
  * also if many searches for the same user run at the same time.
  */
-export class ConnectionAges {
+export class OldestConnectionSearch {
   readonly #connections: Pick<ConnectionRegistry, "get">;
   /** When connections were opened, the least recently read one first. `undefined` for a connection without a record. */
   readonly #connectedAt = new Map<string, Promise<number | undefined>>();

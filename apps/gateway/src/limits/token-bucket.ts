@@ -1,5 +1,8 @@
-/** An amount that refills at a constant rate up to a maximum. More of it may be spent than is left, as a debt. */
-export class Allowance {
+/**
+ * A token bucket for any amount, such as bytes, deliveries or milliseconds: it refills at a constant rate up to a maximum.
+ * More of it may be spent than is left, as a debt.
+ */
+export class TokenBucket {
   readonly #perSecond: number;
   readonly #max: number;
   #left: number;

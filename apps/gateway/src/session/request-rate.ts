@@ -1,4 +1,4 @@
-import { Allowance } from "../limits/allowance.js";
+import { TokenBucket } from "../limits/token-bucket.js";
 
 /** Whether a request is within the rate of its connection. */
 export type RateVerdict = "allowed" | "limited" | "abusive";
@@ -7,13 +7,13 @@ export type RateVerdict = "allowed" | "limited" | "abusive";
  * Allows `perSecond` requests per second, with bursts of twice as many. A request beyond that is `limited`;
  * after as many `limited` requests as a burst contains, the next request is `abusive`.
  */
-export class TokenBucket {
+export class RequestRate {
   readonly #burst: number;
-  readonly #tokens: Allowance;
+  readonly #tokens: TokenBucket;
 
   constructor(perSecond: number, nowMs: number) {
     this.#burst = perSecond * 2;
-    this.#tokens = new Allowance({ perSecond, max: this.#burst }, nowMs);
+    this.#tokens = new TokenBucket({ perSecond, max: this.#burst }, nowMs);
   }
 
   take(nowMs: number): RateVerdict {

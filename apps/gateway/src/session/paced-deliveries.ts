@@ -24,7 +24,7 @@ interface Delivery {
  * event loop, with other work in between. No order is promised between messages to a user, nor between them and
  * other messages, so a message to few connections does not wait for one to many.
  */
-export class UserDeliveries {
+export class PacedDeliveries {
   readonly #delivering: (count: number) => void;
   readonly #waiting: Delivery[] = [];
   #deliveries = 0;

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, it } from "vitest";
-import { UserDeliveries } from "./user-deliveries.js";
+import { PacedDeliveries } from "./paced-deliveries.js";
 
 /** Connections that record the frames that they take; every second one has closed. */
 function createRecipients(count: number, taken: string[]) {
@@ -15,7 +15,7 @@ function createRecipients(count: number, taken: string[]) {
 it("delivers to few connections at once, and counts those that take the frame", () => {
   const taken: string[] = [];
   const counts: number[] = [];
-  const deliveries = new UserDeliveries((count) => counts.push(count));
+  const deliveries = new PacedDeliveries((count) => counts.push(count));
   expect(deliveries.deliver(createRecipients(3, taken), Buffer.from("hi"))).toBe(2);
   expect(taken).toEqual(["0 hi", "1 hi", "2 hi"]);
   expect(counts).toEqual([3]);
@@ -24,7 +24,7 @@ it("delivers to few connections at once, and counts those that take the frame", 
 it("delivers to many connections in several turns, in order, with other work and other messages in between", async () => {
   const taken: string[] = [];
   const counts: number[] = [];
-  const deliveries = new UserDeliveries((count) => counts.push(count));
+  const deliveries = new PacedDeliveries((count) => counts.push(count));
   const frame = Buffer.from("one");
   expect(deliveries.deliver(createRecipients(600, taken), frame)).toBe(600);
   expect(taken).toHaveLength(250);
@@ -43,7 +43,7 @@ it("delivers to many connections in several turns, in order, with other work and
 
 it("delivers at once if too much waits, so that what waits is bounded", async () => {
   const taken: string[] = [];
-  const deliveries = new UserDeliveries(() => undefined);
+  const deliveries = new PacedDeliveries(() => undefined);
   const many = createRecipients(60_000, taken);
   for (const text of ["one", "two"]) deliveries.deliver(many, Buffer.from(text));
   expect(taken).toHaveLength(250);

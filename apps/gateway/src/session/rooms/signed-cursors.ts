@@ -2,25 +2,25 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { CmError } from "@cm/protocol";
 
 const TAG_BYTES = 9;
-/** Length of the seal in base64, which encodes three bytes in four characters. */
+/** Length of the signature in base64, which encodes three bytes in four characters. */
 const TAG_LENGTH = 12;
 
 /**
- * Seals the store's cursors for clients, so that a cursor that this server did not issue for the room is
+ * Signs the store's cursors for clients, so that a cursor that this server did not issue for the room is
  * rejected. The key belongs to this process, so a cursor is of use only on this server: a client that
  * reconnects to another server starts with the first page again.
  */
-export class PageCursors {
+export class SignedCursors {
   readonly #key = randomBytes(32);
 
-  seal(room: string, cursor: string): string {
+  sign(room: string, cursor: string): string {
     return this.#tag(room, cursor).toString("base64url") + cursor;
   }
 
-  /** Returns the store's cursor in a sealed one. Throws `options-invalid` if the seal is wrong. */
-  open(room: string, sealed: string): string {
-    const tag = Buffer.from(sealed.slice(0, TAG_LENGTH), "base64url");
-    const cursor = sealed.slice(TAG_LENGTH);
+  /** Returns the store's cursor in a signed one. Throws `options-invalid` if the signature is wrong. */
+  verify(room: string, signed: string): string {
+    const tag = Buffer.from(signed.slice(0, TAG_LENGTH), "base64url");
+    const cursor = signed.slice(TAG_LENGTH);
     if (tag.length === TAG_BYTES && timingSafeEqual(tag, this.#tag(room, cursor))) return cursor;
     throw new CmError("options-invalid", "The cursor does not belong to this room and server.", {
       details: { field: "cursor" },
