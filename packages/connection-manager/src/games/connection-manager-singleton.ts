@@ -1,7 +1,7 @@
 import { CmError, isCmError } from "@cm/protocol";
 import type { ConnectionManager } from "./connection-manager.js";
 import { optionsFromEnvironment } from "./environment-options.js";
-import { createConnectionManager } from "./game-manager.js";
+import { createConnectionManager } from "./game-connection-manager.js";
 import type { ConnectionManagerOptions } from "./game-options.js";
 
 interface Initialization {

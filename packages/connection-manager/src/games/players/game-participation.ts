@@ -5,7 +5,7 @@ import type { GameFeed } from "../events/game-feed.js";
 import type { OpenGameFeeds } from "../events/open-game-feeds.js";
 import { spectatorsRoom } from "../game-names.js";
 import type { SocketMetadata } from "../game-reader.js";
-import { newSession } from "../sessions/game-record-codec.js";
+import { encodeNewGameRecord } from "../sessions/game-record-codec.js";
 import type { GameSessionStore } from "../sessions/game-session-store.js";
 import type { LocalPlayers, Player, PlayerSocket, Watching } from "./local-players.js";
 
@@ -66,7 +66,9 @@ export class GameParticipation {
     const isNew = players.play(player, gameId);
     const sockets = [...player.sockets.values()];
     const results = await Promise.allSettled([
-      ...sockets.map(({ connectionId }) => membership.join(connectionId, gameId, { record: newSession(serverId) })),
+      ...sockets.map(({ connectionId }) =>
+        membership.join(connectionId, gameId, { record: encodeNewGameRecord(serverId) }),
+      ),
       this.stopSpectating(userId, gameId),
     ]);
     const failure = results.find((result, i) => {
@@ -148,7 +150,7 @@ export class GameParticipation {
     // round trip.
     const [opened, ...joined] = await Promise.allSettled([
       membership.open({ connectionId, userId, metadata }),
-      ...games.map((gameId) => membership.join(connectionId, gameId, { record: newSession(serverId) })),
+      ...games.map((gameId) => membership.join(connectionId, gameId, { record: encodeNewGameRecord(serverId) })),
       ...watched.map((gameId) => membership.join(connectionId, spectatorsRoom(gameId))),
     ]);
     const isStill = (i: number): boolean => {

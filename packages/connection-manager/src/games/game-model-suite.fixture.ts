@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { codeOf } from "../error-code.fixture.js";
 import type { ConnectionManager } from "./connection-manager.js";
-import { createConnectionManager } from "./game-manager.js";
+import { createConnectionManager } from "./game-connection-manager.js";
 import { type Draft, GAMES, GameModel, SERVERS, type Step, USERS } from "./game-model.fixture.js";
 import { EventRecorder } from "./managers.fixture.js";
 

@@ -1,11 +1,11 @@
 import { eventually } from "@cm/test-kit";
 import { expect } from "vitest";
 import { codeOf } from "../error-code.fixture.js";
-import { EventRecorder, type GamesPromise, gameEvent } from "./managers.fixture.js";
+import { type DefineGameTest, EventRecorder, gameEvent } from "./managers.fixture.js";
 
 /** Tests in which servers die or shut down, and sockets become stale or close. */
-export function promiseEndings(promise: GamesPromise): void {
-  promise("survive a server that dies: its players leave once, wherever one listens", async (managers) => {
+export function describeDisconnections(test: DefineGameTest): void {
+  test("survive a server that dies: its players leave once, wherever one listens", async (managers) => {
     const dying = await managers.start("dying", { heartbeatInterval: 400, heartbeatTTL: 1 });
     // Long intervals, so that only the explicit clean-up finds the dead server.
     const slow = { heartbeatInterval: 10_000, heartbeatTTL: 30 };
@@ -39,7 +39,7 @@ export function promiseEndings(promise: GamesPromise): void {
     await eventually(async () => expect(await a.manager.getSpectators("go")).toEqual([]));
   });
 
-  promise("lose sockets that gave no sign of life for long, and tell whose they were", async (managers) => {
+  test("lose sockets that gave no sign of life for long, and tell whose they were", async (managers) => {
     const stale: unknown[] = [];
     const { manager } = await managers.start("a", {
       staleConnectionTimeout: 1_000,
@@ -59,7 +59,7 @@ export function promiseEndings(promise: GamesPromise): void {
     expect(await manager.getConnections("ann")).toEqual([]);
   });
 
-  promise("lose stale sockets by themselves too, and keep those whose users are active", async (managers) => {
+  test("lose stale sockets by themselves too, and keep those whose users are active", async (managers) => {
     const { manager } = await managers.start("a", { staleConnectionTimeout: 1_000, cleanupInterval: 100 });
     await Promise.all([manager.connect("ann", "1"), manager.connect("bob", "2")]);
     await eventually(
@@ -72,7 +72,7 @@ export function promiseEndings(promise: GamesPromise): void {
     expect(await manager.getConnections("bob")).toHaveLength(1);
   });
 
-  promise("keep a user online for the grace period, but one who signs off", async (managers) => {
+  test("keep a user online for the grace period, but one who signs off", async (managers) => {
     const { manager } = await managers.start("a", { offlineGraceMs: 3_600_000 });
     await Promise.all([manager.connect("ann", "1"), manager.connect("bob", "2")]);
     await manager.disconnect("ann", "1");
@@ -80,7 +80,7 @@ export function promiseEndings(promise: GamesPromise): void {
     expect(await manager.getStats()).toEqual({ onlineUsers: 1, activeGames: 0, totalConnections: 0 });
   });
 
-  promise("are refused after the shutdown, which withdraws everything once", async (managers) => {
+  test("are refused after the shutdown, which withdraws everything once", async (managers) => {
     const [{ manager: a }, { manager: b }] = [await managers.start("a"), await managers.start("b")];
     const heard = new EventRecorder();
     await b.onGameEvent("chess", heard.handler).ready;

@@ -2,7 +2,7 @@ import { createStoreHarness } from "@cm/contract-tests/store";
 import { createRedisStore } from "@cm/redis-store";
 import { freshPrefix, repetitions } from "@cm/test-kit";
 import { inject } from "vitest";
-import { itFollowsTheModel } from "./history-suite.fixture.js";
+import { itFollowsTheModel } from "./game-model-suite.fixture.js";
 
 itFollowsTheModel(
   "Redis",

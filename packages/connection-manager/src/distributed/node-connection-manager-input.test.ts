@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { codeOf } from "../error-code.fixture.js";
 import { Socket } from "./local-sockets.fixture.js";
 import { expectEmpty, TestCluster } from "./managers.fixture.js";
-import { createDistributedConnectionManager } from "./socket-manager.js";
+import { createDistributedConnectionManager } from "./node-connection-manager.js";
 
 const GONE = "alpha.aaaa00";
 

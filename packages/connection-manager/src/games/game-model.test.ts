@@ -1,6 +1,6 @@
 import { createStoreHarness } from "@cm/contract-tests/store";
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
-import { itFollowsTheModel } from "./history-suite.fixture.js";
+import { itFollowsTheModel } from "./game-model-suite.fixture.js";
 
 itFollowsTheModel(
   "the memory store",

@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { codeOf } from "../error-code.fixture.js";
 import { LocalSockets, Socket } from "./local-sockets.fixture.js";
 import { expectEmpty, TestCluster, witness } from "./managers.fixture.js";
-import { createDistributedConnectionManager } from "./socket-manager.js";
+import { createDistributedConnectionManager } from "./node-connection-manager.js";
 
 describe("registering a socket", () => {
   it("gives it an id that names its server, and writes it down with its user", async () => {

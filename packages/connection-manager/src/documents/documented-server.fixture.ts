@@ -3,14 +3,17 @@ import type { Server } from "node:http";
 import { type WebSocket, WebSocketServer } from "ws";
 
 /** A socket with the ids that the document reads from it. */
-type EnhancedSocket = WebSocket & { readonly userId: string; readonly connectionId: string };
+type DocumentedSocket = WebSocket & { readonly userId: string; readonly connectionId: string };
 
 /**
  * Stands in for the application's own server, which the document about games uses and does not define. A
  * client's path names its user and its connection: `/<user>/<connection>`.
  */
-export class EnhancedWebSocketServer extends EventEmitter<{ connect: [EnhancedSocket]; disconnect: [EnhancedSocket] }> {
-  readonly connections = new Set<EnhancedSocket>();
+export class EnhancedWebSocketServer extends EventEmitter<{
+  connect: [DocumentedSocket];
+  disconnect: [DocumentedSocket];
+}> {
+  readonly connections = new Set<DocumentedSocket>();
 
   constructor(httpServer: Server) {
     super();
