@@ -26,7 +26,7 @@ import {
   resolveWsServerOptions,
   type WsServerOptions,
 } from "./options.js";
-import { ProxyHeaders } from "./proxy-header.js";
+import { ProxyHeaders } from "./proxy-protocol.js";
 import { RoomLanes } from "./room-lanes.js";
 import { textFrame } from "./text-frame.js";
 import { TurnWrites } from "./turn-writes.js";

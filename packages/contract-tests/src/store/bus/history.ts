@@ -218,7 +218,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
 /** Throws if there is no history. */
 function historyOf({ history }: HistoryPart): History {
   if (history === undefined) {
-    throw new Error("This store keeps no history: say so with leaveOut: { history: the reason }.");
+    throw new Error("This store keeps no history: say so with skip: { history: the reason }.");
   }
   return history;
 }

@@ -25,7 +25,7 @@ function proxyHeader(command: string, family: string, rest: string): Buffer {
 /** The header of a client with the address 203.0.113.7. */
 const PROXY_HEADER = proxyHeader(PROXY, TCP4, CLIENT4);
 
-export function describeProxyHeaders(createTransport: CreateTransport): void {
+export function describeProxyProtocol(createTransport: CreateTransport): void {
   const startServer = serverStarter(createTransport);
   const TRUSTING = { trustedProxies: ["127.0.0.1", "203.0.113.0/24"] };
 

@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { serverStarter } from "@cm/contract-tests/transport";
 import type { TransportOptions } from "@cm/transport";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { parseProxyHeader } from "./proxy-header.js";
+import { parseProxyHeader } from "./proxy-protocol.js";
 import { createWsServer } from "./server.js";
 
 const HEADER = Buffer.from("0d0a0d0a000d0a515549540a2111000ccb007107c0000201303901bb", "hex");

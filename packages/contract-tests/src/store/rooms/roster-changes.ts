@@ -18,7 +18,7 @@ import {
 import { membersOf } from "./sample-members.js";
 
 /** Contract tests for `RoomDirectory` about announcements. */
-export function describeRoomRosters(name: string, createHarness: HarnessFactory): void {
+export function describeRosterChanges(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
   describe(`${name}: roster changes`, () => {

@@ -2,39 +2,39 @@ import { optionInvalid, requireOptions } from "@cm/protocol/options";
 import { describe, it } from "vitest";
 
 /** Names of the suites that are not run, each with the reason in words. */
-export type LeftOut<S extends string> = Readonly<Partial<Record<S, string>>>;
+export type SkippedSuites<S extends string> = Readonly<Partial<Record<S, string>>>;
 
 /** Throws `options-invalid` for a suite that does not exist, and for one without a reason. */
-export function requireLeftOut<S extends string>(
-  leaveOut: LeftOut<S>,
+export function requireSkippedSuites<S extends string>(
+  skipped: SkippedSuites<S>,
   suites: Readonly<Record<S, unknown>>,
-): LeftOut<S> {
-  for (const [suite, reason] of Object.entries<unknown>(requireOptions<LeftOut<S>>(leaveOut, suites))) {
+): SkippedSuites<S> {
+  for (const [suite, reason] of Object.entries<unknown>(requireOptions<SkippedSuites<S>>(skipped, suites))) {
     if (reason === undefined) continue;
     if (typeof reason !== "string" || reason.trim() === "") throw optionInvalid(suite, "the reason, as text");
   }
-  return leaveOut;
+  return skipped;
 }
 
 /**
- * Runs every suite that is not left out. A suite that is left out stays visible as a skipped test with the
- * reason, and as a warning in the output.
+ * Runs every suite that is not skipped. A skipped suite is reported as a skipped test with the reason, and as a
+ * warning in the output.
  */
 export function runSuites<S extends string>(
   name: string,
   suites: Readonly<Record<S, () => void>>,
-  leaveOut: LeftOut<S>,
+  skipped: SkippedSuites<S>,
 ): void {
-  const reasons: Readonly<Record<string, string | undefined>> = leaveOut;
+  const reasons: Readonly<Record<string, string | undefined>> = skipped;
   for (const [suite, run] of Object.entries<() => void>(suites)) {
     const reason = reasons[suite];
     if (reason === undefined) {
       run();
       continue;
     }
-    console.warn(`${name}: the suite ${suite} is left out: ${reason}`);
+    console.warn(`${name}: the suite ${suite} is skipped: ${reason}`);
     describe(`${name}: ${suite}`, () => {
-      it.skip(`is left out: ${reason}`);
+      it.skip(`is skipped: ${reason}`);
     });
   }
 }

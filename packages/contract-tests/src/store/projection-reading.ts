@@ -8,7 +8,7 @@ import { bringUp, scenarios, type TestServer, times } from "./store-scenarios.js
 import { AT_ONCE, byConnection, connectionOf, connectionsOf } from "./users/sample-users.js";
 
 /** Contract tests for `ProjectionUpkeep.held`, whose result a server compares with its own state. */
-export function describeHeldEntries(name: string, createHarness: HarnessFactory): void {
+export function describeProjectionReading(name: string, createHarness: HarnessFactory): void {
   const it = scenarios(createHarness);
 
   describe(`${name}: what a server holds`, () => {

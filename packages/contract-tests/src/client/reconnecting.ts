@@ -31,7 +31,7 @@ function expectWaits(waits: readonly number[]): void {
 }
 
 /** Tests of how a client reconnects. */
-export function describeComingBack(start: StartClient): void {
+export function describeReconnecting(start: StartClient): void {
   describe("coming back", () => {
     it("joins its rooms again, with another hello", async () => {
       const { server, connection } = await joined(start, ["lobby", "other"]);

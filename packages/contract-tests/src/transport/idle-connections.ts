@@ -2,10 +2,10 @@ import { describe, expect, it, vi } from "vitest";
 import { OPCODE } from "./raw-client.js";
 import { type CreateTransport, serverStarter, WAIT } from "./transport-harness.js";
 
-export function describeQuietConnections(createTransport: CreateTransport): void {
+export function describeIdleConnections(createTransport: CreateTransport): void {
   const startServer = serverStarter(createTransport);
 
-  describe("a quiet connection", () => {
+  describe("an idle connection", () => {
     const IDLE = { pingIntervalMs: 200, idleTimeoutMs: 1_500 };
 
     it("is pinged long before a balancer or the idle timeout would cut it, and stays while it answers", async () => {
