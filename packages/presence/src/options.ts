@@ -1,4 +1,4 @@
-import type { Bus, Link, OnError, Partitioned, RoomDirectory, Store, StoreCounts, UserDirectory } from "@cm/protocol";
+import type { Bus, Link, OnError, Partitioning, RoomDirectory, Store, StoreCounts, UserDirectory } from "@cm/protocol";
 import {
   type Complete,
   optionInvalid,
@@ -18,7 +18,7 @@ export interface PresenceStore {
   /** Reads the number of users who are online. */
   readonly counts: StoreCounts;
   /** Assigns users to partitions, each with its own feed. */
-  readonly partitioning: Partitioned;
+  readonly partitioning: Partitioning;
   /**
    * Bus for subscribing to feed and roster channels. A bus allows one subscription per channel, so create
    * only one presence per store.

@@ -5,7 +5,7 @@ import {
   type FailureStage,
   type History,
   type Link,
-  type Partitioned,
+  type Partitioning,
   type Store,
   toCmError,
 } from "@cm/protocol";
@@ -158,7 +158,7 @@ class ConnectedStore implements RedisStore {
     },
   };
 
-  readonly partitioning: Partitioned;
+  readonly partitioning: Partitioning;
 
   readonly counts: Store["counts"] = {
     of: (what) => this.#with("counts.of", ({ counts }) => counts.of(what)),

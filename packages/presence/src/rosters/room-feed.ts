@@ -1,7 +1,7 @@
 import { type CmError, parseRosterChange, type RosterChange, toCmError } from "@cm/protocol";
-import { Absences } from "../changes/absences.js";
 import { ARRIVAL_MS, ChangeChain, type Reading } from "../changes/change-chain.js";
 import type { ChangeChannels, OpenChannel } from "../changes/change-channels.js";
+import { MissingConnections } from "../changes/missing-connections.js";
 import { sameJson } from "../metadata-json.js";
 import type { ResolvedPresenceOptions } from "../options.js";
 import type { LiveWatch, RoomWatcher } from "../watches/live-watch.js";
@@ -31,7 +31,7 @@ export class RoomFeed {
   readonly #parts: RoomFeedOptions;
   readonly #chain: ChangeChain<RosterChange>;
   readonly #channel: OpenChannel;
-  readonly #absences: Absences;
+  readonly #missing: MissingConnections;
   readonly #renewal: NodeJS.Timeout;
   readonly #arrivals = new Set<NodeJS.Timeout>();
   #members: Map<string, RosterMember> | undefined;
@@ -45,7 +45,7 @@ export class RoomFeed {
   constructor(parts: RoomFeedOptions) {
     const { options, room, channels } = parts;
     this.#parts = parts;
-    this.#absences = new Absences({ restoreWithinMs: options.restoreWithinMs, reread: () => this.recheck() });
+    this.#missing = new MissingConnections({ restoreWithinMs: options.restoreWithinMs, reread: () => this.recheck() });
     this.#chain = new ChangeChain({
       read: () => this.#read(),
       apply: (change) => this.#apply(change),
@@ -103,7 +103,7 @@ export class RoomFeed {
   close(): Promise<void> {
     clearInterval(this.#renewal);
     for (const timer of this.#arrivals) clearTimeout(timer);
-    this.#absences.close();
+    this.#missing.close();
     this.#chain.close();
     this.#parts.kept.give(this.#members?.size ?? 0);
     this.#members = undefined;
@@ -131,7 +131,7 @@ export class RoomFeed {
       upTo: await rooms.announce(room, options.announceTtlMs),
       fold: (change) => fold(members, change),
       install: () =>
-        this.#absences.judge(beganAt, (isAwaited) => {
+        this.#missing.judge(beganAt, (isAwaited) => {
           for (const member of missing) {
             const { connectionId } = member;
             const isGone = this.#left.has(connectionId) || departed.has(connectionId) || members.has(connectionId);

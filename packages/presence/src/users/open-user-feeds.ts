@@ -1,4 +1,4 @@
-import type { Partitioned } from "@cm/protocol";
+import type { Partitioning } from "@cm/protocol";
 import type { ChangeChannels } from "../changes/change-channels.js";
 import type { ResolvedPresenceOptions } from "../options.js";
 import type { UsersWatch } from "../watches/snapshot-batch.js";
@@ -145,7 +145,7 @@ export function presencesOf(users: readonly WatchedUser[]): UserPresence[] {
 }
 
 /** Returns a user id for each partition; the users need not exist. */
-function samplesOf(partitioning: Partitioned): ReadonlyMap<number, string> {
+function samplesOf(partitioning: Partitioning): ReadonlyMap<number, string> {
   const samples = new Map<number, string>();
   for (let n = 0; samples.size < partitioning.partitions; n++) {
     const userId = `sample-${n}`;

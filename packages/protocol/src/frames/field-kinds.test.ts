@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { required } from "./field-types.js";
-import { integer, readableObject, roomName } from "./value-kinds.js";
+import { required } from "./field-description.js";
+import { integer, readableObject, roomName } from "./field-kinds.js";
 
 const seat = readableObject("Seat", { room: required(roomName), row: required(integer(1)) }, "A seat in a room.");
 

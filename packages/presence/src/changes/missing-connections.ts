@@ -1,5 +1,5 @@
-/** Options of {@link Absences}. */
-export interface AbsencesOptions {
+/** Options of {@link MissingConnections}. */
+export interface MissingConnectionsOptions {
   /** How long an entry that is missing in reads still counts as present, in milliseconds. */
   readonly restoreWithinMs: number;
   /** Triggers another read of the state. Called when `restoreWithinMs` has passed for a missing entry. */
@@ -16,8 +16,8 @@ export interface AbsencesOptions {
  * This is the only place with this rule. It applies to users, to rooms, and to what is derived from them
  * (leave notices of rooms, rosters of games).
  */
-export class Absences {
-  readonly #options: AbsencesOptions;
+export class MissingConnections {
+  readonly #options: MissingConnectionsOptions;
   /**
    * By connection id, the start of the first read that lacked the connection, on the monotonic clock. Bounded
    * by the number of entries kept.
@@ -27,7 +27,7 @@ export class Absences {
   #lostUntil = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: AbsencesOptions) {
+  constructor(options: MissingConnectionsOptions) {
     this.#options = options;
   }
 

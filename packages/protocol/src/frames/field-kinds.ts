@@ -2,7 +2,7 @@ import { CmError } from "../errors.js";
 import { NAME_MAX_BYTES, type NameKind, parseName } from "../room-and-user-names.js";
 import { parseConnectionId } from "../server-and-connection-ids.js";
 import { isRecord } from "../type-guards.js";
-import type { Fields, Kind, ObjectOf, ReadableKind } from "./field-types.js";
+import type { Fields, Kind, ObjectOf, ReadableKind } from "./field-description.js";
 
 /** The maximum length of a `ref` string, in UTF-16 code units. */
 export const REF_MAX_LENGTH = 64;

@@ -1,12 +1,12 @@
 import { expect, it, onTestFinished } from "vitest";
-import { Absences } from "./absences.js";
+import { MissingConnections } from "./missing-connections.js";
 
 it("waits for each connection from the first reading that lacks it, whatever else is missing", () => {
-  const absences = new Absences({ restoreWithinMs: 1_000, reread: () => undefined });
-  onTestFinished(() => absences.close());
+  const missing = new MissingConnections({ restoreWithinMs: 1_000, reread: () => undefined });
+  onTestFinished(() => missing.close());
   const awaited = (beganAt: number, ...lacking: readonly string[]): string[] => {
     let kept: string[] = [];
-    absences.judge(beganAt, (isAwaited) => {
+    missing.judge(beganAt, (isAwaited) => {
       kept = lacking.filter(isAwaited);
     });
     return kept;

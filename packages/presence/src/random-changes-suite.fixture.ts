@@ -5,13 +5,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Connections, growsStrictly, RoomRecorder, UserRecorder } from "./change-recorder.fixture.js";
 import { createPresence, type Presence } from "./index.js";
-import { STORM_ROOM, StormServer, type StormStep } from "./storm-server.fixture.js";
+import { CHANGED_ROOM, RandomChangesServer, type RandomStep } from "./random-changes-server.fixture.js";
 
 const USERS = Array.from({ length: 5 }, (_, index) => `user-${index}`);
 const SERVERS = ["a", "b", "c"];
 
 const pick = fc.nat(20);
-const step: fc.Arbitrary<StormStep> = fc.oneof(
+const step: fc.Arbitrary<RandomStep> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
@@ -33,16 +33,16 @@ const history = fc.array(fc.tuple(fc.nat(SERVERS.length - 1), step), { minLength
 const beginnings = fc.tuple(fc.nat(80), fc.nat(80), fc.nat(80));
 
 /** Checks that watches that begin during many changes end with the same state as a read. */
-export function describeStorms(name: string, createHarness: HarnessFactory, numRuns: number): void {
-  describe(`a watch that begins in a storm of changes on ${name}`, () => {
+export function describeRandomChanges(name: string, createHarness: HarnessFactory, numRuns: number): void {
+  describe(`a watch that begins during random changes on ${name}`, () => {
     it("ends with the state that is read again, after each change was received at most once and in order", async () => {
       await fc.assert(
         fc.asyncProperty(history, beginnings, async (steps, [users, all, room]) => {
           const harness = await createHarness();
           const presence = createPresence(harness.store);
           try {
-            const storm = await startStorm(() => harness.peer(), steps);
-            await watchThroughStorm(presence, harness.store, storm, { users, all, room });
+            const changes = await startChanges(() => harness.peer(), steps);
+            await watchDuring(presence, harness.store, changes, { users, all, room });
           } finally {
             await presence.close();
             await harness.close();
@@ -54,17 +54,17 @@ export function describeStorms(name: string, createHarness: HarnessFactory, numR
   });
 }
 
-interface Storm {
+interface RandomChanges {
   /** Resolves when `count` steps, or all steps, have been taken. */
   reached(count: number): Promise<void>;
   readonly over: Promise<void>;
 }
 
 /** Starts the steps. Each server takes its own steps in order, concurrently with the other servers. */
-async function startStorm(
+async function startChanges(
   connect: () => Promise<Store>,
-  steps: readonly (readonly [number, StormStep])[],
-): Promise<Storm> {
+  steps: readonly (readonly [number, RandomStep])[],
+): Promise<RandomChanges> {
   const stores = await Promise.all(SERVERS.map(connect));
   let taken = 0;
   const waiting: { readonly count: number; readonly resolve: () => void }[] = [];
@@ -74,7 +74,7 @@ async function startStorm(
   };
   const over = Promise.all(
     stores.map(async (store, index) => {
-      const server = new StormServer(store, SERVERS[index] ?? "");
+      const server = new RandomChangesServer(store, SERVERS[index] ?? "");
       for (const [at, each] of steps) {
         if (at !== index) continue;
         await server.run(each);
@@ -91,18 +91,18 @@ async function startStorm(
   };
 }
 
-async function watchThroughStorm(
+async function watchDuring(
   presence: Presence,
   store: Store,
-  storm: Storm,
+  changes: RandomChanges,
   begin: { readonly users: number; readonly all: number; readonly room: number },
 ): Promise<void> {
   const [some, all, room] = [new UserRecorder(), new UserRecorder(), new RoomRecorder()];
   await Promise.all([
-    storm.over,
-    storm.reached(begin.users).then(() => presence.watchUsers(USERS, some)),
-    storm.reached(begin.all).then(() => presence.watchAll(all)),
-    storm.reached(begin.room).then(() => presence.watchRoom(STORM_ROOM, room)),
+    changes.over,
+    changes.reached(begin.users).then(() => presence.watchUsers(USERS, some)),
+    changes.reached(begin.all).then(() => presence.watchAll(all)),
+    changes.reached(begin.room).then(() => presence.watchRoom(CHANGED_ROOM, room)),
   ]);
   await eventually(async () => {
     const next = await store.upkeep.projection.settle(
@@ -116,7 +116,7 @@ async function watchThroughStorm(
     if (connections.length === 0) continue;
     fresh.set(userId, Object.fromEntries(connections.map(({ connectionId, metadata }) => [connectionId, metadata])));
   }
-  const roster = await presence.roster(STORM_ROOM, { limit: 1_000 });
+  const roster = await presence.roster(CHANGED_ROOM, { limit: 1_000 });
   const members = Object.fromEntries(roster.items.map(({ connectionId, metadata }) => [connectionId, metadata]));
   await eventually(() => {
     expect(some.derived).toEqual(fresh);

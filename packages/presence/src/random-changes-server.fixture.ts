@@ -2,7 +2,7 @@ import { type ConnectionIdSource, createConnectionIdSource, type Lease, type Sto
 import { eventually } from "@cm/test-kit";
 
 /** One step on a server. `pick` selects one of the server's connections. */
-export type StormStep =
+export type RandomStep =
   | { readonly kind: "open"; readonly user: number; readonly metadata: number | undefined }
   | { readonly kind: "update"; readonly pick: number; readonly metadata: number }
   | { readonly kind: "close"; readonly pick: number; readonly graceMs: number }
@@ -16,15 +16,15 @@ interface Connection {
   metadata: string | undefined;
 }
 
-/** The room that all storms use. */
-export const STORM_ROOM = "storm";
+/** The room that all steps change. */
+export const CHANGED_ROOM = "changed";
 
 /** Duration of leases and claims that must not expire during a test, in milliseconds. */
 const LONG_MS = 120_000;
 const SHORT_MS = 50;
 
 /** Writes to a store as an owner does, and crashes on request. */
-export class StormServer {
+export class RandomChangesServer {
   readonly #store: Store;
   readonly #serverId: string;
   #ids: ConnectionIdSource;
@@ -37,7 +37,7 @@ export class StormServer {
     this.#ids = createConnectionIdSource({ serverId });
   }
 
-  async run(step: StormStep): Promise<void> {
+  async run(step: RandomStep): Promise<void> {
     const lease = this.#lease ?? (await this.#acquire(LONG_MS));
     const { users, rooms, partitioning, upkeep } = this.#store;
     switch (step.kind) {
@@ -59,19 +59,19 @@ export class StormServer {
     switch (step.kind) {
       case "update":
         connection.metadata = JSON.stringify({ n: step.metadata });
-        await Promise.all([users.update(lease, [connection]), rooms.update(lease, STORM_ROOM, [connection])]);
+        await Promise.all([users.update(lease, [connection]), rooms.update(lease, CHANGED_ROOM, [connection])]);
         return;
       case "close":
         this.#connections = this.#connections.filter((each) => each !== connection);
         await Promise.all([
           users.remove(lease, [connection], { graceMs: step.graceMs }),
-          rooms.leave(lease, STORM_ROOM, [connection]),
+          rooms.leave(lease, CHANGED_ROOM, [connection]),
         ]);
         return;
       case "join":
-        return rooms.join(lease, STORM_ROOM, [connection]);
+        return rooms.join(lease, CHANGED_ROOM, [connection]);
       case "leave":
-        return rooms.leave(lease, STORM_ROOM, [connection]);
+        return rooms.leave(lease, CHANGED_ROOM, [connection]);
     }
   }
 
@@ -86,7 +86,7 @@ export class StormServer {
     });
     await Promise.all([
       upkeep.projection.evict(claim, { users: this.#connections }),
-      upkeep.projection.evict(claim, { room: STORM_ROOM }),
+      upkeep.projection.evict(claim, { room: CHANGED_ROOM }),
     ]);
     await upkeep.servers.unregister(claim);
     this.#connections = [];

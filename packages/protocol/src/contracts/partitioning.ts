@@ -3,7 +3,7 @@
  * changes. Guarantees: both members are available before the store starts and never change; every store on
  * the same data returns the same values.
  */
-export interface Partitioned {
+export interface Partitioning {
   /** The number of partitions. */
   readonly partitions: number;
   /** The partition of a room or user, from 0. */

@@ -3,7 +3,7 @@
  * the entries of those servers that have noticed the loss and have written their entries again; the rooms of the
  * other servers would look empty. A server sends signs of life only while all its entries are in the store.
  */
-export class ReturningPeers {
+export class MissingServers {
   readonly #withinMs: number;
   readonly #now: () => number;
   /** Number of servers that sent signs of life when none was missing, this server included. */
