@@ -29,14 +29,14 @@ import { GapDetection, type ResumedChannel } from "./recovery/gap-detection.js";
 import { GapReporter } from "./recovery/gap-reporter.js";
 import { notRecoverable, RecoverableRooms } from "./recovery/recoverable-rooms.js";
 import type { Recovery, RecoveryLimit } from "./recovery/room-recovery.js";
-import { AbsentUsers } from "./requests/absent-users.js";
+import { AbsenceCheck } from "./requests/absence-check.js";
 import { type ControlOutcome, type ControlRequest, controlOf, outcomeOf } from "./requests/control-requests.js";
 import { IncomingRequests } from "./requests/incoming-requests.js";
 import { createOperations } from "./requests/operation-handlers.js";
 import type { Answer } from "./requests/pending-requests.js";
 import { within } from "./requests/promise-timeout.js";
 import { type GatheredAnswers, ScatterGather } from "./requests/scatter-gather.js";
-import { ServerChannels } from "./requests/server-channels.js";
+import { ServerPublisher } from "./requests/server-publisher.js";
 import { LocalEcho } from "./rooms/local-echo.js";
 import { type LocalReach, RoomSequencer, requireStampable } from "./rooms/room-policy.js";
 import { RoomSubscriptions, type SubscribedRoom } from "./rooms/room-subscriptions.js";
@@ -54,7 +54,7 @@ class BusRouter implements Router {
   readonly #rooms: RoomSubscriptions;
   readonly #roomSequencers: Sequencers<RoomSequencer>;
   readonly #localEcho: LocalEcho;
-  readonly #channels: ServerChannels;
+  readonly #serverPublisher: ServerPublisher;
   readonly #requests: IncomingRequests;
   readonly #receiver: BusReceiver;
   readonly #scatterGather: ScatterGather | undefined;
@@ -62,7 +62,7 @@ class BusRouter implements Router {
   readonly #gaps: GapReporter;
   /** Set if the options contain a history. */
   readonly #recoverable: RecoverableRooms | undefined;
-  readonly #absentUsers: AbsentUsers;
+  readonly #absenceCheck: AbsenceCheck;
   #directSubscription: Promise<Subscription> | undefined;
   /** This server's own channel, once it is subscribed. */
   #directChannel: ResumedChannel | undefined;
@@ -74,7 +74,7 @@ class BusRouter implements Router {
     const { bus, local, serverId, servers, maxSequencers, maxPending, orderOf, whileDown, onError } = options;
     const { history, isRecoverable } = options;
     this.#gaps = new GapReporter(options.onGap);
-    this.#absentUsers = new AbsentUsers(options);
+    this.#absenceCheck = new AbsenceCheck(options);
     this.#roomSequencers = new Sequencers(maxSequencers, (name) => {
       requireName(name, "room");
       const route: EnvelopeRoute = { kind: "room", origin: serverId, target: name, except: NOBODY };
@@ -83,10 +83,10 @@ class BusRouter implements Router {
       return new RoomSequencer({ kind: "room", name }, isStamped ? { ...route, isStamped } : route, policy);
     });
     const roomPosition = (room: string) => this.#roomSequencers.position(room);
-    this.#channels = new ServerChannels({ serverId, bus, maxSequencers, maxPending });
+    this.#serverPublisher = new ServerPublisher({ serverId, bus, maxSequencers, maxPending });
     this.#requests = new IncomingRequests({
-      carryOut: createOperations({ ...options, roomPosition, serverPosition: this.#channels.position }),
-      answer: (asker, to, outcome) => this.#channels.answer(asker, to, outcome),
+      carryOut: createOperations({ ...options, roomPosition, serverPosition: this.#serverPublisher.position }),
+      answer: (asker, to, outcome) => this.#serverPublisher.answer(asker, to, outcome),
       max: maxPending,
       onFault: (cause, stage) => {
         // After `close` the bus may be closed too, so a response that cannot be sent is no failure.
@@ -98,7 +98,7 @@ class BusRouter implements Router {
     this.#receiver = new BusReceiver({
       ...options,
       requests: this.#requests,
-      pending: this.#channels.pending,
+      pending: this.#serverPublisher.pending,
       gaps: this.#gaps,
     });
     this.#rooms = new RoomSubscriptions({
@@ -133,13 +133,13 @@ class BusRouter implements Router {
       this.#scatterGather = new ScatterGather({
         servers,
         serverId,
-        requireRoom: (count) => this.#channels.pending.requireRoom(count),
+        requireCapacity: (count) => this.#serverPublisher.pending.requireCapacity(count),
         ask: (id, operation, timeoutMs) => this.#ask(id, operation, timeoutMs),
       });
       this.#reconciliation = new GapDetection({
         serverId,
         servers,
-        ask: (id, operation, timeoutMs) => this.#channels.ask(id, operation, timeoutMs),
+        ask: (id, operation, timeoutMs) => this.#serverPublisher.ask(id, operation, timeoutMs),
         roomPosition,
         isOpen: (channel) => channel.name === undefined || this.#rooms.get(channel.name) === channel,
         onMissed: (channel, origin, missed) => this.#gaps.missed(channel.name, origin, missed),
@@ -245,7 +245,7 @@ class BusRouter implements Router {
     const isLocal = this.#options.local.toUser(userId, frame) > 0;
     const sent = await Promise.all(owners.map((owner) => this.#toOwner(owner, "user", userId, frame)));
     if (isLocal) return "delivered";
-    return sent.includes("sent") ? "sent" : this.#absentUsers.confirm(userId, owners.length);
+    return sent.includes("sent") ? "sent" : this.#absenceCheck.confirm(userId, owners.length);
   }
 
   async #confirmToUser(userId: string, frame: Uint8Array, confirmation: Confirmation): Promise<ConfirmedOutcome> {
@@ -253,7 +253,7 @@ class BusRouter implements Router {
     const leftMs = () => Math.max(1, deadline - performance.now());
     const owners = await within(this.#otherOwnersOf(userId), leftMs(), () => undefined);
     if (owners === undefined) return "timeout";
-    this.#channels.pending.requireRoom(owners.length);
+    this.#serverPublisher.pending.requireCapacity(owners.length);
     const isLocal = this.#options.local.toUser(userId, frame) > 0;
     const confirmMs = leftMs();
     const outcomes = await Promise.all(
@@ -261,7 +261,7 @@ class BusRouter implements Router {
     );
     if (isLocal || outcomes.includes("delivered")) return "delivered";
     if (outcomes.includes("timeout")) return "timeout";
-    return within(this.#absentUsers.confirm(userId, owners.length), leftMs(), () => "timeout" as const);
+    return within(this.#absenceCheck.confirm(userId, owners.length), leftMs(), () => "timeout" as const);
   }
 
   /** Looks up the other servers that hold connections of a user. */
@@ -306,7 +306,7 @@ class BusRouter implements Router {
   }
 
   serverLost(serverId: string): void {
-    this.#channels.pending.lost(serverId);
+    this.#serverPublisher.pending.lost(serverId);
   }
 
   positionOf(room: string): HistoryPosition | undefined {
@@ -330,7 +330,7 @@ class BusRouter implements Router {
     return {
       rooms: this.#rooms.roomCount,
       idleSubscriptions: this.#rooms.idleCount,
-      pendingAnswers: this.#channels.pending.size,
+      pendingAnswers: this.#serverPublisher.pending.size,
       ...this.#receiver.counts,
       ...this.#gaps.counts,
     };
@@ -348,7 +348,7 @@ class BusRouter implements Router {
   async #close(): Promise<void> {
     this.#recoverable?.close();
     this.#reconciliation?.close();
-    this.#channels.pending.close();
+    this.#serverPublisher.pending.close();
     await this.#rooms.close();
     try {
       await (await this.#directSubscription)?.close();
@@ -364,12 +364,12 @@ class BusRouter implements Router {
     target: string,
     payload: Uint8Array,
   ): Promise<RouteOutcome> {
-    const { subscribers } = await this.#channels.send(serverId, kind, target, payload);
+    const { subscribers } = await this.#serverPublisher.send(serverId, kind, target, payload);
     return subscribers === 0 ? "not-found" : "sent";
   }
 
   async #confirm(serverId: string, operation: ServerOperation, { confirmMs }: Confirmation): Promise<ConfirmedOutcome> {
-    const answer = await this.#channels.ask(serverId, operation, confirmMs);
+    const answer = await this.#serverPublisher.ask(serverId, operation, confirmMs);
     const outcome = outcomeOf(answer, serverId);
     return outcome === "done" ? "delivered" : outcome;
   }
@@ -378,7 +378,7 @@ class BusRouter implements Router {
   #ask(serverId: string, operation: ServerOperation, timeoutMs: number): Promise<Answer> {
     return serverId === this.#options.serverId
       ? this.#requests.run(operation, serverId, timeoutMs)
-      : this.#channels.ask(serverId, operation, timeoutMs);
+      : this.#serverPublisher.ask(serverId, operation, timeoutMs);
   }
 
   /**

@@ -155,14 +155,14 @@ export function createClientTransport(
       try {
         user = config.authenticate(request, signal);
         // If the user is known without a promise, return the result in the same turn.
-        if (!(user instanceof Promise)) return holderOf(unlessRevoked(user));
+        if (!(user instanceof Promise)) return withUserData(unlessRevoked(user));
       } catch (error) {
         return noteRefusal(error);
       }
       const beganAt = performance.now();
       return user
         .finally(() => took("authenticate", performance.now() - beganAt))
-        .then((late) => holderOf(unlessRevoked(late)))
+        .then((late) => withUserData(unlessRevoked(late)))
         .catch(noteRefusal);
     },
     nextConnectionId: () => membership.nextConnectionId(),
@@ -193,6 +193,6 @@ export function createClientTransport(
   return transport === "ws" ? createWsServer(options) : createUwsServer({ ...options, sharePort: config.sharePort });
 }
 
-function holderOf(user: GatewayUser) {
+function withUserData(user: GatewayUser) {
   return { userId: user.userId, data: { user } };
 }

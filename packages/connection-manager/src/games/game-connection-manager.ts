@@ -56,7 +56,7 @@ class GameConnectionManager implements ConnectionManager {
   readonly #players: LocalPlayers;
   readonly #feeds: OpenGameFeeds;
   readonly #records: GameSessionStore;
-  readonly #places: GameParticipation;
+  readonly #participation: GameParticipation;
   readonly #reader: GameReader;
   #cleanupTimer: NodeJS.Timeout | undefined;
   #cleaning: Promise<void> | undefined;
@@ -113,7 +113,7 @@ class GameConnectionManager implements ConnectionManager {
       onError,
     }));
     const [players, feeds, records] = [this.#players, this.#feeds, this.#records];
-    this.#places = new GameParticipation({ ...parts(node), players, feeds, records });
+    this.#participation = new GameParticipation({ ...parts(node), players, feeds, records });
     this.#reader = new GameReader(node.store, records, players);
   }
 
@@ -138,7 +138,7 @@ class GameConnectionManager implements ConnectionManager {
 
   async connect(userId: string, socketId: string): Promise<void> {
     this.#requireRunning();
-    await this.#places.connect(requireUserId(userId), requireSocketId(socketId));
+    await this.#participation.connect(requireUserId(userId), requireSocketId(socketId));
   }
 
   async disconnect(userId: string, socketId: string, options: DisconnectOptions = {}): Promise<void> {
@@ -146,7 +146,7 @@ class GameConnectionManager implements ConnectionManager {
     const socket = this.#players.socket(requireUserId(userId), requireSocketId(socketId));
     // After a shutdown, every socket has been withdrawn already.
     if (socket === undefined || this.isShutDown) return;
-    await this.#places.disconnect(socket, signOff);
+    await this.#participation.disconnect(socket, signOff);
   }
 
   touch(userId: string, socketId: string): void {
@@ -156,22 +156,22 @@ class GameConnectionManager implements ConnectionManager {
 
   async joinGame(userId: string, gameId: string): Promise<void> {
     this.#requireRunning();
-    await this.#places.join(requireUserId(userId), requireGameId(gameId));
+    await this.#participation.join(requireUserId(userId), requireGameId(gameId));
   }
 
   async leaveGame(userId: string, gameId: string): Promise<void> {
     this.#requireRunning();
-    await this.#places.leave(requireUserId(userId), requireGameId(gameId));
+    await this.#participation.leave(requireUserId(userId), requireGameId(gameId));
   }
 
   async spectateGame(userId: string, gameId: string): Promise<void> {
     this.#requireRunning();
-    await this.#places.spectate(requireUserId(userId), requireGameId(gameId));
+    await this.#participation.spectate(requireUserId(userId), requireGameId(gameId));
   }
 
   async stopSpectating(userId: string, gameId: string): Promise<void> {
     this.#requireRunning();
-    await this.#places.stopSpectating(requireUserId(userId), requireGameId(gameId));
+    await this.#participation.stopSpectating(requireUserId(userId), requireGameId(gameId));
   }
 
   async getOnlinePlayers(gameId: string): Promise<string[]> {
@@ -250,12 +250,12 @@ class GameConnectionManager implements ConnectionManager {
     await Promise.all(
       stale.map(async (socket) => {
         const { userId, socketId } = socket;
-        await this.#places.disconnect(socket, true);
+        await this.#participation.disconnect(socket, true);
         this.#options.onStale({ userId, socketId });
       }),
     );
     const reaped = await this.#node.membership.reapExpired();
-    await this.#places.dismissStranded();
+    await this.#participation.dismissStranded();
     await this.#records.refresh();
     return stale.length + reaped;
   }
@@ -307,7 +307,7 @@ class GameConnectionManager implements ConnectionManager {
       throw new CmError("operation-unknown", "A games manager does not support this operation.");
     const socket = this.#players.ofConnection(operation.connectionId);
     if (socket === undefined) return "not-found";
-    await this.#places.leaveHere(socket.userId, operation.room);
+    await this.#participation.leaveHere(socket.userId, operation.room);
     return "done";
   }
 
@@ -318,7 +318,7 @@ class GameConnectionManager implements ConnectionManager {
   }
 
   #onRemoved(gameId: string): void {
-    this.#places.dismissSpectators(gameId).catch((cause: unknown) => {
+    this.#participation.dismissSpectators(gameId).catch((cause: unknown) => {
       this.#report(cause, "Spectators of a game that has gone could not be dismissed.", "projection");
     });
   }

@@ -93,12 +93,12 @@ export class GameParticipation {
     alive(player);
     if (!players.stopPlaying(player, gameId)) return;
     this.#stoppedPlaying(gameId);
-    await together([...player.sockets.values()].map(({ connectionId }) => membership.leave(connectionId, gameId)));
+    await awaitAll([...player.sockets.values()].map(({ connectionId }) => membership.leave(connectionId, gameId)));
   }
 
   /** Removes a user from a game on all servers, including this one. */
   async leave(userId: string, gameId: string): Promise<void> {
-    await together([this.leaveHere(userId, gameId), this.#leaveElsewhere(userId, gameId)]);
+    await awaitAll([this.leaveHere(userId, gameId), this.#leaveElsewhere(userId, gameId)]);
   }
 
   spectate(userId: string, gameId: string): Promise<void> {
@@ -124,12 +124,12 @@ export class GameParticipation {
     if (!players.stopSpectating(player, gameId)) return;
     this.#stoppedWatching(gameId);
     const room = spectatorsRoom(gameId);
-    await together([...player.sockets.values()].map(({ connectionId }) => membership.leave(connectionId, room)));
+    await awaitAll([...player.sockets.values()].map(({ connectionId }) => membership.leave(connectionId, room)));
   }
 
   /** Removes this server's spectators of a game that was removed. */
   async dismissSpectators(gameId: string): Promise<void> {
-    await together(this.#parts.players.spectators(gameId).map(({ userId }) => this.stopSpectating(userId, gameId)));
+    await awaitAll(this.#parts.players.spectators(gameId).map(({ userId }) => this.stopSpectating(userId, gameId)));
   }
 
   /** Removes this server's spectators of games whose session has expired. */
@@ -233,7 +233,7 @@ export function alive(player: Player): void {
 /**
  * Waits for all calls, even if one fails, so that none is still running at the end. Then throws the first failure.
  */
-async function together(calls: readonly Promise<void>[]): Promise<void> {
+async function awaitAll(calls: readonly Promise<void>[]): Promise<void> {
   for (const result of await Promise.allSettled(calls)) {
     if (result.status === "rejected") throw result.reason;
   }

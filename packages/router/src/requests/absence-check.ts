@@ -8,7 +8,7 @@ const EMPTY: RegistrySnapshot = { living: [], lapsed: [], recentlyGone: [], know
  * Used if no server accepted a message to a user: decides whether the user has no connection, or cannot be
  * located at the moment.
  */
-export class AbsentUsers {
+export class AbsenceCheck {
   readonly #options: Pick<ResolvedRouterOptions, "holdsLease" | "serverId" | "servers" | "users">;
   /** The snapshot that is being read. */
   #reading: Promise<RegistrySnapshot> | undefined;

@@ -13,8 +13,8 @@ import { Sequencer, Sequencers } from "../ordering/sequencer.js";
 import { NOBODY } from "../payload-checks.js";
 import { type Answer, PendingRequests } from "./pending-requests.js";
 
-/** Options of {@link ServerChannels}. */
-export interface ServerChannelsOptions {
+/** Options of {@link ServerPublisher}. */
+export interface ServerPublisherOptions {
   readonly serverId: string;
   readonly bus: Bus;
   readonly maxSequencers: number;
@@ -26,13 +26,13 @@ export interface ServerChannelsOptions {
  * messages: the requester notices a lost request or response by itself, and a lost request must not appear as
  * a gap among the messages.
  */
-export class ServerChannels {
+export class ServerPublisher {
   readonly pending: PendingRequests;
-  readonly #options: ServerChannelsOptions;
+  readonly #options: ServerPublisherOptions;
   readonly #messages: Sequencers<Sequencer<Channel>>;
   readonly #control: Sequencers<Sequencer<Channel>>;
 
-  constructor(options: ServerChannelsOptions) {
+  constructor(options: ServerPublisherOptions) {
     this.#options = options;
     this.pending = new PendingRequests(options.maxPending);
     const createSequencers = (): Sequencers<Sequencer<Channel>> =>
@@ -60,7 +60,7 @@ export class ServerChannels {
    * the error of the bus if the request could not be sent.
    */
   async ask(serverId: string, operation: ServerOperation, timeoutMs: number): Promise<Answer> {
-    this.pending.requireRoom(1);
+    this.pending.requireCapacity(1);
     const payload = encodeControl({ type: "request", operation, timeoutMs });
     const sequencer = this.#control.of(serverId);
     const message = this.#message(sequencer, "control", serverId, payload);
