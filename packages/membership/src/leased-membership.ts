@@ -10,9 +10,9 @@ import {
 } from "@cm/protocol";
 import { notStarted, requireFields } from "@cm/protocol/options";
 import { GracePeriods } from "./connections/grace-periods.js";
-import { type LocalConnection, LocalConnections } from "./connections/local-connections.js";
 import { MetadataUpdates } from "./connections/metadata-updates.js";
 import { newConnection } from "./connections/new-connection.js";
+import { type OwnedConnection, OwnedConnections } from "./connections/owned-connections.js";
 import { PendingRemovals } from "./connections/pending-removals.js";
 import { RoomMemberships } from "./connections/room-memberships.js";
 import { StaleConnections } from "./connections/stale-connections.js";
@@ -37,7 +37,7 @@ export function createMembership(options: MembershipOptions): Membership {
 
 class LeasedMembership implements Membership {
   readonly #options: ResolvedMembershipOptions;
-  readonly #local: LocalConnections;
+  readonly #local: OwnedConnections;
   readonly #changes = new WriteGuard();
   readonly #projection: Projection;
   readonly #keeper: LeaseKeeper;
@@ -67,7 +67,7 @@ class LeasedMembership implements Membership {
     this.#options = options;
     const { store, lastSeenOf, interest } = options;
     this.#expired = new ExpiredServers(options.ids.serverId, options.onServersLost);
-    this.#local = new LocalConnections({
+    this.#local = new OwnedConnections({
       roomPartitionOf: (room) => store.partitioning.partitionOf(room),
       userPartitionOf: (userId) => store.partitioning.partitionOf(userId),
       recordPartitionOf: (connectionId) => requireConnectionId(connectionId).recordPartition,
@@ -106,7 +106,7 @@ class LeasedMembership implements Membership {
         // callback.
         for (const stray of await this.#projection.strays(lease, this.#permanentErrors)) this.#removals.later(stray);
         await this.#projection.all(lease, this.#permanentErrors);
-        await this.#permanentErrors.together([options.onRestored(lease)]);
+        await this.#permanentErrors.awaitAll([options.onRestored(lease)]);
       },
       onBeat: (renewal) => this.#afterBeat(renewal),
       onTaken: (error) => options.onLeaseTaken(error),
@@ -222,7 +222,7 @@ class LeasedMembership implements Membership {
     }
   }
 
-  async #open(connection: LocalConnection): Promise<void> {
+  async #open(connection: OwnedConnection): Promise<void> {
     const { connectionId } = connection;
     try {
       await this.#keeper.write((lease) => this.#projection.open(lease, connection));

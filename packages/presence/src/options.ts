@@ -14,7 +14,7 @@ export interface PresenceStore {
   /** Reads the states of users. */
   readonly users: Pick<UserDirectory, "states" | "online">;
   /** Reads members of rooms, and requests announcements of their changes. */
-  readonly rooms: Pick<RoomDirectory, "members" | "count" | "announce">;
+  readonly rooms: Pick<RoomDirectory, "members" | "count" | "enableAnnouncements">;
   /** Reads the number of users who are online. */
   readonly counts: StoreCounts;
   /** Assigns users to partitions, each with its own feed. */
@@ -111,7 +111,7 @@ export function resolvePresenceOptions(given: PresenceOptions): ResolvedPresence
   return {
     store: {
       users: requireMembers("users", options.users, ["states", "online"]),
-      rooms: requireMembers("rooms", options.rooms, ["members", "count", "announce"]),
+      rooms: requireMembers("rooms", options.rooms, ["members", "count", "enableAnnouncements"]),
       counts: requireMembers("counts", options.counts, ["of"]),
       partitioning: requireMembers("partitioning", options.partitioning, ["partitionOf"]),
       bus: requireMembers("bus", options.bus, ["subscribe"]),

@@ -123,7 +123,8 @@ class ConnectedStore implements RedisStore {
     update: (lease, room, members) => this.#with("rooms.update", ({ rooms }) => rooms.update(lease, room, members)),
     members: (room, page) => this.#with("rooms.members", ({ rooms }) => rooms.members(room, page)),
     count: (room) => this.#with("rooms.count", ({ rooms }) => rooms.count(room)),
-    announce: (room, ttlMs) => this.#with("rooms.announce", ({ rooms }) => rooms.announce(room, ttlMs)),
+    enableAnnouncements: (room, ttlMs) =>
+      this.#with("rooms.enableAnnouncements", ({ rooms }) => rooms.enableAnnouncements(room, ttlMs)),
   };
 
   readonly users: Store["users"] = {

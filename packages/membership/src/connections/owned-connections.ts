@@ -1,12 +1,12 @@
 import { type AnnouncedMember, CmError, type EnteredRoom } from "@cm/protocol";
 
 /** A connection of this server, as known by this server, its owner. */
-export interface LocalConnection {
+export interface OwnedConnection {
   readonly connectionId: string;
   readonly userId: string;
   /** When the connection was opened, in milliseconds since the Unix epoch. */
   readonly connectedAt: number;
-  /** The rooms that the connection is in or joining. Changed only by {@link LocalConnections}. */
+  /** The rooms that the connection is in or joining. Changed only by {@link OwnedConnections}. */
   rooms: ReadonlySet<string>;
   /** The connection's metadata as JSON text. */
   metadata: string | undefined;
@@ -27,7 +27,7 @@ export const NO_ROOMS: ReadonlySet<string> = new Set();
 /** A room with local members. */
 interface LocalRoom {
   /** The room's local members. A single member is stored without a set. */
-  members: LocalConnection | Set<LocalConnection>;
+  members: OwnedConnection | Set<OwnedConnection>;
   /** The result of the latest join, which later joiners of the room also get. */
   entered: EnteredRoom | undefined;
 }
@@ -40,16 +40,16 @@ export interface Partitioning {
 }
 
 /** The local state: this server's connections and the rooms that they are in. */
-export class LocalConnections {
+export class OwnedConnections {
   readonly #partitioning: Partitioning;
-  readonly #byId = new Map<string, LocalConnection>();
+  readonly #byId = new Map<string, OwnedConnection>();
   /** Rooms with at least one local member. */
   readonly #rooms = new Map<string, LocalRoom>();
   /** Number of local connections by user id. */
   readonly #users = new Map<string, number>();
   readonly #roomPartitions = new PartitionIndex<string>();
-  readonly #userPartitions = new PartitionIndex<LocalConnection>();
-  readonly #recordPartitions = new PartitionIndex<LocalConnection>();
+  readonly #userPartitions = new PartitionIndex<OwnedConnection>();
+  readonly #recordPartitions = new PartitionIndex<OwnedConnection>();
   #memberships = 0;
 
   constructor(slicing: Partitioning) {
@@ -74,7 +74,7 @@ export class LocalConnections {
   }
 
   /** Adds a connection. Throws `id-invalid` if the connection id contains no valid record partition. */
-  add(connection: LocalConnection): void {
+  add(connection: OwnedConnection): void {
     this.#recordPartitions.add(this.#partitioning.recordPartitionOf(connection.connectionId), connection);
     this.#userPartitions.add(this.#partitioning.userPartitionOf(connection.userId), connection);
     this.#byId.set(connection.connectionId, connection);
@@ -82,7 +82,7 @@ export class LocalConnections {
   }
 
   /** Removes a connection and its room memberships. */
-  delete(connection: LocalConnection): void {
+  delete(connection: OwnedConnection): void {
     const { rooms } = connection;
     connection.rooms = NO_ROOMS;
     if (!this.#byId.delete(connection.connectionId)) return;
@@ -94,7 +94,7 @@ export class LocalConnections {
     this.#recordPartitions.delete(this.#partitioning.recordPartitionOf(connection.connectionId), connection);
   }
 
-  enter(connection: LocalConnection, room: string): void {
+  enter(connection: OwnedConnection, room: string): void {
     const rooms = connection.rooms === NO_ROOMS ? new Set<string>() : (connection.rooms as Set<string>);
     connection.rooms = rooms.add(room);
     this.#memberships++;
@@ -108,7 +108,7 @@ export class LocalConnections {
     this.#roomPartitions.add(this.#partitioning.roomPartitionOf(room), room);
   }
 
-  exit(connection: LocalConnection, room: string): void {
+  exit(connection: OwnedConnection, room: string): void {
     if (!connection.rooms.has(room)) return;
     const rooms = connection.rooms as Set<string>;
     rooms.delete(room);
@@ -127,17 +127,17 @@ export class LocalConnections {
     return this.#rooms.get(room)?.entered;
   }
 
-  get(connectionId: string): LocalConnection | undefined {
+  get(connectionId: string): OwnedConnection | undefined {
     return this.#byId.get(connectionId);
   }
 
-  require(connectionId: string): LocalConnection {
+  require(connectionId: string): OwnedConnection {
     const connection = this.#byId.get(connectionId);
     if (connection === undefined) throw new CmError("not-found", "The connection is not on this server.");
     return connection;
   }
 
-  all(): MapIterator<LocalConnection> {
+  all(): MapIterator<OwnedConnection> {
     return this.#byId.values();
   }
 
@@ -150,18 +150,18 @@ export class LocalConnections {
     return this.#roomPartitions.of(partition);
   }
 
-  membersOf(room: string): Iterable<LocalConnection> {
+  membersOf(room: string): Iterable<OwnedConnection> {
     const members = this.#rooms.get(room)?.members ?? [];
     return Symbol.iterator in members ? members : [members];
   }
 
   /** Returns the local connections of the users in a partition. */
-  connectionsOfPartition(partition: number): Iterable<LocalConnection> {
+  connectionsOfPartition(partition: number): Iterable<OwnedConnection> {
     return this.#userPartitions.of(partition);
   }
 
   /** Returns the local connections whose records are in a record partition. */
-  connectionsInPartition(recordPartition: number): Iterable<LocalConnection> {
+  connectionsInPartition(recordPartition: number): Iterable<OwnedConnection> {
     return this.#recordPartitions.of(recordPartition);
   }
 
@@ -177,7 +177,7 @@ export class LocalConnections {
     return this.#users.keys();
   }
 
-  #forgetMember(connection: LocalConnection, room: string): void {
+  #forgetMember(connection: OwnedConnection, room: string): void {
     this.#memberships--;
     const local = this.#rooms.get(room);
     if (local === undefined) return;
@@ -211,6 +211,6 @@ class PartitionIndex<T> {
 }
 
 /** Returns the entry of a connection as a member of a room. */
-export function memberOf({ connectionId, userId, metadata }: LocalConnection): AnnouncedMember {
+export function announcedMember({ connectionId, userId, metadata }: OwnedConnection): AnnouncedMember {
   return metadata === undefined ? { connectionId, userId } : { connectionId, userId, metadata };
 }

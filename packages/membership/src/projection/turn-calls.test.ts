@@ -1,6 +1,6 @@
 import { CmError, type Lease } from "@cm/protocol";
 import { expect, it } from "vitest";
-import { TurnWrites } from "./turn-writes.js";
+import { TurnCalls } from "./turn-calls.js";
 
 const lease: Lease = {
   serverId: "a",
@@ -14,7 +14,7 @@ const lease: Lease = {
 /** Writes that record the items of each call, and fail if `fails` throws. */
 function start(fails: (items: readonly string[]) => void = () => undefined) {
   const calls: [target: string, items: readonly string[]][] = [];
-  const writes = new TurnWrites<string>((_, target, items) => {
+  const writes = new TurnCalls<string>((_, target, items) => {
     calls.push([target, items]);
     fails(items);
     return Promise.resolve();

@@ -20,7 +20,7 @@ interface Batch<Item> {
  * Combines the writes of one event loop turn into one call per target: if many clients connect or join at
  * once, the store executes one command per target, not per client.
  */
-export class TurnWrites<Item> {
+export class TurnCalls<Item> {
   readonly #write: (lease: Lease, target: string, items: readonly Item[]) => Promise<void>;
   readonly #open = new Map<string, Batch<Item>>();
   #waiting: Batch<Item>[] = [];

@@ -2,7 +2,7 @@
 const MISSING_MAX = 64;
 
 /** Keeps the numbers received from one sender, to distinguish a message sent twice from one that arrives late. */
-export class SenderRecord {
+export class ReceivedNumbers {
   #epoch: number | undefined;
   #highest = 0;
   /** Numbers below the highest that have not been received yet, in ascending order. */

@@ -46,7 +46,7 @@ interface Row extends Incarnation {
 /** The incarnations of owners, without duplicates. */
 export function distinctHolders(owners: Iterable<Incarnation>): ServerIncarnation[] {
   const names = new Map([...new Set(owners)].map((owner) => [holderName(owner), owner]));
-  return [...names.values()].map(holderOf);
+  return [...names.values()].map(incarnationOf);
 }
 
 /** The registered servers, their leases, and the claims to clean up after dead ones. */
@@ -139,7 +139,7 @@ export class ServerTable {
       if (this.lives(row)) {
         living.push({ ...row.registration, ...row.counters, token, startedAt, lastHeartbeat, expiresAtMs });
       } else {
-        lapsed.push({ ...holderOf(row), isRegistered: true });
+        lapsed.push({ ...incarnationOf(row), isRegistered: true });
       }
     }
     return { living, lapsed, ...this.#departed.known() };
@@ -153,7 +153,7 @@ export class ServerTable {
     const signed = [...this.#rows.values()].filter((each) => this.lives(each) && each.lastSign !== undefined);
     const silent = signed.filter(({ lastSign = now }) => lastSign <= now - silentForMs);
     const speaking = signed.length - silent.length;
-    return { isHeld: true, speaking, silent: silent.slice(0, SILENT_MAX).map(holderOf) };
+    return { isHeld: true, speaking, silent: silent.slice(0, SILENT_MAX).map(incarnationOf) };
   }
 
   /**
@@ -180,7 +180,7 @@ export class ServerTable {
     // Never shorten the claim: the claimant may still act on the expiry that was returned to it before.
     const expiresAtMs = Math.max(now + claimMs, held?.expiresAtMs ?? 0);
     row.claim = { claimant, expiresAtMs };
-    return { ...holderOf(row), isOrphan: false, partitionBits: row.registration.partitionBits, expiresAtMs };
+    return { ...incarnationOf(row), isOrphan: false, partitionBits: row.registration.partitionBits, expiresAtMs };
   }
 
   unregister(claim: ReapClaim): void {
@@ -278,7 +278,7 @@ export class ServerTable {
   }
 }
 
-function holderOf({ serverId, incarnation }: ServerIncarnation): ServerIncarnation {
+function incarnationOf({ serverId, incarnation }: ServerIncarnation): ServerIncarnation {
   return { serverId, incarnation };
 }
 

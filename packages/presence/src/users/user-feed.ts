@@ -1,5 +1,5 @@
 import { type PresenceChange, parsePresenceChange, type UserState } from "@cm/protocol";
-import { ChangeChain, type Reading } from "../changes/change-chain.js";
+import { ChangeChain, type StateReading } from "../changes/change-chain.js";
 import type { ChangeChannels, OpenChannel } from "../changes/change-channels.js";
 import { MissingConnections } from "../changes/missing-connections.js";
 import type { ResolvedPresenceOptions } from "../options.js";
@@ -120,7 +120,7 @@ export class UserFeed {
     return this.#channel.close();
   }
 
-  async #read(): Promise<Reading<PresenceChange>> {
+  async #read(): Promise<StateReading<PresenceChange>> {
     const { reader, sampleUser } = this.#parts;
     const reading = ++this.#readings;
     const beganAt = performance.now();

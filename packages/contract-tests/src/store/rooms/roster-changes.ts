@@ -25,7 +25,7 @@ export function describeRosterChanges(name: string, createHarness: HarnessFactor
     it("announces nothing of a room while no server has requested it", async ({ store }) => {
       const alpha = await bringUp(store, "alpha");
       const members = membersOf(alpha, 2);
-      await store.rooms.announce("other", LONG_MS);
+      await store.rooms.enableAnnouncements("other", LONG_MS);
       const roster = await hearRooms(store, ["lobby", "other"]);
       await store.rooms.join(alpha.lease, "lobby", members);
       await store.rooms.update(alpha.lease, "lobby", members);
@@ -39,7 +39,7 @@ export function describeRosterChanges(name: string, createHarness: HarnessFactor
       const [alpha, beta] = [await bringUp(store, "alpha"), await bringUp(other, "beta")];
       const [ann, bob] = [memberOf(alpha.ids.next(), "ann", '{"team":1}'), memberOf(beta.ids.next(), "bob")];
       const roster = await hearRooms(other, ["lobby"]);
-      const version = await store.rooms.announce("lobby", LONG_MS);
+      const version = await store.rooms.enableAnnouncements("lobby", LONG_MS);
       await store.rooms.join(alpha.lease, "lobby", [ann]);
       await other.rooms.join(beta.lease, "lobby", [bob]);
       await other.rooms.update(beta.lease, "lobby", [{ ...bob, metadata: "[2]" }]);
@@ -62,7 +62,7 @@ export function describeRosterChanges(name: string, createHarness: HarnessFactor
       const [inside, outside, back] = membersOf(alpha, 3);
       if (inside === undefined || outside === undefined || back === undefined) throw new Error("three members");
       await store.rooms.join(alpha.lease, "lobby", [inside]);
-      await store.rooms.announce("lobby", LONG_MS);
+      await store.rooms.enableAnnouncements("lobby", LONG_MS);
       const roster = await hearRooms(store, ["lobby"]);
       await store.rooms.join(alpha.lease, "lobby", [inside, inside]);
       await store.rooms.join(alpha.lease, "lobby", []);
@@ -80,7 +80,7 @@ export function describeRosterChanges(name: string, createHarness: HarnessFactor
       const alpha = await bringUp(store, "alpha");
       const [member] = membersOf(alpha, 1);
       if (member === undefined) throw new Error("one member");
-      await store.rooms.announce("lobby", LONG_MS);
+      await store.rooms.enableAnnouncements("lobby", LONG_MS);
       const roster = await hearRooms(store, ["lobby"]);
       await store.rooms.join(alpha.lease, "lobby", [member, member]);
       await store.rooms.leave(alpha.lease, "lobby", [member, member]);
@@ -89,7 +89,7 @@ export function describeRosterChanges(name: string, createHarness: HarnessFactor
 
     it("carries odd metadata unchanged", async ({ store }) => {
       const alpha = await bringUp(store, "alpha");
-      await store.rooms.announce("lobby", LONG_MS);
+      await store.rooms.enableAnnouncements("lobby", LONG_MS);
       const roster = await hearRooms(store, ["lobby"]);
       const members = ODD_METADATA.map((metadata) => memberOf(alpha.ids.next(), "ann", metadata));
       await store.rooms.join(alpha.lease, "lobby", members);
@@ -103,7 +103,7 @@ export function describeRosterChanges(name: string, createHarness: HarnessFactor
       const roster = await hearRooms(await peer(), AWKWARD_NAMES);
       const expected: string[] = [];
       for (const room of AWKWARD_NAMES) {
-        await store.rooms.announce(room, LONG_MS);
+        await store.rooms.enableAnnouncements(room, LONG_MS);
         const member = memberOf(alpha.ids.next(), room, JSON.stringify(room));
         expected.push(textOf(["joined", room, member.connectionId, room]));
         await store.rooms.join(alpha.lease, room, [member]);
@@ -119,7 +119,7 @@ export function describeRosterChanges(name: string, createHarness: HarnessFactor
         { rooms: store.rooms, server: await bringUp(store, "alpha") },
         { rooms: other.rooms, server: await bringUp(other, "beta") },
       ];
-      await store.rooms.announce("lobby", LONG_MS);
+      await store.rooms.enableAnnouncements("lobby", LONG_MS);
       const roster = await hearRooms(store, ["lobby"]);
       await Promise.all(
         sides.flatMap(({ rooms, server }) =>
@@ -138,7 +138,7 @@ export function describeRosterChanges(name: string, createHarness: HarnessFactor
     it("announces 2,000 members in one call", async ({ store }) => {
       const alpha = await bringUp(store, "alpha");
       const members = membersOf(alpha, 2000);
-      await store.rooms.announce("lobby", LONG_MS);
+      await store.rooms.enableAnnouncements("lobby", LONG_MS);
       const roster = await hearRooms(store, ["lobby"]);
       await store.rooms.join(alpha.lease, "lobby", members);
       await store.rooms.leave(alpha.lease, "lobby", members);
@@ -151,7 +151,7 @@ export function describeRosterChanges(name: string, createHarness: HarnessFactor
       const alpha = await bringUp(store, "alpha");
       const members = membersOf(alpha, 2);
       await store.rooms.join(alpha.lease, "lobby", members);
-      await store.rooms.announce("lobby", LONG_MS);
+      await store.rooms.enableAnnouncements("lobby", LONG_MS);
       const lease = await letDie(harness, alpha);
       const roster = await hearRooms(store, ["lobby"]);
       expect(await outcomeOf(store.rooms.join(lease, "lobby", membersOf(alpha, 1)))).toBe("lease-lost");
@@ -166,7 +166,7 @@ export function describeRosterChanges(name: string, createHarness: HarnessFactor
       const gone = membersOf(dead, 5);
       await store.rooms.join(dead.lease, "lobby", gone);
       await store.rooms.join(living.lease, "lobby", membersOf(living, 1));
-      await store.rooms.announce("lobby", LONG_MS);
+      await store.rooms.enableAnnouncements("lobby", LONG_MS);
       await letDie(harness, dead);
       const claim = await claimDead(store, "dead");
       const roster = await hearRooms(await harness.peer(), ["lobby"]);
@@ -181,13 +181,13 @@ export function describeRosterChanges(name: string, createHarness: HarnessFactor
       const { store, letTimePass } = harness;
       const alpha = await bringUp(store, "alpha");
       const roster = await hearRooms(store, ["lobby"]);
-      const first = await store.rooms.announce("lobby", LONG_MS);
-      expect(await store.rooms.announce("lobby", SHORT_MS)).toBe(first);
+      const first = await store.rooms.enableAnnouncements("lobby", LONG_MS);
+      expect(await store.rooms.enableAnnouncements("lobby", SHORT_MS)).toBe(first);
       await letTimePass(SHORT_MS * 2);
       await store.rooms.join(alpha.lease, "lobby", membersOf(alpha, 2));
       const changes = await roster.heard();
       expect(changes).toHaveLength(2);
-      expect(await (await harness.peer()).rooms.announce("lobby", LONG_MS)).toBe(changes.at(-1)?.version);
+      expect(await (await harness.peer()).rooms.enableAnnouncements("lobby", LONG_MS)).toBe(changes.at(-1)?.version);
     });
 
     it("stops if it is not requested again, leaves nothing behind, and starts again with a greater version", async (harness) => {
@@ -195,14 +195,14 @@ export function describeRosterChanges(name: string, createHarness: HarnessFactor
       const alpha = await bringUp(store, "alpha");
       const roster = await hearRooms(store, ["lobby"]);
       const before = await storedEntries();
-      const wanted = await store.rooms.announce("lobby", SHORT_MS);
+      const wanted = await store.rooms.enableAnnouncements("lobby", SHORT_MS);
       await letTimePass(SHORT_MS * 2);
       await store.rooms.join(alpha.lease, "lobby", membersOf(alpha, 2));
       expect(await roster.heard()).toEqual([]);
       const members = await store.rooms.members("lobby", { limit: 10 });
       await store.rooms.leave(alpha.lease, "lobby", members.items);
       await passUntil(harness, async () => (await storedEntries()) === before);
-      const again = await store.rooms.announce("lobby", LONG_MS);
+      const again = await store.rooms.enableAnnouncements("lobby", LONG_MS);
       expect(again).toBeGreaterThan(wanted);
       await store.rooms.join(alpha.lease, "lobby", members.items.slice(1));
       expect(await roster.heard()).toMatchObject([{ kind: "joined", previousVersion: again }]);
