@@ -6,7 +6,7 @@ import { setup } from "../workspace/setup/setup.mjs";
 import { SetupError } from "../workspace/workspace.mjs";
 import { Projects } from "./consumer-projects.mjs";
 import { checkTypes, runExamples } from "./example-runs.mjs";
-import { checkGateway } from "./gateway-by-name.mjs";
+import { checkGateway } from "./npx-gateway.mjs";
 import { checkInstallations } from "./installations.mjs";
 import { startRegistry } from "./local-registry.mjs";
 import { checkManifests } from "./published-manifests.mjs";

@@ -10,7 +10,7 @@ const GONE_SECONDS = 30;
 /** Number of the bystanders' connections. */
 const OTHERS = 5;
 
-export const MASS_RETURN: Attack = {
+export const MASS_RECONNECT: Attack = {
   name: "return",
   title: "9,900 clients lose their connections and come back at once",
   async run(scene) {

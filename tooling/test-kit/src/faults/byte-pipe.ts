@@ -1,8 +1,8 @@
 import type { Socket } from "node:net";
 import type { Flow } from "./fault-mode.js";
 
-/** Options of {@link ByteLane}. */
-export interface ByteLaneOptions {
+/** Options of {@link BytePipe}. */
+export interface BytePipeOptions {
   readonly source: Socket;
   readonly sink: Socket;
   readonly flow: Flow;
@@ -16,22 +16,22 @@ interface Waiting {
   readonly dueAt: number;
 }
 
-/** Maximum number of delayed bytes; if there are more, the lane stops reading from the source. */
+/** Maximum number of delayed bytes; if there are more, the pipe stops reading from the source. */
 const WAITING_MAX_BYTES = 262_144;
 
 /**
  * One direction of a proxied connection: forwards the bytes of one socket to another, in order, as the current
  * {@link FaultMode} allows.
  */
-export class ByteLane {
-  readonly #options: ByteLaneOptions;
+export class BytePipe {
+  readonly #options: BytePipeOptions;
   readonly #waiting: Waiting[] = [];
   #flow: Flow;
   #waitingBytes = 0;
   #hasEnded = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: ByteLaneOptions) {
+  constructor(options: BytePipeOptions) {
     this.#options = options;
     this.#flow = options.flow;
     const { source, sink } = options;

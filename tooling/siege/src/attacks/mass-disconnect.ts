@@ -6,7 +6,7 @@ const ROOMS = 100;
 /** Maximum time for the removals, in seconds. */
 const SETTLE_SECONDS = 60;
 
-export const MASS_ENDING: Attack = {
+export const MASS_DISCONNECT: Attack = {
   name: "vanish",
   title: "1,500 clients with 100 rooms each vanish at once",
   async run(scene) {
