@@ -55,14 +55,14 @@ export class ServerTable {
   readonly #rows = new Map<string, Row>();
   readonly #reaped: ReapedServers;
   readonly #orphanClaims: OrphanClaims;
-  readonly #departed: RecentlyGone;
+  readonly #recentlyGone: RecentlyGone;
   #lastToken = 0;
 
   constructor(now: () => number) {
     this.#now = now;
     this.#reaped = new ReapedServers(now);
     this.#orphanClaims = new OrphanClaims(now);
-    this.#departed = new RecentlyGone(now);
+    this.#recentlyGone = new RecentlyGone(now);
   }
 
   acquire(registration: ServerRegistration, ttlMs: number): Lease {
@@ -81,7 +81,7 @@ export class ServerTable {
     const wasOrphan = this.#orphanClaims.take(registration);
     // An expired claim counts as well, because removals made under it may have been announced.
     const wasReaped = this.#reaped.take(registration) || wasOrphan || row?.claim !== undefined;
-    this.#departed.takeBack(registration);
+    this.#recentlyGone.takeBack(registration);
     const expiresAtMs = now + ttlMs;
     const kept = { ...registration };
     if (row === undefined) {
@@ -142,7 +142,7 @@ export class ServerTable {
         lapsed.push({ ...incarnationOf(row), isRegistered: true });
       }
     }
-    return { living, lapsed, ...this.#departed.known() };
+    return { living, lapsed, ...this.#recentlyGone.known() };
   }
 
   watch(lease: Lease, silentForMs: number): WatchReport {
@@ -273,7 +273,7 @@ export class ServerTable {
 
   #forget(row: Row): void {
     this.#rows.delete(row.serverId);
-    this.#departed.add(row);
+    this.#recentlyGone.add(row);
     row.expiresAtMs = Number.NEGATIVE_INFINITY;
   }
 }
