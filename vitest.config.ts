@@ -30,7 +30,7 @@ const TRIALS = [
   "apps/gateway/src/faults/redis-cut.redis.test.ts",
   "apps/gateway/src/faults/sentinel-failover.redis.test.ts",
   "packages/contract-tests/src/clients-bite.test.ts",
-  "packages/presence/src/absences.redis.test.ts",
+  "packages/presence/src/missing-connections.redis.test.ts",
 ];
 
 const isTrial = process.env.TRIALS === "1";

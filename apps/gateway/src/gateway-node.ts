@@ -10,6 +10,9 @@ const OPTION_NAMES = {
   maxRooms: "maxServerRooms",
 };
 
+/** Maximum time that a message to a busy room waits for others on its way to Redis, in milliseconds: the store's default. */
+const PUBLISH_WINDOW_MS = 3;
+
 /** The options of the node that connect it with the other parts of the gateway. */
 export type NodeConnections = Pick<
   NodeOptions,
@@ -51,7 +54,12 @@ export function createGatewayNode(config: ResolvedGatewayOptions, connections: N
 }
 
 /** The options of the node's store: a store of the application already has all of its settings. */
-function storeOf({ store, redisUrl, redisPrefix, lastSeenTtlMs }: ResolvedGatewayOptions) {
+function storeOf({ store, redisUrl, redisPrefix, lastSeenTtlMs, roomWindowMs }: ResolvedGatewayOptions) {
   if (store !== undefined) return { store };
-  return { ...(redisUrl === undefined ? {} : { redisUrl }), prefix: redisPrefix, lastSeenTtlMs };
+  return {
+    ...(redisUrl === undefined ? {} : { redisUrl }),
+    prefix: redisPrefix,
+    lastSeenTtlMs,
+    publishWindowMs: roomWindowMs === "auto" ? PUBLISH_WINDOW_MS : Math.min(roomWindowMs, PUBLISH_WINDOW_MS),
+  };
 }

@@ -2,7 +2,7 @@ import type { Node } from "@cm/node";
 import { CmError, type OnError, toCmError } from "@cm/protocol";
 import { createFaultCounter, type ListeningAddress, type TransportServer } from "@cm/transport";
 import { createAdminListener } from "./admin/admin-listener.js";
-import { Measurements } from "./admin/measurements.js";
+import { RecordedMetrics } from "./admin/recorded-metrics.js";
 import type { Revocation } from "./auth/revocation-list.js";
 import { type RevocationOutcome, Revocations } from "./auth/revocations.js";
 import { createControlHandler } from "./control-handler.js";
@@ -77,7 +77,7 @@ class ComposedGateway implements Gateway {
   readonly #onError: OnError;
   readonly #limits = new LimitCounter();
   readonly #refused = createFaultCounter();
-  readonly #measurements = new Measurements();
+  readonly #recorded = new RecordedMetrics();
   readonly #revocations: Revocations;
   readonly #delivery: ClientDelivery;
   readonly #routes: ReturnType<typeof gatewayRoutes>;
@@ -96,7 +96,7 @@ class ComposedGateway implements Gateway {
   constructor(config: ResolvedGatewayOptions) {
     const { clock, logger } = config;
     const failures = createFailureLog(logger);
-    const measurements = this.#measurements;
+    const recorded = this.#recorded;
     const revocations = new Revocations(() => clock.now());
     const monotonicMs = (): number => clock.monotonicMs();
     const fanOut = new FanOutBudget({
@@ -113,19 +113,19 @@ class ComposedGateway implements Gateway {
     this.drainAsked = new Promise((resolve) => {
       this.#resolveDrainAsked = resolve;
     });
-    this.#delivery = new ClientDelivery({ server, fanOut, measurements });
+    this.#delivery = new ClientDelivery({ server, fanOut, recorded });
     this.node = this.#createNode();
     this.#routes = this.#createRoutes();
     const charges = new AudienceCharges({ server, store: this.node.store, fanOut, monotonicMs });
     const counters = { reached: this.#limits, refused: this.#refused };
-    const parts = { failures, measurements, revocations, fanOut, charges, ...counters };
+    const parts = { failures, recorded, revocations, fanOut, charges, ...counters };
     this.#server = createClientTransport(config, this.node, this.#routes.table, parts);
     this.#admin = createAdminListener(config, this.node, {
       statistics: () => this.#statistics(),
       transport: () => this.#server.stats(),
       limits: () => limitsReached(this.#limits.counts(), this.#server.stats()),
       requestsRefused: () => this.#refused.counts(),
-      measurements,
+      recorded,
       revoke: (revocation) => this.revoke(revocation),
       onError: this.#onError,
     });

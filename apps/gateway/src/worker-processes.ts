@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { CmError } from "@cm/protocol";
 import { listenFailure } from "@cm/transport";
 import type { GatewayConfig } from "./config/gateway-config.js";
-import { WORKER_STARTS_MAX } from "./config/worker-settings.js";
+import { WORKER_STARTS_MAX } from "./config/worker-number.js";
 import type { Logger } from "./log/program-log.js";
 import { HURRY, STOP_SIGNALS, stopped } from "./stop-request.js";
 

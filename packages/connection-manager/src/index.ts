@@ -1,5 +1,5 @@
 // Games
-export { createConnectionManager } from "./games/game-manager.js";
+export { createConnectionManager } from "./games/game-connection-manager.js";
 export { getConnectionManager, initializeConnectionManager } from "./games/connection-manager-singleton.js";
 export { optionsFromEnvironment } from "./games/environment-options.js";
 export type {
@@ -14,7 +14,7 @@ export type { ConnectionManagerOptions } from "./games/game-options.js";
 export type { GameEvent, GameSession, GameState, PlayerConnection } from "@cm/protocol";
 
 // Sockets
-export { createDistributedConnectionManager } from "./distributed/socket-manager.js";
+export { createDistributedConnectionManager } from "./distributed/node-connection-manager.js";
 
 export type { DepartureMessage } from "./distributed/leave-notices.js";
 export type {

@@ -31,7 +31,7 @@ describe("the suite of a client", () => {
     const start = () => Promise.reject(new Error("There is no client."));
     // A value that plain JavaScript may pass.
     const misspelt = { resumes: "why" } as object;
-    expect(() => describeClient("x", start, { leaveOut: misspelt })).toThrow(
+    expect(() => describeClient("x", start, { skip: misspelt })).toThrow(
       expect.objectContaining({ code: "options-invalid", details: { field: "resumes", nearest: "resume" } }),
     );
   });

@@ -1,6 +1,6 @@
 /*
  * This is not a test by itself: `suites-bite.test.ts` runs this file and expects it to fail. It contains buses
- * that break one rule of the contract each, and suites that are left out.
+ * that break one rule of the contract each, and suites that are skipped.
  */
 import { type Bus, type BusHandler, type Channel, CmError } from "@cm/protocol";
 import { createPartHarness, describeBus } from "./store/bus/index.js";
@@ -55,10 +55,10 @@ for (const fault of FAULTS) {
   });
 }
 
-// All suites are left out, so no store is made. The test that is added because `history` is left out needs a store,
+// All suites are skipped, so no store is made. The test that is added because `history` is skipped needs a store,
 // and fails.
-describeStoreContracts("left out", () => Promise.reject(new Error("There is no store.")), {
-  leaveOut: {
+describeStoreContracts("skipped suites", () => Promise.reject(new Error("There is no store.")), {
+  skip: {
     link: "no store",
     bus: "no store",
     "server-registry": "no store",
@@ -67,13 +67,13 @@ describeStoreContracts("left out", () => Promise.reject(new Error("There is no s
     "connection-registry": "no store",
     "room-directory": "no store",
     "room-paging": "no store",
-    "room-rosters": "no store",
+    "roster-changes": "no store",
     "room-records": "no store",
     "user-directory": "no store",
     "presence-changes": "no store",
     "presence-grace": "no store",
     "presence-reading": "no store",
-    "held-entries": "no store",
+    "projection-reading": "no store",
     "partition-reconcile": "no store",
     history: "messages are not kept",
   },

@@ -6,7 +6,7 @@ import { CLIENT_PROTOCOL_VERSION, mayReconnect, SUBPROTOCOL } from "@cm/protocol
 import WebSocket from "ws";
 import { type ClientParts, type ClientSuite, describeClient, type TestedClient } from "./client/index.js";
 
-/** The rule that a client breaks, and the suite that must notice. Its other suites are left out, to save time. */
+/** The rule that a client breaks, and the suite that must notice. Its other suites are skipped, to save time. */
 const FAULTS = {
   none: undefined,
   "join-before-hello": "handshake",
@@ -14,7 +14,7 @@ const FAULTS = {
   "waits-for-good": "requests",
   "dies-of-the-unknown": "receiving",
   "always-back": "refused-upgrades",
-  "at-once": "coming-back",
+  "at-once": "reconnecting",
   "position-of-the-answer": "resume",
 } as const satisfies Record<string, ClientSuite | undefined>;
 type Fault = keyof typeof FAULTS;
@@ -23,7 +23,7 @@ const SUITES: readonly ClientSuite[] = [
   "handshake",
   "requests",
   "receiving",
-  "coming-back",
+  "reconnecting",
   "refused-upgrades",
   "resume",
 ];
@@ -129,6 +129,6 @@ function startClient({ url, rooms, onMessage }: ClientParts, fault: Fault): Test
 for (const [fault, suite] of Object.entries(FAULTS) as [Fault, ClientSuite | undefined][]) {
   // The type in the cast is that of the entries of `FAULTS`.
   const others = SUITES.filter((each) => suite !== undefined && each !== suite);
-  const leaveOut = Object.fromEntries(others.map((each) => [each, "another suite notices this fault"]));
-  describeClient(fault, (parts) => startClient(parts, fault), { leaveOut });
+  const skipped = Object.fromEntries(others.map((each) => [each, "another suite notices this fault"]));
+  describeClient(fault, (parts) => startClient(parts, fault), { skip: skipped });
 }

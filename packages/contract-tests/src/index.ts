@@ -15,7 +15,7 @@ export { describeClient } from "./client/client-contracts.js";
 // Types of the functions above
 export type { ClientContractOptions, ClientSuite } from "./client/client-contracts.js";
 export type { ClientParts, StartClient, TestedClient } from "./client/client-harness.js";
-export type { LeftOut } from "./left-out-suites.js";
+export type { SkippedSuites } from "./skipped-suites.js";
 export type { BusPart, PartHarness, PartHarnessParts } from "./store/bus/part-harness.js";
 export type { HarnessFactory, StoreHarness, StoreHarnessParts } from "./store/store-harness.js";
 export type { StoreContractsOptions, StoreSuite } from "./store/store-contracts.js";

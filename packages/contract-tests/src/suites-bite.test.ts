@@ -25,22 +25,22 @@ describe("the suite of the bus", () => {
   });
 });
 
-describe("a suite that is left out", () => {
+describe("a suite that is skipped", () => {
   it("is reported as a skipped test with the reason, and as a warning", () => {
-    expect(run.titles("left out", "skipped")).toHaveLength(17);
-    expect(run.titles("left out", "skipped")).toContain("is left out: messages are not kept");
-    expect(run.output).toContain("left out: the suite history is left out: messages are not kept");
+    expect(run.titles("skipped suites", "skipped")).toHaveLength(17);
+    expect(run.titles("skipped suites", "skipped")).toContain("is skipped: messages are not kept");
+    expect(run.output).toContain("skipped suites: the suite history is skipped: messages are not kept");
   });
 
   it("has a store prove that it keeps no history, where that is the suite", () => {
-    expect(run.titles("left out", "failed")).toEqual(["has none, since the suite is left out"]);
+    expect(run.titles("skipped suites", "failed")).toEqual(["has none, since the suite is skipped"]);
   });
 
   it("needs a name that there is, and a reason", () => {
     const createHarness = () => Promise.reject(new Error("There is no store."));
     // Values that plain JavaScript may pass.
     const misspelt = { histroy: "why" } as object;
-    expect(() => describeStoreContracts("x", createHarness, { leaveOut: misspelt })).toThrow(
+    expect(() => describeStoreContracts("x", createHarness, { skip: misspelt })).toThrow(
       expect.objectContaining({ code: "options-invalid", details: { field: "histroy", nearest: "history" } }),
     );
     const createTransport = () => {

@@ -10,9 +10,9 @@ import {
 } from "@cm/protocol";
 import { notStarted, requireFields } from "@cm/protocol/options";
 import { GracePeriods } from "./connections/grace-periods.js";
-import { type LocalConnection, LocalConnections } from "./connections/local-connections.js";
 import { MetadataUpdates } from "./connections/metadata-updates.js";
 import { newConnection } from "./connections/new-connection.js";
+import { type OwnedConnection, OwnedConnections } from "./connections/owned-connections.js";
 import { PendingRemovals } from "./connections/pending-removals.js";
 import { RoomMemberships } from "./connections/room-memberships.js";
 import { StaleConnections } from "./connections/stale-connections.js";
@@ -25,7 +25,7 @@ import type { CloseOptions, JoinRoomOptions, Membership, MembershipStats, NewCon
 import { type MembershipOptions, type ResolvedMembershipOptions, resolveMembershipOptions } from "./options.js";
 import { isPermanentError, PermanentErrors } from "./projection/permanent-errors.js";
 import { Projection } from "./projection/projection.js";
-import { LostServers } from "./reaping/lost-servers.js";
+import { ExpiredServers } from "./reaping/expired-servers.js";
 import { Reaper } from "./reaping/reaper.js";
 import { Reconciliation } from "./reconcile/reconciliation.js";
 import { nameOf } from "./reconcile/unknown-servers.js";
@@ -37,7 +37,7 @@ export function createMembership(options: MembershipOptions): Membership {
 
 class LeasedMembership implements Membership {
   readonly #options: ResolvedMembershipOptions;
-  readonly #local: LocalConnections;
+  readonly #local: OwnedConnections;
   readonly #changes = new WriteGuard();
   readonly #projection: Projection;
   readonly #keeper: LeaseKeeper;
@@ -53,7 +53,7 @@ class LeasedMembership implements Membership {
   readonly #reaper: Reaper;
   /** Reports permanent errors of background writes. */
   readonly #permanentErrors = new PermanentErrors((error) => this.#report(error, "projection"));
-  readonly #lost: LostServers;
+  readonly #expired: ExpiredServers;
   #reprojections = 0;
   #unlisten: () => void = () => undefined;
   #background: Promise<unknown> | undefined;
@@ -66,8 +66,8 @@ class LeasedMembership implements Membership {
   constructor(options: ResolvedMembershipOptions) {
     this.#options = options;
     const { store, lastSeenOf, interest } = options;
-    this.#lost = new LostServers(options.ids.serverId, options.onServersLost);
-    this.#local = new LocalConnections({
+    this.#expired = new ExpiredServers(options.ids.serverId, options.onServersLost);
+    this.#local = new OwnedConnections({
       roomPartitionOf: (room) => store.partitioning.partitionOf(room),
       userPartitionOf: (userId) => store.partitioning.partitionOf(userId),
       recordPartitionOf: (connectionId) => requireConnectionId(connectionId).recordPartition,
@@ -106,7 +106,7 @@ class LeasedMembership implements Membership {
         // callback.
         for (const stray of await this.#projection.strays(lease, this.#permanentErrors)) this.#removals.later(stray);
         await this.#projection.all(lease, this.#permanentErrors);
-        await this.#permanentErrors.together([options.onRestored(lease)]);
+        await this.#permanentErrors.awaitAll([options.onRestored(lease)]);
       },
       onBeat: (renewal) => this.#afterBeat(renewal),
       onTaken: (error) => options.onLeaseTaken(error),
@@ -146,7 +146,7 @@ class LeasedMembership implements Membership {
       store,
       claimant: nameOf(options.ids),
       claimMs: options.reapClaimMs,
-      onClaimed: (serverId) => this.#lost.add(serverId),
+      onClaimed: (serverId) => this.#expired.add(serverId),
       onRefused: (error) => this.#report(error, "reaping"),
     });
   }
@@ -222,7 +222,7 @@ class LeasedMembership implements Membership {
     }
   }
 
-  async #open(connection: LocalConnection): Promise<void> {
+  async #open(connection: OwnedConnection): Promise<void> {
     const { connectionId } = connection;
     try {
       await this.#keeper.write((lease) => this.#projection.open(lease, connection));
@@ -275,9 +275,9 @@ class LeasedMembership implements Membership {
   async reapExpired(): Promise<number> {
     this.#requireRunning("reapExpired");
     const renewal = await this.#keeper.look();
-    this.#lost.replace([...renewal.expired, ...renewal.unregistered]);
+    this.#expired.replace([...renewal.expired, ...renewal.unregistered]);
     const failures: unknown[] = [];
-    const connections = await this.#reaper.reapAll(this.#lost.othersOf(renewal.expired), (cause) =>
+    const connections = await this.#reaper.reapAll(this.#expired.othersOf(renewal.expired), (cause) =>
       failures.push(cause),
     );
     if (failures.length > 0) throw failures[0];
@@ -346,13 +346,13 @@ class LeasedMembership implements Membership {
   }
 
   #afterBeat({ lease, expired, unregistered }: Renewal): void {
-    this.#lost.replace([...expired, ...unregistered]);
+    this.#expired.replace([...expired, ...unregistered]);
     // At most one run of each task at a time; a slow task does not delay the others.
     this.#background ??= this.#round(lease).finally(() => {
       this.#background = undefined;
     });
     this.#reaping ??= this.#reaper
-      .reapAll(this.#lost.othersOf(expired), (cause) => this.#report(cause, "reaping"))
+      .reapAll(this.#expired.othersOf(expired), (cause) => this.#report(cause, "reaping"))
       .finally(() => {
         this.#reaping = undefined;
       });
@@ -371,7 +371,7 @@ class LeasedMembership implements Membership {
    * server.
    */
   #onDead(serverId: string): void {
-    this.#lost.add(serverId);
+    this.#expired.add(serverId);
     this.#reaper.reap(serverId).catch((cause: unknown) => this.#report(cause, "reaping"));
   }
 

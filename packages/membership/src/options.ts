@@ -5,7 +5,7 @@ import {
   type Lease,
   type Link,
   type OnError,
-  type Partitioned,
+  type Partitioning,
   type RoomDirectory,
   type RoomInterest,
   type ServerRegistry,
@@ -34,7 +34,7 @@ export interface MembershipStore {
   /** Directory for the connections of users. */
   readonly users: UserDirectory;
   /** Mapping of rooms and users to partitions. */
-  readonly partitioning: Partitioned;
+  readonly partitioning: Partitioning;
   /** Calls for renewing, reconciling and cleaning up. */
   readonly upkeep: StoreUpkeep;
   /** The link to the store. After it was down, the store may have come back with older data. */

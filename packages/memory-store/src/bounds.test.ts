@@ -2,7 +2,7 @@ import { createConnectionIdSource, type Lease, type Store } from "@cm/protocol";
 import { describe, expect, it } from "vitest";
 import { ChannelTable } from "./bus/channel-table.js";
 import { createMemoryHub, createMemoryStore } from "./index.js";
-import { worldOf } from "./memory-hub.js";
+import { namespaceOf } from "./memory-hub.js";
 import type { MemoryStoreOptions } from "./options.js";
 import { RosterFeeds } from "./rooms/roster-feeds.js";
 import { ReapedServers } from "./servers/reaped-servers.js";
@@ -28,7 +28,7 @@ async function open(options: MemoryStoreOptions = {}) {
     await store.users.remove(lease, [connection], AT_ONCE);
   };
   const lastSeen = async (userId: string) => (await store.users.states([userId]))[0]?.lastSeen;
-  return { store, clock, ids, lease, visit, lastSeen, world: worldOf(hub, "cm") };
+  return { store, clock, ids, lease, visit, lastSeen, data: namespaceOf(hub, "cm") };
 }
 
 describe("data that a memory store keeps after its owners left", () => {
@@ -43,7 +43,7 @@ describe("data that a memory store keeps after its owners left", () => {
   });
 
   it("is a room's latest messages for as long as they may be asked for, and its place for a day", async () => {
-    const { store, clock, world } = await open({ historyTtlMs: 1000, historyMaxMessages: 3 });
+    const { store, clock, data } = await open({ historyTtlMs: 1000, historyMaxMessages: 3 });
     const { history } = store.bus;
     if (history === undefined) throw new Error("A memory store keeps histories.");
     const append = (room: string, sequence: number) =>
@@ -67,32 +67,32 @@ describe("data that a memory store keeps after its owners left", () => {
     expect((await history.since("lobby")).top).toEqual({ ...begin, offset: 7 });
     clock.nowMs += DAY_MS;
     for (let i = 0; i < 10; i++) await history.since(`other-${i}`);
-    expect(world?.history.size).toBe(10);
+    expect(data?.history.size).toBe(10);
     expect((await history.since("lobby")).top.offset).toBe(0);
   });
 
   it("is dropped as others leave", async () => {
-    const { clock, visit, world } = await open({ lastSeenTtlMs: 1000 });
+    const { clock, visit, data } = await open({ lastSeenTtlMs: 1000 });
     for (let i = 0; i < 500; i++) {
       await visit(`user-${i}`);
       clock.nowMs += 100;
     }
-    expect(world?.users.remembered).toBeLessThanOrEqual(10);
+    expect(data?.users.remembered).toBeLessThanOrEqual(10);
   });
 
   it("is limited to the users that left last", async () => {
-    const { visit, lastSeen, world } = await open({ lastSeenMax: 3 });
+    const { visit, lastSeen, data } = await open({ lastSeenMax: 3 });
     for (const userId of ["ann", "bob", "cat", "ann", "dan", "eve"]) await visit(userId);
-    expect(world?.users.remembered).toBe(3);
+    expect(data?.users.remembered).toBe(3);
     const seen = await Promise.all(["ann", "bob", "cat", "dan", "eve"].map(lastSeen));
     expect(seen.map((at) => at !== undefined)).toEqual([true, false, false, true, true]);
   });
 
   it("is empty if last-seen times are disabled", async () => {
     for (const options of [{ lastSeenTtlMs: 0 }, { lastSeenMax: 0 }]) {
-      const { visit, lastSeen, world } = await open(options);
+      const { visit, lastSeen, data } = await open(options);
       await visit("ann");
-      expect([await lastSeen("ann"), world?.users.remembered]).toEqual([undefined, 0]);
+      expect([await lastSeen("ann"), data?.users.remembered]).toEqual([undefined, 0]);
     }
   });
 
@@ -131,7 +131,7 @@ describe("data that a memory store keeps after its owners left", () => {
   it("refuses grace periods and times to announce that are no times", async () => {
     const { store, lease } = await open();
     for (const bad of [-1, Number.NaN, Number.POSITIVE_INFINITY]) {
-      const calls = [store.users.remove(lease, [], { graceMs: bad }), store.rooms.announce("lobby", bad)];
+      const calls = [store.users.remove(lease, [], { graceMs: bad }), store.rooms.enableAnnouncements("lobby", bad)];
       for (const call of calls) await expect(call).rejects.toMatchObject({ code: "options-invalid" });
     }
   });

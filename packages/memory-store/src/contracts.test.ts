@@ -1,5 +1,5 @@
 import { createStoreHarness, describeStoreContracts } from "@cm/contract-tests/store";
-import { createMemoryHub, worldOf } from "./memory-hub.js";
+import { createMemoryHub, namespaceOf } from "./memory-hub.js";
 import { createMemoryStore } from "./memory-store.js";
 
 describeStoreContracts("memory store, on a clock of the test's own", () => {
@@ -10,7 +10,7 @@ describeStoreContracts("memory store, on a clock of the test's own", () => {
     letTimePass: async (ms) => {
       nowMs += ms;
     },
-    storedEntries: async () => worldOf(hub, "cm")?.size ?? 0,
+    storedEntries: async () => namespaceOf(hub, "cm")?.size ?? 0,
   });
 });
 
@@ -18,6 +18,6 @@ describeStoreContracts("memory store, on the default clock", () => {
   const hub = createMemoryHub();
   return createStoreHarness({
     createStore: () => createMemoryStore({ hub }),
-    storedEntries: async () => worldOf(hub, "cm")?.size ?? 0,
+    storedEntries: async () => namespaceOf(hub, "cm")?.size ?? 0,
   });
 });

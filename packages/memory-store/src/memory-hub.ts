@@ -25,7 +25,7 @@ export interface MemoryHub {
 }
 
 /** All data of one namespace. */
-export class MemoryWorld {
+export class MemoryNamespace {
   readonly servers: ServerTable;
   readonly connections: ConnectionTable;
   readonly rooms: RoomTable;
@@ -84,18 +84,18 @@ export class MemoryWorld {
 
 class Hub implements MemoryHub {
   readonly now: () => number;
-  readonly #worlds = new Map<string, MemoryWorld>();
+  readonly #namespaces = new Map<string, MemoryNamespace>();
 
   constructor(now: () => number) {
     this.now = now;
   }
 
-  world(namespace: string): MemoryWorld {
-    const known = this.#worlds.get(namespace);
+  namespace(namespace: string): MemoryNamespace {
+    const known = this.#namespaces.get(namespace);
     if (known !== undefined) return known;
-    const world = new MemoryWorld(this.now);
-    this.#worlds.set(namespace, world);
-    return world;
+    const data = new MemoryNamespace(this.now);
+    this.#namespaces.set(namespace, data);
+    return data;
   }
 }
 
@@ -105,6 +105,6 @@ export function createMemoryHub(options: MemoryHubOptions = {}): MemoryHub {
 }
 
 /** The data of a namespace; `undefined` if the hub was not made by {@link createMemoryHub}. */
-export function worldOf(hub: MemoryHub, namespace: string): MemoryWorld | undefined {
-  return hub instanceof Hub ? hub.world(namespace) : undefined;
+export function namespaceOf(hub: MemoryHub, namespace: string): MemoryNamespace | undefined {
+  return hub instanceof Hub ? hub.namespace(namespace) : undefined;
 }

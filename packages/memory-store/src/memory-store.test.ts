@@ -8,7 +8,7 @@ import {
 } from "@cm/protocol";
 import { describe, expect, it, vi } from "vitest";
 import { createMemoryHub, createMemoryStore } from "./index.js";
-import { worldOf } from "./memory-hub.js";
+import { namespaceOf } from "./memory-hub.js";
 
 const ROOM = { kind: "room", name: "lobby" } as const;
 
@@ -192,6 +192,6 @@ describe("memory store", () => {
       await store.connections.remove(lease, [member.connectionId]);
       await subscription.close();
     }
-    expect(worldOf(hub, "cm")?.size).toBe(0);
+    expect(namespaceOf(hub, "cm")?.size).toBe(0);
   });
 });

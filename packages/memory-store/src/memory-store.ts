@@ -2,7 +2,7 @@ import { type Bus, type Channel, type History, type Link, type Store, toCmError 
 import { stampVersion } from "@cm/protocol/options";
 import { MemoryBus } from "./bus/memory-bus.js";
 import { MemoryLink } from "./bus/memory-link.js";
-import type { MemoryWorld } from "./memory-hub.js";
+import type { MemoryNamespace } from "./memory-hub.js";
 import { type MemoryStoreOptions, type ResolvedMemoryStoreOptions, resolveMemoryStoreOptions } from "./options.js";
 import { PARTITIONS, partitionOf } from "./partitions.js";
 
@@ -30,20 +30,20 @@ export interface MemoryStore extends Store {
 class HubStore implements MemoryStore {
   readonly #link = new MemoryLink((cause) => this.#reportThrown(cause, "A listener of the link threw."));
   readonly #bus: MemoryBus;
-  readonly #world: MemoryWorld;
+  readonly #data: MemoryNamespace;
   readonly #lastSeen: ResolvedMemoryStoreOptions["lastSeen"];
   readonly #roomRecordTtlMs: number;
   readonly #historyLimits: ResolvedMemoryStoreOptions["history"];
   readonly #onError: ResolvedMemoryStoreOptions["onError"];
   #closing: Promise<void> | undefined;
 
-  constructor({ world, lastSeen, roomRecordTtlMs, history, onError }: ResolvedMemoryStoreOptions) {
-    this.#world = world;
+  constructor({ data, lastSeen, roomRecordTtlMs, history, onError }: ResolvedMemoryStoreOptions) {
+    this.#data = data;
     this.#lastSeen = lastSeen;
     this.#roomRecordTtlMs = roomRecordTtlMs;
     this.#historyLimits = history;
     this.#onError = onError;
-    this.#bus = new MemoryBus(world, this.#link, this.#history, (cause) =>
+    this.#bus = new MemoryBus(data, this.#link, this.#history, (cause) =>
       this.#reportThrown(cause, "A bus handler threw."),
     );
   }
@@ -72,7 +72,8 @@ class HubStore implements MemoryStore {
     update: (lease, room, members) => this.#call("rooms.update", ({ rooms }) => rooms.update(lease, room, members)),
     members: (room, page) => this.#call("rooms.members", ({ rooms }) => rooms.members(room, page)),
     count: (room) => this.#call("rooms.count", ({ rooms }) => rooms.count(room)),
-    announce: (room, ttlMs) => this.#call("rooms.announce", ({ rooms }) => rooms.announce(room, ttlMs)),
+    enableAnnouncements: (room, ttlMs) =>
+      this.#call("rooms.enableAnnouncements", ({ rooms }) => rooms.enableAnnouncements(room, ttlMs)),
   };
 
   readonly users: Store["users"] = {
@@ -105,17 +106,16 @@ class HubStore implements MemoryStore {
       // Nothing to renew, because the projection has no time to live here. Only the lease is checked.
       renew: (lease) => this.#call("upkeep.projection.renew", ({ servers }) => void servers.holder(lease)),
       held: (right, kind, partition) =>
-        this.#call("upkeep.projection.held", (world) => world.held(right, kind, partition)),
-      evict: (claim, what) =>
-        this.#call("upkeep.projection.evict", (world) => world.evict(claim, what, this.#lastSeen)),
+        this.#call("upkeep.projection.held", (data) => data.held(right, kind, partition)),
+      evict: (claim, what) => this.#call("upkeep.projection.evict", (data) => data.evict(claim, what, this.#lastSeen)),
       settle: (partitions) =>
         this.#call("upkeep.projection.settle", ({ users }) => users.settle(partitions, this.#lastSeen)),
       reconcile: (kind, partition) =>
-        this.#call("upkeep.projection.reconcile", (world) => world[kind].reconcile(partition)),
+        this.#call("upkeep.projection.reconcile", (data) => data[kind].reconcile(partition)),
     },
   };
 
-  readonly counts: Store["counts"] = { of: (what) => this.#call("counts.of", (world) => world.count(what)) };
+  readonly counts: Store["counts"] = { of: (what) => this.#call("counts.of", (data) => data.count(what)) };
 
   readonly partitioning: Store["partitioning"] = { partitions: PARTITIONS, partitionOf };
 
@@ -174,8 +174,8 @@ class HubStore implements MemoryStore {
     this.#onError(toCmError(cause, "internal", message), { stage: "handler" });
   }
 
-  async #call<T>(call: string, work: (world: MemoryWorld) => T): Promise<T> {
+  async #call<T>(call: string, work: (data: MemoryNamespace) => T): Promise<T> {
     this.#link.requireOpen(call);
-    return work(this.#world);
+    return work(this.#data);
   }
 }

@@ -8,7 +8,7 @@ import {
   requireWholeNumber,
 } from "@cm/protocol/options";
 import type { HistoryLimits } from "./history/history-table.js";
-import { createMemoryHub, type MemoryHub, type MemoryWorld, worldOf } from "./memory-hub.js";
+import { createMemoryHub, type MemoryHub, type MemoryNamespace, namespaceOf } from "./memory-hub.js";
 import type { LastSeenLimits } from "./users/last-seen.js";
 
 /** Options of {@link createMemoryStore}. */
@@ -50,7 +50,7 @@ export interface MemoryStoreOptions {
 
 /** {@link MemoryStoreOptions} with defaults applied, validated. */
 export interface ResolvedMemoryStoreOptions {
-  readonly world: MemoryWorld;
+  readonly data: MemoryNamespace;
   readonly lastSeen: LastSeenLimits;
   readonly roomRecordTtlMs: number;
   readonly history: HistoryLimits;
@@ -84,8 +84,8 @@ export function resolveMemoryStoreOptions(given: MemoryStoreOptions): ResolvedMe
   requireWholeNumber("historyMaxMessages", historyMaxMessages, { min: 1, max: 100_000 });
   requireDurationMs("historyTtlMs", historyTtlMs, 1, Number.MAX_SAFE_INTEGER);
   if (hub !== undefined && now !== undefined) throw optionInvalid("now", "omitted if a hub is given");
-  const world = worldOf(hub === undefined ? createMemoryHub(now === undefined ? {} : { now }) : hub, namespace);
-  if (world === undefined) throw optionInvalid("hub", "a hub created by createMemoryHub");
+  const data = namespaceOf(hub === undefined ? createMemoryHub(now === undefined ? {} : { now }) : hub, namespace);
+  if (data === undefined) throw optionInvalid("hub", "a hub created by createMemoryHub");
   const history = { historyMaxMessages, historyTtlMs };
-  return { world, lastSeen: { lastSeenTtlMs, lastSeenMax }, roomRecordTtlMs, history, onError };
+  return { data, lastSeen: { lastSeenTtlMs, lastSeenMax }, roomRecordTtlMs, history, onError };
 }

@@ -9,7 +9,7 @@ import { chooseStore } from "./node-store.js";
 import { MEMBERSHIP_KINDS, PRESENCE_KINDS, ROUTER_KINDS } from "./option-type-checks.js";
 import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from "./options.js";
 import { judgeReadiness, type NodePhase, type Readiness } from "./readiness.js";
-import { useStore } from "./stores-in-use.js";
+import { markStoreInUse } from "./stores-in-use.js";
 import { createUnregisteredMembership } from "./unregistered-membership.js";
 
 /**
@@ -170,7 +170,7 @@ class ClusterNode implements Node {
   async #start(): Promise<void> {
     try {
       this.#requireWanted();
-      if (!this.#ownsStore) this.#releasers.push(useStore(this.store));
+      if (!this.#ownsStore) this.#releasers.push(markStoreInUse(this.store));
       if (this.#ownsStore) {
         this.#releasers.push(() => this.store.close());
         // Redis may take long to connect.

@@ -38,6 +38,11 @@ export interface NodeStoreOptions {
   readonly lastSeenTtlMs?: number | undefined;
   /** Time to live of a room's record without activity, in milliseconds. Default 7,200,000; 1,000 or more. */
   readonly roomRecordTtlMs?: number | undefined;
+  /**
+   * Maximum time that a message to a busy room waits for other messages on its way to Redis, in milliseconds, 0 to 100;
+   * see `createRedisStore`. Default 3.
+   */
+  readonly publishWindowMs?: number | undefined;
 }
 
 /** A node's store, and whether the node created it. */
@@ -48,7 +53,7 @@ export interface ChosenStore {
 }
 
 /** The options that only a store which the node creates can apply. */
-const OF_OWN_STORE = ["redisUrl", "prefix", "lastSeenTtlMs", "roomRecordTtlMs"] as const;
+const OF_OWN_STORE = ["redisUrl", "prefix", "lastSeenTtlMs", "roomRecordTtlMs", "publishWindowMs"] as const;
 
 /** Returns the store passed in the options, or creates one if there is none. Throws `options-invalid`. */
 export function chooseStore(options: NodeStoreOptions, onError: OnError): ChosenStore {
@@ -64,7 +69,7 @@ export function chooseStore(options: NodeStoreOptions, onError: OnError): Chosen
     const namespace = prefix === undefined ? {} : { namespace: prefix };
     return { store: createMemoryStore({ ...common, ...namespace }), isOwn: true };
   }
-  const more = definedOnly(options, ["prefix", "connectionTtlMs"]);
+  const more = definedOnly(options, ["prefix", "connectionTtlMs", "publishWindowMs"]);
   return {
     store: renaming({ url: "redisUrl" }, () => createRedisStore({ ...common, ...more, url: redisUrl })),
     isOwn: true,

@@ -14,6 +14,7 @@ export const STORE_KINDS = {
   connectionTtlMs: "number",
   lastSeenTtlMs: "number",
   roomRecordTtlMs: "number",
+  publishWindowMs: "number",
 } as const satisfies KindsOf<NodeStoreOptions>;
 
 export const ROUTER_KINDS = {

@@ -11,7 +11,7 @@ const IN_USE = new WeakSet<Store>();
  *
  * @throws CmError `options-invalid` if another node uses the store, `closed` if the store was not started.
  */
-export function useStore(store: Store): () => Promise<void> {
+export function markStoreInUse(store: Store): () => Promise<void> {
   if (IN_USE.has(store)) throw optionInvalid("store", "a store that no other node uses; create one store per node");
   if (store.link.state === "connecting") {
     throw new CmError("closed", "The store was not started: await its start() before that of the node.", {

@@ -1,4 +1,4 @@
-import type { Bus, Link, OnError, Partitioned, RoomDirectory, Store, StoreCounts, UserDirectory } from "@cm/protocol";
+import type { Bus, Link, OnError, Partitioning, RoomDirectory, Store, StoreCounts, UserDirectory } from "@cm/protocol";
 import {
   type Complete,
   optionInvalid,
@@ -14,11 +14,11 @@ export interface PresenceStore {
   /** Reads the states of users. */
   readonly users: Pick<UserDirectory, "states" | "online">;
   /** Reads members of rooms, and requests announcements of their changes. */
-  readonly rooms: Pick<RoomDirectory, "members" | "count" | "announce">;
+  readonly rooms: Pick<RoomDirectory, "members" | "count" | "enableAnnouncements">;
   /** Reads the number of users who are online. */
   readonly counts: StoreCounts;
   /** Assigns users to partitions, each with its own feed. */
-  readonly partitioning: Partitioned;
+  readonly partitioning: Partitioning;
   /**
    * Bus for subscribing to feed and roster channels. A bus allows one subscription per channel, so create
    * only one presence per store.
@@ -110,7 +110,7 @@ export function resolvePresenceOptions(given: PresenceOptions): ResolvedPresence
   return {
     store: {
       users: requireMembers("users", options.users, ["states", "online"]),
-      rooms: requireMembers("rooms", options.rooms, ["members", "count", "announce"]),
+      rooms: requireMembers("rooms", options.rooms, ["members", "count", "enableAnnouncements"]),
       counts: requireMembers("counts", options.counts, ["of"]),
       partitioning: requireMembers("partitioning", options.partitioning, ["partitionOf"]),
       bus: requireMembers("bus", options.bus, ["subscribe"]),

@@ -3,7 +3,7 @@ import { createRedisStore } from "@cm/redis-store";
 import { freshPrefix } from "@cm/test-kit";
 import { inject } from "vitest";
 import { describePresence } from "./presence-suite.fixture.js";
-import { describeStorms } from "./storm-suite.fixture.js";
+import { describeRandomChanges } from "./random-changes-suite.fixture.js";
 
 for (const [name, url] of [
   ["Redis", inject("redisUrl")],
@@ -14,5 +14,5 @@ for (const [name, url] of [
     return createStoreHarness({ createStore: () => createRedisStore({ url, prefix }) });
   };
   describePresence(name, createHarness);
-  describeStorms(name, createHarness, 8);
+  describeRandomChanges(name, createHarness, 8);
 }

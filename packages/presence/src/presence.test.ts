@@ -1,7 +1,7 @@
 import { createStoreHarness, type StoreHarness } from "@cm/contract-tests/store";
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
 import { describePresence } from "./presence-suite.fixture.js";
-import { describeStorms } from "./storm-suite.fixture.js";
+import { describeRandomChanges } from "./random-changes-suite.fixture.js";
 
 function createHarness(): Promise<StoreHarness> {
   const hub = createMemoryHub();
@@ -9,4 +9,4 @@ function createHarness(): Promise<StoreHarness> {
 }
 
 describePresence("the memory store", createHarness);
-describeStorms("the memory store", createHarness, 25);
+describeRandomChanges("the memory store", createHarness, 25);

@@ -164,7 +164,7 @@ class StorePresence implements Presence {
         details: { field: "userIds", max: maxUsersPerWatch },
       });
     }
-    this.#requireRoom(call, watcher);
+    this.#requireCapacity(call, watcher);
     const held = this.#users.holdUsers(names);
     const watch = this.#open(
       watcher,
@@ -183,7 +183,7 @@ class StorePresence implements Presence {
   }
 
   async watchAll(watcher: PresenceWatcher): Promise<Watch> {
-    this.#requireRoom("watchAll", watcher);
+    this.#requireCapacity("watchAll", watcher);
     const watch = this.#open(
       watcher,
       () => held.release(),
@@ -195,7 +195,7 @@ class StorePresence implements Presence {
 
   async watchRoom(room: string, watcher: RoomWatcher): Promise<Watch> {
     requireName(room, "room");
-    this.#requireRoom("watchRoom", watcher);
+    this.#requireCapacity("watchRoom", watcher);
     const feed = this.#rooms.get(room) ?? this.#openRoom(room);
     const watch = this.#open(
       watcher,
@@ -278,7 +278,7 @@ class StorePresence implements Presence {
     if (this.#options.store.link?.state === "connecting") throw notStarted(`presence.${call}`);
   }
 
-  #requireRoom(call: string, watcher: unknown): void {
+  #requireCapacity(call: string, watcher: unknown): void {
     this.#requireOpen(call);
     requireWatcher(watcher);
     const { maxWatches } = this.#options;

@@ -48,7 +48,7 @@ export { CLIENT_FRAMES, MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX } from "./frames/
 export { parseClientFrame, SUBPROTOCOL } from "./frames/client-frame-parser.js";
 export { CLIENT_PROTOCOL_VERSION, SERVER_FRAMES } from "./frames/server-frame-descriptions.js";
 export { encodeServerFrame } from "./frames/server-frame-encoder.js";
-export { REF_MAX_LENGTH } from "./frames/value-kinds.js";
+export { REF_MAX_LENGTH } from "./frames/field-kinds.js";
 
 // Types of the exports above
 export type { ClientErrorCode, CmErrorOptions, ErrorCode, Result } from "./errors.js";
@@ -78,9 +78,9 @@ export type {
   MemberEntry,
   Sender,
 } from "./frames/server-frame-descriptions.js";
-export type { Ref } from "./frames/value-kinds.js";
+export type { Ref } from "./frames/field-kinds.js";
 export type { ClientFrameDescription, OperationText, ServerFrameDescription } from "./frames/frame-description.js";
-export type { Field, Fields, Kind, FieldPresence, ReadableKind } from "./frames/field-types.js";
+export type { Field, Fields, Kind, FieldPresence, ReadableKind } from "./frames/field-description.js";
 
 // Contracts
 export type { FailureStage, OnError } from "./background-failures.js";
@@ -137,7 +137,7 @@ export type {
   RoomRecordOutcome,
   RoomRecords,
 } from "./contracts/room-records.js";
-export type { Partitioned } from "./contracts/partitioned.js";
+export type { Partitioning } from "./contracts/partitioning.js";
 export type {
   Eviction,
   HeldRoom,

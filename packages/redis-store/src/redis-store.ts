@@ -1,5 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { type Bus, CmError, type FailureStage, type Link, type Partitioned, type Store, toCmError } from "@cm/protocol";
+import {
+  type Bus,
+  CmError,
+  type FailureStage,
+  type Link,
+  type Partitioning,
+  type Store,
+  toCmError,
+} from "@cm/protocol";
 import { notStarted, stampVersion } from "@cm/protocol/options";
 import { RedisBus } from "./bus/redis-bus.js";
 import { evictionRisk } from "./client/eviction-warning.js";
@@ -114,7 +122,8 @@ class ConnectedStore implements RedisStore {
     update: (lease, room, members) => this.#with("rooms.update", ({ rooms }) => rooms.update(lease, room, members)),
     members: (room, page) => this.#with("rooms.members", ({ rooms }) => rooms.members(room, page)),
     count: (room) => this.#with("rooms.count", ({ rooms }) => rooms.count(room)),
-    announce: (room, ttlMs) => this.#with("rooms.announce", ({ rooms }) => rooms.announce(room, ttlMs)),
+    enableAnnouncements: (room, ttlMs) =>
+      this.#with("rooms.enableAnnouncements", ({ rooms }) => rooms.enableAnnouncements(room, ttlMs)),
   };
 
   readonly users: Store["users"] = {
@@ -149,7 +158,7 @@ class ConnectedStore implements RedisStore {
     },
   };
 
-  readonly partitioning: Partitioned;
+  readonly partitioning: Partitioning;
 
   readonly counts: Store["counts"] = {
     of: (what) => this.#with("counts.of", ({ counts }) => counts.of(what)),

@@ -25,7 +25,7 @@ import type { ResumedChannel } from "./recovery/gap-detection.js";
 import { GapReporter } from "./recovery/gap-reporter.js";
 import { Interruptions } from "./recovery/interruptions.js";
 import type { Recovery, RecoveryLimit } from "./recovery/room-recovery.js";
-import { AbsentUsers } from "./requests/absent-users.js";
+import { AbsenceCheck } from "./requests/absence-check.js";
 import { type ControlOutcome, type ControlRequest, controlOf, outcomeOf } from "./requests/control-requests.js";
 import { within } from "./requests/promise-timeout.js";
 import type { GatheredAnswers } from "./requests/scatter-gather.js";
@@ -49,7 +49,7 @@ class BusRouter implements Router {
   readonly #receiver: BusReceiver;
   readonly #rooms: RoomDelivery;
   readonly #interruptions: Interruptions;
-  readonly #absentUsers: AbsentUsers;
+  readonly #absenceCheck: AbsenceCheck;
   #directSubscription: Promise<Subscription> | undefined;
   /** This server's own channel, once it is subscribed. */
   #directChannel: ResumedChannel | undefined;
@@ -62,7 +62,7 @@ class BusRouter implements Router {
     const sequencers = createRoomSequencers(options);
     const roomPosition = (room: string) => sequencers.position(room);
     const requests = new ServerRequests({ ...options, roomPosition });
-    const { channels, incoming, pending } = requests;
+    const { publisher, incoming, pending } = requests;
     const receiver = new BusReceiver({ ...options, requests: incoming, pending, gaps });
     const rooms = new RoomDelivery({
       ...options,
@@ -75,8 +75,8 @@ class BusRouter implements Router {
     this.#requests = requests;
     this.#receiver = receiver;
     this.#rooms = rooms;
-    this.#interruptions = new Interruptions({ ...options, channels, rooms, gaps, roomPosition });
-    this.#absentUsers = new AbsentUsers(options);
+    this.#interruptions = new Interruptions({ ...options, publisher, rooms, gaps, roomPosition });
+    this.#absenceCheck = new AbsenceCheck(options);
   }
 
   async start(): Promise<void> {
@@ -159,7 +159,7 @@ class BusRouter implements Router {
     const isLocal = this.#options.local.toUser(userId, frame) > 0;
     const sent = await Promise.all(owners.map((owner) => this.#toOwner(owner, "user", userId, frame)));
     if (isLocal) return "delivered";
-    return sent.includes("sent") ? "sent" : this.#absentUsers.confirm(userId, owners.length);
+    return sent.includes("sent") ? "sent" : this.#absenceCheck.confirm(userId, owners.length);
   }
 
   async #confirmToUser(userId: string, frame: Uint8Array, confirmation: Confirmation): Promise<ConfirmedOutcome> {
@@ -167,7 +167,7 @@ class BusRouter implements Router {
     const leftMs = () => Math.max(1, deadline - performance.now());
     const owners = await within(this.#otherOwnersOf(userId), leftMs(), () => undefined);
     if (owners === undefined) return "timeout";
-    this.#requests.pending.requireRoom(owners.length);
+    this.#requests.pending.requireCapacity(owners.length);
     const isLocal = this.#options.local.toUser(userId, frame) > 0;
     const confirmMs = leftMs();
     const outcomes = await Promise.all(
@@ -175,7 +175,7 @@ class BusRouter implements Router {
     );
     if (isLocal || outcomes.includes("delivered")) return "delivered";
     if (outcomes.includes("timeout")) return "timeout";
-    return within(this.#absentUsers.confirm(userId, owners.length), leftMs(), () => "timeout" as const);
+    return within(this.#absenceCheck.confirm(userId, owners.length), leftMs(), () => "timeout" as const);
   }
 
   /** Looks up the other servers that hold connections of a user. */
@@ -273,7 +273,7 @@ class BusRouter implements Router {
     target: string,
     payload: Uint8Array,
   ): Promise<RouteOutcome> {
-    const { subscribers } = await this.#requests.channels.send(serverId, kind, target, payload);
+    const { subscribers } = await this.#requests.publisher.send(serverId, kind, target, payload);
     return subscribers === 0 ? "not-found" : "sent";
   }
 

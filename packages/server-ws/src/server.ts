@@ -28,12 +28,12 @@ import {
   resolveWsServerOptions,
   type WsServerOptions,
 } from "./options.js";
-import { ProxyHeaders } from "./proxy-header.js";
+import { ProxyHeaders } from "./proxy-protocol.js";
 import { RoomLanes } from "./room-lanes.js";
 import { textFrame } from "./text-frame.js";
 import { TurnWrites } from "./turn-writes.js";
 import { UnreadResponses } from "./unread-responses.js";
-import { type ConnectionSurroundings, WsConnection } from "./ws-connection.js";
+import { type ConnectionContext, WsConnection } from "./ws-connection.js";
 
 /**
  * A WebSocket server on `ws`. With the option `server`, `start` attaches the transport to that HTTP server and
@@ -76,7 +76,7 @@ const KEY = /^[+/0-9A-Za-z]{22}==$/;
 class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsServer<U> {
   readonly #options: ResolvedWsServerOptions<U>;
   readonly #slow: SlowConsumers;
-  readonly #surroundings: ConnectionSurroundings<U>;
+  readonly #context: ConnectionContext<U>;
   readonly #rooms: RoomLanes<WsConnection<U>>;
   /** Performs the handshakes. Created by `listen`. */
   #upgrader: WebSocketServer | undefined;
@@ -95,7 +95,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     this.#slow = slow;
     this.#proxyHeaders = new ProxyHeaders(options.trustedProxies, HEAD_TIMEOUT_MS);
     this.#rooms = new RoomLanes(this.fanOut);
-    this.#surroundings = {
+    this.#context = {
       rooms: this.#rooms,
       writes: new TurnWrites(() => slow.traffic.wrote(1)),
       limit: slow,
@@ -216,10 +216,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
         // passed the checks here.
         this.#upgrader?.handleUpgrade(request, stream, rest, (socket) => {
           const sockets = { socket, stream };
-          this.#opened(
-            new WsConnection(connectionId, authentication, remoteAddress, sockets, this.#surroundings),
-            socket,
-          );
+          this.#opened(new WsConnection(connectionId, authentication, remoteAddress, sockets, this.#context), socket);
         });
       },
     });

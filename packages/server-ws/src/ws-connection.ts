@@ -6,7 +6,7 @@ import { textFrame } from "./text-frame.js";
 import type { TurnWrites } from "./turn-writes.js";
 
 /** Context shared by all connections of a server. */
-export interface ConnectionSurroundings<U> {
+export interface ConnectionContext<U> {
   readonly rooms: RoomLanes<WsConnection<U>>;
   readonly writes: TurnWrites;
   readonly limit: WaitingLimit;
@@ -22,7 +22,7 @@ export interface ConnectionSurroundings<U> {
  * its own frames, such as pings, at once and whole, so the frames can't mix.
  */
 export class WsConnection<U> extends BaseConnection<U> {
-  readonly #surroundings: ConnectionSurroundings<U>;
+  readonly #context: ConnectionContext<U>;
   #socket: WebSocket | undefined;
   readonly #stream: Duplex;
 
@@ -31,12 +31,12 @@ export class WsConnection<U> extends BaseConnection<U> {
     authentication: Authentication<U>,
     remoteAddress: string,
     { socket, stream }: { readonly socket: WebSocket; readonly stream: Duplex },
-    surroundings: ConnectionSurroundings<U>,
+    context: ConnectionContext<U>,
   ) {
-    super(id, authentication, remoteAddress, surroundings.limit);
+    super(id, authentication, remoteAddress, context.limit);
     this.#socket = socket;
     this.#stream = stream;
-    this.#surroundings = surroundings;
+    this.#context = context;
   }
 
   /** `false` as soon as a close frame has been sent or the socket was cut, even before the close event. */
@@ -56,18 +56,18 @@ export class WsConnection<U> extends BaseConnection<U> {
   write(frame: Buffer): boolean {
     if (!this.open) return false;
     const stream = this.#stream;
-    this.#surroundings.writes.hold(stream);
+    this.#context.writes.hold(stream);
     stream.write(frame);
-    if (stream.writableLength > this.#surroundings.limit.maxBytes) this.checkWaiting();
+    if (stream.writableLength > this.#context.limit.maxBytes) this.checkWaiting();
     return this.open;
   }
 
   enterRoom(room: string): void {
-    if (this.open) this.#surroundings.rooms.enter(room, this, () => this.open);
+    if (this.open) this.#context.rooms.enter(room, this, () => this.open);
   }
 
   leaveRoom(room: string): void {
-    this.#surroundings.rooms.leave(room, this);
+    this.#context.rooms.leave(room, this);
   }
 
   override flush(): void {
@@ -79,21 +79,21 @@ export class WsConnection<U> extends BaseConnection<U> {
   }
 
   protected endSocket(code: number, reason: string): void {
-    this.#surroundings.rooms.flushOf(this);
+    this.#context.rooms.flushOf(this);
     this.#socket?.close(code, reason);
     // End the TCP stream after the close frame, so that the socket also closes if the client does not respond
     // to the frame.
     this.#stream.end();
-    this.#surroundings.ended(this);
+    this.#context.ended(this);
   }
 
   protected cutSocket(): void {
     this.#socket?.terminate();
-    this.#surroundings.ended(this);
+    this.#context.ended(this);
   }
 
   protected releaseSocket(): void {
     this.#socket = undefined;
-    this.#surroundings.rooms.leaveAll(this);
+    this.#context.rooms.leaveAll(this);
   }
 }

@@ -6,7 +6,7 @@ import type { LoadProgress } from "./report/load-progress.js";
 import type { LoadReport } from "./report/load-report.js";
 import { LoadTally } from "./report/load-tally.js";
 import { SteadyMeter } from "./report/steady-meter.js";
-import { createRandom } from "./seeded-random.js";
+import { createSeededRandom } from "./seeded-random.js";
 import { PayloadWriter } from "./stamped-payload.js";
 
 /**
@@ -27,7 +27,7 @@ const SETTLE_MAX_MS = 60_000;
  */
 export async function runLoad(options: LoadOptions): Promise<LoadReport> {
   const resolved = resolveLoadOptions(options);
-  const random = createRandom(resolved.seed);
+  const random = createSeededRandom(resolved.seed);
   const run = Math.trunc(random() * 16 ** 4);
   const roomName = (room: number) => `load-${run.toString(16)}-${room}`;
   const tally = new LoadTally(resolved, run);

@@ -2,7 +2,7 @@
  * Returns a generator of uniformly distributed numbers in [0, 1), which are the same for the same seed: a
  * Weyl sequence with a mixing function.
  */
-export function createRandom(seed: number): () => number {
+export function createSeededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     // The step is 2^32 divided by the golden ratio; the factors are those of the MurmurHash3 finaliser.

@@ -5,8 +5,8 @@ import { type Attack, type Finding, OBSERVED, runAttack, type Scale } from "./at
 import { FAN_OUT_ATTACKS } from "./attacks/fan-out.js";
 import { FULL_HEAP } from "./attacks/full-heap.js";
 import { HANGING_AUTHENTICATION } from "./attacks/hanging-authentication.js";
-import { MASS_ENDING } from "./attacks/mass-ending.js";
-import { MASS_RETURN } from "./attacks/mass-return.js";
+import { MASS_DISCONNECT } from "./attacks/mass-disconnect.js";
+import { MASS_RECONNECT } from "./attacks/mass-reconnect.js";
 import { ONE_ADDRESS } from "./attacks/one-address.js";
 import { STALLED_READERS } from "./attacks/stalled-readers.js";
 import { UNREAD_ATTACKS } from "./attacks/unread-answers.js";
@@ -15,8 +15,8 @@ import { runFuzz } from "./fuzz/run-fuzz.js";
 const ATTACKS: readonly Attack[] = [
   ...FAN_OUT_ATTACKS,
   STALLED_READERS,
-  MASS_ENDING,
-  MASS_RETURN,
+  MASS_DISCONNECT,
+  MASS_RECONNECT,
   ONE_ADDRESS,
   FULL_HEAP,
   HANGING_AUTHENTICATION,

@@ -10,11 +10,11 @@ export function createAdminListener(
   config: ResolvedGatewayOptions,
   node: Node,
   sources: Pick<AdminSources, "revoke" | "statistics"> &
-    Pick<MetricSources, "limits" | "requestsRefused" | "measurements" | "transport"> & { readonly onError: OnError },
+    Pick<MetricSources, "limits" | "requestsRefused" | "recorded" | "transport"> & { readonly onError: OnError },
 ): HttpListener | undefined {
   const { admin, logger } = config;
   if (admin === undefined) return undefined;
-  const { statistics, transport, limits, requestsRefused, measurements, revoke, onError } = sources;
+  const { statistics, transport, limits, requestsRefused, recorded, revoke, onError } = sources;
   let metrics: Metrics | undefined;
   const droppedLogLines = () => logger.droppedLines?.() ?? 0;
   const routes = adminRoutes({
@@ -23,7 +23,7 @@ export function createAdminListener(
     // Create the metrics on the first scrape, because measuring the event loop needs a running timer.
     metrics: () => {
       metrics ??= createMetrics({
-        ...{ node, transport, limits, requestsRefused, measurements, droppedLogLines },
+        ...{ node, transport, limits, requestsRefused, recorded, droppedLogLines },
         most: config,
       });
       return metrics;

@@ -3,8 +3,8 @@ import type { Node } from "@cm/node";
 import type { LinkState } from "@cm/protocol";
 import type { TransportStats } from "@cm/transport";
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from "prom-client";
-import type { Distribution, Measurements } from "./measurements.js";
-import { storeRoundTripMs } from "./store-latency.js";
+import type { Histogram, RecordedMetrics } from "./recorded-metrics.js";
+import { storeRoundTripMs } from "./store-round-trip.js";
 
 /** The sources that the metrics are read from. */
 export interface MetricSources {
@@ -14,7 +14,7 @@ export interface MetricSources {
   readonly limits: () => ByLabel;
   /** Number of requests and frames that were answered with an error, by code. */
   readonly requestsRefused: () => ByLabel;
-  readonly measurements: Measurements;
+  readonly recorded: RecordedMetrics;
   readonly droppedLogLines: () => number;
   readonly most: Readonly<Record<"maxConnections" | "maxMemberships" | "maxServerRooms", number>>;
 }
@@ -289,7 +289,7 @@ export function createMetrics(sources: MetricSources): Metrics {
       for (const state of LINK_STATES) this.set({ state }, Number(now.link.state === state));
     },
   });
-  const { receivers, hooks } = sources.measurements;
+  const { receivers, hooks } = sources.recorded;
   registerDistributions(registry, "cm_fanout_receivers", "Receivers on this server of a message.", "target", () =>
     Object.entries(receivers),
   );
@@ -312,7 +312,7 @@ function registerDistributions(
   name: string,
   help: string,
   label: string,
-  distributions: () => readonly (readonly [string, Distribution])[],
+  distributions: () => readonly (readonly [string, Histogram])[],
 ): void {
   const values = () =>
     distributions().flatMap(([key, distribution]) => {
@@ -344,11 +344,11 @@ function repairsOf({ missing, stray, wrong }: MembershipStats["drift"]): ByLabel
 }
 
 /** Reads all values that need no request to the store. */
-function snapshotOf({ node, transport, limits, requestsRefused, measurements, droppedLogLines, most }: MetricSources) {
+function snapshotOf({ node, transport, limits, requestsRefused, recorded, droppedLogLines, most }: MetricSources) {
   return {
     limits: limits(),
     requestsRefused: requestsRefused(),
-    tokensRefused: measurements.tokensRefused,
+    tokensRefused: recorded.tokensRefused,
     transport: transport(),
     router: node.router.stats(),
     membership: node.membership.stats(),

@@ -1,15 +1,15 @@
 import { isCmError } from "@cm/protocol";
 import type { Authentication, UpgradeRequest } from "@cm/transport";
-import type { Measurements } from "../admin/measurements.js";
+import type { RecordedMetrics } from "../admin/recorded-metrics.js";
 import type { GatewayUser, ResolvedGatewayOptions } from "../gateway-options.js";
 import type { HookRunner } from "../session/hooks.js";
 import type { Revocations } from "./revocations.js";
-import { requireSuccessor } from "./token-succession.js";
+import { requireSuccessor } from "./token-refresh.js";
 
 /** Options of {@link ClientAuthentication}. */
 export interface ClientAuthenticationOptions extends Pick<ResolvedGatewayOptions, "authenticate" | "refresh"> {
   readonly revocations: Revocations;
-  readonly measurements: Measurements;
+  readonly recorded: RecordedMetrics;
   readonly hookRunner: HookRunner;
   /** Receives the causes of failures that the client is not sent. */
   readonly onFault: (error: unknown) => void;
@@ -34,7 +34,7 @@ export class ClientAuthentication {
    * or rejects with, the error for the client.
    */
   authenticate(request: UpgradeRequest, signal: AbortSignal): Authenticated | Promise<Authenticated> {
-    const { authenticate, measurements } = this.#options;
+    const { authenticate, recorded } = this.#options;
     let user: ReturnType<typeof authenticate>;
     try {
       user = authenticate(request, signal);
@@ -44,7 +44,7 @@ export class ClientAuthentication {
     }
     const beganAt = performance.now();
     return user
-      .finally(() => measurements.hookTook("authenticate", performance.now() - beganAt))
+      .finally(() => recorded.hookTook("authenticate", performance.now() - beganAt))
       .then((late) => this.#admitted(late))
       .catch((error: unknown) => this.#refuse(error));
   }
@@ -76,9 +76,9 @@ export class ClientAuthentication {
 
   #count(error: unknown): void {
     if (!isCmError(error)) return;
-    const { measurements } = this.#options;
+    const { recorded } = this.#options;
     const { code, details } = error;
-    if (code === "unauthorized" || code === "forbidden") measurements.tokenRefused(details?.reason);
-    if (code === "unavailable" || code === "timeout") measurements.tokenRefused("unavailable");
+    if (code === "unauthorized" || code === "forbidden") recorded.tokenRefused(details?.reason);
+    if (code === "unavailable" || code === "timeout") recorded.tokenRefused("unavailable");
   }
 }

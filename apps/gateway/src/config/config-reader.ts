@@ -12,7 +12,7 @@ import { readTrustedProxies } from "./proxy-settings.js";
 import { readRedisUrl } from "./redis-url.js";
 import { readRoomPrefixes } from "./room-prefixes.js";
 import { readTokens, variableOf } from "./token-settings.js";
-import { readWorker, WORKER_SUFFIX_MAX, WORKERS_MAX } from "./worker-settings.js";
+import { readWorker, WORKER_SUFFIX_MAX, WORKERS_MAX } from "./worker-number.js";
 
 const DAY_MS = 86_400_000;
 const SERVER_ID_MAX = 64;

@@ -1,6 +1,6 @@
 import { CmError } from "@cm/protocol";
-import { Allowance } from "./allowance.js";
 import type { LimitCounter } from "./limit-counter.js";
+import { TokenBucket } from "./token-bucket.js";
 
 /** Options of {@link FanOutBudget}. */
 export interface FanOutBudgetOptions {
@@ -56,13 +56,13 @@ export class FanOutBudget {
   readonly #options: FanOutBudgetOptions;
   #costMs = FIRST_COST_MS;
   /** The time that large fan-outs may take, in milliseconds. */
-  readonly #serverMs: Allowance;
+  readonly #serverMs: TokenBucket;
   #turn: { readonly beganAt: number; deliveries: number } | undefined;
 
   constructor(options: FanOutBudgetOptions) {
     this.#options = options;
     const share = { perSecond: 10 * options.serverPercent, max: SERVER_BURST_MS };
-    this.#serverMs = new Allowance(share, options.monotonicMs());
+    this.#serverMs = new TokenBucket(share, options.monotonicMs());
   }
 
   /** Whether there is any limit, so that the number of a message's receivers matters. */
@@ -112,14 +112,14 @@ export class FanOutBudget {
 export class FanOutAccount {
   readonly #options: FanOutBudgetOptions;
   readonly #budget: FanOutBudget;
-  readonly #deliveries: Allowance;
+  readonly #deliveries: TokenBucket;
   #unknownAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: FanOutBudgetOptions, budget: FanOutBudget) {
     this.#options = options;
     this.#budget = budget;
     const { perSecond } = options;
-    this.#deliveries = new Allowance({ perSecond, max: perSecond }, options.monotonicMs());
+    this.#deliveries = new TokenBucket({ perSecond, max: perSecond }, options.monotonicMs());
   }
 
   /**

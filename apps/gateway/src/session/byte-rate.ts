@@ -1,4 +1,4 @@
-import { Allowance } from "../limits/allowance.js";
+import { TokenBucket } from "../limits/token-bucket.js";
 
 /**
  * Limits the bytes per second of one connection's frames, with bursts of twice as many. A frame of any size is
@@ -7,11 +7,11 @@ import { Allowance } from "../limits/allowance.js";
  */
 export class ByteRate {
   /** `undefined`: no limit. */
-  readonly #bytes: Allowance | undefined;
+  readonly #bytes: TokenBucket | undefined;
 
   /** `perSecond` 0: no limit. */
   constructor(perSecond: number, nowMs: number) {
-    this.#bytes = perSecond === 0 ? undefined : new Allowance({ perSecond, max: 2 * perSecond }, nowMs);
+    this.#bytes = perSecond === 0 ? undefined : new TokenBucket({ perSecond, max: 2 * perSecond }, nowMs);
   }
 
   /** Whether a frame of this text is allowed. If it is, its bytes are deducted. */

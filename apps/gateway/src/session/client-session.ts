@@ -16,10 +16,10 @@ import type { HookConnection } from "./hooks.js";
 import { ClientResponses } from "./messages/client-responses.js";
 import { DirectMessages } from "./messages/direct-messages.js";
 import { Permissions } from "./permissions.js";
+import { RequestRate } from "./request-rate.js";
 import { RoomRequests, type RoomSocket } from "./rooms/room-requests.js";
 import type { SessionContext } from "./session-context.js";
 import { SessionCredential } from "./session-credential.js";
-import { TokenBucket } from "./token-bucket.js";
 
 /** Maximum time for a client to send `hello`, in milliseconds. */
 const HELLO_TIMEOUT_MS = 10_000;
@@ -69,10 +69,10 @@ export class ClientSession {
   readonly #account: FanOutAccount;
   /** Created with the first direct message, because most clients send none. */
   #direct: DirectMessages | undefined;
-  readonly #requests: TokenBucket;
+  readonly #requests: RequestRate;
   readonly #bytes: ByteRate;
   /** Created with the first faulty frame. */
-  #faults: TokenBucket | undefined;
+  #faults: RequestRate | undefined;
   /** Closes the connection if it does not send `hello`; `undefined` once it has, or has closed. */
   #helloTimer: NodeJS.Timeout | undefined;
   #asked: HookConnection;
@@ -120,7 +120,7 @@ export class ClientSession {
       isClosed: () => this.#isClosed(),
     });
     const now = context.monotonicMs();
-    this.#requests = new TokenBucket(context.limits.maxRequestsPerSecond, now);
+    this.#requests = new RequestRate(context.limits.maxRequestsPerSecond, now);
     this.#bytes = new ByteRate(context.maxBytesPerSecond, now);
     this.#helloTimer = setTimeout(() => socket.close("hello-timeout"), HELLO_TIMEOUT_MS);
     this.#helloTimer.unref();
@@ -222,7 +222,7 @@ export class ClientSession {
     this.#context.faults.count(error.code);
     this.#answers.refuse(error, ref);
     const now = this.#context.monotonicMs();
-    this.#faults ??= new TokenBucket(FAULTS_PER_SECOND, now);
+    this.#faults ??= new RequestRate(FAULTS_PER_SECOND, now);
     if (this.#faults.take(now) !== "allowed") {
       this.#context.reached.count("faulty-frames");
       this.#socket.close("protocol-error", "too many faulty frames");

@@ -10,8 +10,8 @@ import type { CredentialTimes } from "./credential-expiry.js";
 import { PacedRegistrations } from "./paced-registrations.js";
 import { PacedTasks } from "./paced-tasks.js";
 import type { PermissionContext } from "./permissions.js";
-import { PageCursors } from "./rooms/page-cursors.js";
 import { PAGES_AT_ONCE, type RoomContext } from "./rooms/room-requests.js";
+import { SignedCursors } from "./rooms/signed-cursors.js";
 import { Semaphore } from "./semaphore.js";
 import { UserConnectionLimit } from "./user-connection-limit.js";
 
@@ -94,7 +94,7 @@ export function createSessionContext(config: ResolvedGatewayOptions, node: Node,
       limits: parts.reached,
     }),
     removals: new PacedTasks(REMOVALS_AT_ONCE_MAX),
-    cursors: new PageCursors(),
+    cursors: new SignedCursors(),
     pageReads: new Semaphore(PAGES_AT_ONCE.server),
     recovery,
     hooks: config.hooks,

@@ -3,7 +3,7 @@ import type { Membership, NewConnection } from "@cm/membership";
 import { CmError, connectionIdsOf, isCmError, ownerOf, type Store } from "@cm/protocol";
 import type { Router } from "@cm/router";
 import type { LimitCounter } from "../limits/limit-counter.js";
-import { ConnectionAges } from "./connection-ages.js";
+import { OldestConnectionSearch } from "./oldest-connection.js";
 import { Semaphore } from "./semaphore.js";
 
 /** What happens if a connection exceeds its user's limit. */
@@ -52,12 +52,12 @@ const SEARCHES_AT_ONCE = 16;
 /** Registers connections within the limit of their user. */
 export class UserConnectionLimit {
   readonly #options: UserConnectionLimitOptions;
-  readonly #ages: ConnectionAges;
+  readonly #oldest: OldestConnectionSearch;
   readonly #searches = new Semaphore(SEARCHES_AT_ONCE);
 
   constructor(options: UserConnectionLimitOptions) {
     this.#options = options;
-    this.#ages = new ConnectionAges(options.store.connections);
+    this.#oldest = new OldestConnectionSearch(options.store.connections);
   }
 
   /**
@@ -77,8 +77,8 @@ export class UserConnectionLimit {
       } catch (error) {
         if (!isTooMany(error)) throw error;
         if (attempt === 1) limits.count("connections-per-user");
-        if (policy === "refuse") await this.#requireRoom(connection.userId, error);
-        if (attempt === ATTEMPTS_MAX || (policy === "replace" && !(await this.#makeRoom(connection.userId)))) {
+        if (policy === "refuse") await this.#requireCapacity(connection.userId, error);
+        if (attempt === ATTEMPTS_MAX || (policy === "replace" && !(await this.#closeOldest(connection.userId)))) {
           throw new CmError("unavailable", "No connection of the user was closed in time.", { cause: error });
         }
         await sleep(WAIT_MS * attempt);
@@ -90,7 +90,7 @@ export class UserConnectionLimit {
    * Rejects, unless connections of the user were removed in the meantime: with `unavailable` if a server of the
    * user's connections does not respond, otherwise with `refusal`.
    */
-  async #requireRoom(userId: string, refusal: CmError): Promise<void> {
+  async #requireCapacity(userId: string, refusal: CmError): Promise<void> {
     const { store, router, maxConnectionsPerUser } = this.#options;
     const ids = await connectionIdsOf(store.users, userId);
     if (ids.length < maxConnectionsPerUser) return;
@@ -108,7 +108,7 @@ export class UserConnectionLimit {
    * Closes the user's oldest connection, unless a connection of the user has closed in the meantime. Resolves
    * with `false` if the server of the oldest connection does not respond.
    */
-  async #makeRoom(userId: string): Promise<boolean> {
+  async #closeOldest(userId: string): Promise<boolean> {
     const oldest = await this.#searches.run(() => this.#oldestAtLimit(userId));
     if (oldest === undefined) return true;
     const request = { type: "disconnect", reason: "connections-limit" } as const;
@@ -121,7 +121,7 @@ export class UserConnectionLimit {
   async #oldestAtLimit(userId: string): Promise<string | undefined> {
     const { store, maxConnectionsPerUser } = this.#options;
     const ids = await connectionIdsOf(store.users, userId);
-    return ids.length < maxConnectionsPerUser ? undefined : this.#ages.oldestOf(ids);
+    return ids.length < maxConnectionsPerUser ? undefined : this.#oldest.oldestOf(ids);
   }
 }
 

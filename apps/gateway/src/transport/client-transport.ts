@@ -4,7 +4,7 @@ import { renaming } from "@cm/protocol/options";
 import { createUwsServer } from "@cm/server-uws";
 import { createWsServer } from "@cm/server-ws";
 import { createFaultCounter, type TransportOptions, type TransportServer } from "@cm/transport";
-import type { Measurements } from "../admin/measurements.js";
+import type { RecordedMetrics } from "../admin/recorded-metrics.js";
 import { ClientAuthentication } from "../auth/client-authentication.js";
 import type { Revocations } from "../auth/revocations.js";
 import type { ResolvedGatewayOptions } from "../gateway-options.js";
@@ -19,7 +19,7 @@ import { chooseTransport, WITHOUT_NATIVE } from "./transport-choice.js";
 /** The parts of the gateway that its sessions use. */
 export interface ServerParts extends Pick<SharedParts, "fanOut" | "charges" | "reached" | "refused"> {
   readonly failures: FailureLog;
-  readonly measurements: Measurements;
+  readonly recorded: RecordedMetrics;
   readonly revocations: Revocations;
 }
 
@@ -28,16 +28,16 @@ export function createClientTransport(
   config: ResolvedGatewayOptions,
   node: Node,
   routes: NonNullable<TransportOptions<SessionHolder>["routes"]>,
-  { failures, measurements, revocations, ...shared }: ServerParts,
+  { failures, recorded, revocations, ...shared }: ServerParts,
 ): TransportServer<SessionHolder> {
   const faults = createFaultCounter();
   const onFault = (error: unknown): void => failures.report(error, "request");
   const { hookTimeoutMs: timeoutMs, maxPendingHooks: maxPending } = config;
-  const took = (name: string, ms: number): void => measurements.hookTook(name, ms);
+  const took = (name: string, ms: number): void => recorded.hookTook(name, ms);
   const createRunner = () => new HookRunner("hook", { timeoutMs, maxPending, reached: shared.reached }, onFault, took);
   const hookRunner = createRunner();
   const { authenticate, refresh } = config;
-  const authenticationOptions = { authenticate, refresh, revocations, measurements, hookRunner, onFault };
+  const authenticationOptions = { authenticate, refresh, revocations, recorded, hookRunner, onFault };
   const authentication = new ClientAuthentication(authenticationOptions);
   const context = createSessionContext(config, node, {
     ...shared,

@@ -102,7 +102,7 @@ export class Rooms {
     return all.filter(({ owner }) => this.#servers.lives(owner)).length;
   }
 
-  announce(room: string, ttlMs: number): number {
+  enableAnnouncements(room: string, ttlMs: number): number {
     return this.#rosters.want(room, ttlMs);
   }
 

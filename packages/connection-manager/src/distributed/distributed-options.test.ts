@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { type DistributedConnectionManagerOptions, resolveDistributedOptions } from "./distributed-options.js";
 import { LocalSockets } from "./local-sockets.fixture.js";
 import { TestCluster } from "./managers.fixture.js";
-import { createDistributedConnectionManager } from "./socket-manager.js";
+import { createDistributedConnectionManager } from "./node-connection-manager.js";
 
 const store = createMemoryStore();
 

@@ -2,7 +2,7 @@ import { freshPrefix, startRedis } from "@cm/test-kit";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { DistributedConnectionManager } from "./distributed-connection-manager.js";
 import { LocalSockets, Socket } from "./local-sockets.fixture.js";
-import { createDistributedConnectionManager } from "./socket-manager.js";
+import { createDistributedConnectionManager } from "./node-connection-manager.js";
 
 const WAIT = { timeout: 15_000, interval: 50 } as const;
 

@@ -4,7 +4,7 @@ import { expect, onTestFinished, vi } from "vitest";
 import type { DistributedConnectionManager } from "./distributed-connection-manager.js";
 import type { DistributedConnectionManagerOptions } from "./distributed-options.js";
 import { LocalSockets, Socket } from "./local-sockets.fixture.js";
-import { createDistributedConnectionManager } from "./socket-manager.js";
+import { createDistributedConnectionManager } from "./node-connection-manager.js";
 
 /** A running manager with sockets that have no network. */
 export interface TestManager {

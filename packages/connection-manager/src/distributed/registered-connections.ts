@@ -13,13 +13,13 @@ export interface RegisteredConnectionsOptions<S> {
 }
 
 /** The state of a connection's membership in a room: it is still joining, or it has joined. */
-interface Place {
+interface MembershipState {
   isEntered: boolean;
 }
 
 /** A registered socket, with the rooms that it should be in. */
 interface Registered {
-  readonly places: Map<string, Place>;
+  readonly rooms: Map<string, MembershipState>;
 }
 
 /** Keeps this server's local sockets, membership and leave notices consistent with each other. */
@@ -44,7 +44,7 @@ export class RegisteredConnections<S> {
     const { local, membership, onFailure } = this.#options;
     const connectionId = membership.nextConnectionId();
     local.add({ connectionId, userId, socket, onClosed: () => onFailure(this.remove(connectionId)) });
-    const registered: Registered = { places: new Map() };
+    const registered: Registered = { rooms: new Map() };
     this.#connections.set(connectionId, registered);
     try {
       await membership.open({ connectionId, userId });
@@ -62,20 +62,20 @@ export class RegisteredConnections<S> {
   async join(connectionId: string, room: string): Promise<void> {
     const connection = this.#connections.get(connectionId);
     if (connection === undefined) throw new CmError("not-found", "There is no such connection.");
-    const place = connection.places.get(room) ?? { isEntered: false };
-    connection.places.set(room, place);
+    const state = connection.rooms.get(room) ?? { isEntered: false };
+    connection.rooms.set(room, state);
     try {
       await this.#options.membership.join(connectionId, room);
     } catch (error) {
-      if (!place.isEntered && connection.places.get(room) === place) connection.places.delete(room);
+      if (!state.isEntered && connection.rooms.get(room) === state) connection.rooms.delete(room);
       throw error;
     }
     // The connection may have left the room or closed in the same turn in which the join succeeded.
-    if (!this.has(connectionId) || connection.places.get(room) !== place) {
+    if (!this.has(connectionId) || connection.rooms.get(room) !== state) {
       throw new CmError("not-found", "The connection left while it was joining.");
     }
-    if (place.isEntered) return;
-    place.isEntered = true;
+    if (state.isEntered) return;
+    state.isEntered = true;
     this.#options.local.enter(connectionId, room);
     this.#options.leaveNotices?.enter(room);
   }
@@ -83,10 +83,10 @@ export class RegisteredConnections<S> {
   async leave(connectionId: string, room: string): Promise<void> {
     const { local, membership, leaveNotices } = this.#options;
     const connection = this.#connections.get(connectionId);
-    const place = connection?.places.get(room);
-    if (connection === undefined || place === undefined) return;
-    connection.places.delete(room);
-    if (place.isEntered) {
+    const state = connection?.rooms.get(room);
+    if (connection === undefined || state === undefined) return;
+    connection.rooms.delete(room);
+    if (state.isEntered) {
       local.exit(connectionId, room);
       leaveNotices?.exit(room);
     }
@@ -118,7 +118,7 @@ export class RegisteredConnections<S> {
   #forget(connectionId: string, connection: Registered): void {
     if (this.#connections.get(connectionId) !== connection) return;
     this.#connections.delete(connectionId);
-    for (const [room, { isEntered }] of connection.places) if (isEntered) this.#options.leaveNotices?.exit(room);
-    connection.places.clear();
+    for (const [room, { isEntered }] of connection.rooms) if (isEntered) this.#options.leaveNotices?.exit(room);
+    connection.rooms.clear();
   }
 }

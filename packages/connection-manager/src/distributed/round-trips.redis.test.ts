@@ -2,7 +2,7 @@ import { freshPrefix, startFaultProxy } from "@cm/test-kit";
 import { describe, expect, inject, it, onTestFinished } from "vitest";
 import type { DistributedConnectionManager } from "./distributed-connection-manager.js";
 import { LocalSockets, Socket } from "./local-sockets.fixture.js";
-import { createDistributedConnectionManager } from "./socket-manager.js";
+import { createDistributedConnectionManager } from "./node-connection-manager.js";
 
 /**
  * Duration of one round trip, in milliseconds: much longer than anything else here, so that the elapsed

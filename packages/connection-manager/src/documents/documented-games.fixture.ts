@@ -16,8 +16,8 @@ import {
   initializeConnectionManager,
   type PlayerConnection,
 } from "../index.js";
+import { EnhancedWebSocketServer } from "./documented-server.fixture.js";
 import type * as documented from "./documented-types.fixture.js";
-import { EnhancedWebSocketServer } from "./enhanced-server.fixture.js";
 
 /** Makes the compiler check that the types equal the documented ones, in both directions. */
 const SAME_TYPES = {

@@ -1,6 +1,6 @@
 import { eventually, STORE_LOSSES, startRedis } from "@cm/test-kit";
 import { describe, expect, it } from "vitest";
-import { createConnectionManager } from "./game-manager.js";
+import { createConnectionManager } from "./game-connection-manager.js";
 import { EventRecorder } from "./managers.fixture.js";
 
 describe.concurrent("handlers of a game", () => {

@@ -1,7 +1,7 @@
 import { CmError, isCmError } from "@cm/protocol";
 import type { ConnectionManager } from "./connection-manager.js";
 import { optionsFromEnvironment } from "./environment-options.js";
-import { createConnectionManager } from "./game-manager.js";
+import { createConnectionManager } from "./game-connection-manager.js";
 import type { ConnectionManagerOptions } from "./game-options.js";
 
 interface Initialization {
@@ -55,8 +55,8 @@ export function getConnectionManager(): ConnectionManager {
 async function begin(options: ConnectionManagerOptions, previous?: ConnectionManager): Promise<ConnectionManager> {
   // Shut the previous manager down first, because the new one may have the same server id.
   await previous?.shutdown();
-  const isPlaced = options.redisUrl !== undefined || options.store !== undefined;
-  if (isPlaced) return createConnectionManager(options);
+  const hasStore = options.redisUrl !== undefined || options.store !== undefined;
+  if (hasStore) return createConnectionManager(options);
   const found = optionsFromEnvironment(process.env);
   try {
     return await createConnectionManager({ ...options, ...found });

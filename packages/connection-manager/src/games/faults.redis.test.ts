@@ -1,6 +1,6 @@
 import { askRedis, eventually, freshPrefix, keysLeftUnder, startRedis } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
-import { createConnectionManager } from "./game-manager.js";
+import { createConnectionManager } from "./game-connection-manager.js";
 import type { ConnectionManagerOptions } from "./game-options.js";
 import { EventRecorder, gameEvent } from "./managers.fixture.js";
 

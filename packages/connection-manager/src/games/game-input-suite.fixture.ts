@@ -3,11 +3,11 @@ import { eventually } from "@cm/test-kit";
 import { expect } from "vitest";
 import { codeOf } from "../error-code.fixture.js";
 import { GAME_ID_MAX_BYTES } from "./game-names.js";
-import { EventRecorder, type GamesPromise, gameEvent } from "./managers.fixture.js";
+import { type DefineGameTest, EventRecorder, gameEvent } from "./managers.fixture.js";
 
 /** Tests of repeated and concurrent calls, and of invalid ids and events. */
-export function promiseInput(promise: GamesPromise): void {
-  promise("take what is done twice, and what was never there, as nothing", async (managers) => {
+export function describeInput(test: DefineGameTest): void {
+  test("take what is done twice, and what was never there, as nothing", async (managers) => {
     const { manager, errors } = await managers.start("a");
     await Promise.all([manager.connect("ann", "1"), manager.connect("ann", "1")]);
     await manager.connect("ann", "1");
@@ -37,7 +37,7 @@ export function promiseInput(promise: GamesPromise): void {
     expect(errors).toEqual([]);
   });
 
-  promise("settle calls that overtake each other, and leave nothing behind", async (managers) => {
+  test("settle calls that overtake each other, and leave nothing behind", async (managers) => {
     const { manager } = await managers.start("a");
     const opened = manager.connect("ann", "1");
     const joined = codeOf(manager.joinGame("ann", "chess"));
@@ -56,7 +56,7 @@ export function promiseInput(promise: GamesPromise): void {
     expect(await manager.getStats()).toEqual({ onlineUsers: 0, activeGames: 0, totalConnections: 0 });
   });
 
-  promise("refuse odd ids with a code and take every odd but sound one", async (managers) => {
+  test("refuse odd ids with a code and take every odd but sound one", async (managers) => {
     const { manager, store } = await managers.start("a");
     const odd = ["", "\ud800", "x".repeat(256), 7, undefined, null, {}] as string[]; // Invalid ids, on purpose.
     for (const id of odd) {
@@ -105,7 +105,7 @@ export function promiseInput(promise: GamesPromise): void {
     expect(await manager.getConnections("bob")).toMatchObject([{ socketId: control }]);
   });
 
-  promise("refuse events that are none, too large or can't be written, and send nothing", async (managers) => {
+  test("refuse events that are none, too large or can't be written, and send nothing", async (managers) => {
     const { manager } = await managers.start("a", { maxEventBytes: 200 });
     const heard = new EventRecorder();
     await manager.onGameEvent("chess", heard.handler).ready;
@@ -143,7 +143,7 @@ export function promiseInput(promise: GamesPromise): void {
     );
   });
 
-  promise("report what came over the bus and is no event, and go on", async (managers) => {
+  test("report what came over the bus and is no event, and go on", async (managers) => {
     const [a, b] = [await managers.start("a"), await managers.start("b")];
     const heard = new EventRecorder();
     await a.manager.onGameEvent("chess", heard.handler).ready;

@@ -2,11 +2,11 @@ import type { GameState } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import { expect } from "vitest";
 import { codeOf } from "../error-code.fixture.js";
-import { EventRecorder, type GamesPromise, gameEvent } from "./managers.fixture.js";
+import { type DefineGameTest, EventRecorder, gameEvent } from "./managers.fixture.js";
 
 /** Tests in which players join, leave, watch and receive events, and games change their state. */
-export function promisePlay(promise: GamesPromise): void {
-  promise("go from connect over join and broadcast to leave and disconnect, on two servers", async (managers) => {
+export function describePlay(test: DefineGameTest): void {
+  test("go from connect over join and broadcast to leave and disconnect, on two servers", async (managers) => {
     const [{ manager: a }, { manager: b }] = [await managers.start("a"), await managers.start("b")];
     const heard = new EventRecorder();
     await b.onGameEvent("chess", heard.handler).ready;
@@ -44,7 +44,7 @@ export function promisePlay(promise: GamesPromise): void {
     );
   });
 
-  promise("are told with every field of a session, of connections and of statistics", async (managers) => {
+  test("are told with every field of a session, of connections and of statistics", async (managers) => {
     const [{ manager: a }, { manager: b }] = [await managers.start("a"), await managers.start("b")];
     const before = Date.now();
     await a.connect("ann", "phone");
@@ -84,7 +84,7 @@ export function promisePlay(promise: GamesPromise): void {
     await expect.poll(() => a.isReady()).toBe(true);
   });
 
-  promise("have a player while one of the player's sockets is in them", async (managers) => {
+  test("have a player while one of the player's sockets is in them", async (managers) => {
     const { manager } = await managers.start("a");
     const heard = new EventRecorder();
     manager.onGameEvent("chess", heard.handler);
@@ -109,7 +109,7 @@ export function promisePlay(promise: GamesPromise): void {
     expect(await manager.getOnlinePlayers("chess")).toEqual([]);
   });
 
-  promise("lose a player who leaves, on all servers at once", async (managers) => {
+  test("lose a player who leaves, on all servers at once", async (managers) => {
     const [{ manager: a }, { manager: b }] = [await managers.start("a"), await managers.start("b")];
     const heard = new EventRecorder();
     await a.onGameEvent("chess", heard.handler).ready;
@@ -124,7 +124,7 @@ export function promisePlay(promise: GamesPromise): void {
     expect(heard.events[1]).toMatchObject({ data: { reason: "left" } });
   });
 
-  promise("can be watched, until the last player has gone", async (managers) => {
+  test("can be watched, until the last player has gone", async (managers) => {
     const [{ manager: a }, { manager: b }] = [await managers.start("a"), await managers.start("b")];
     const heard = new EventRecorder();
     await Promise.all([a.connect("ann", "1"), b.connect("eve", "2"), b.connect("bob", "3")]);
@@ -150,7 +150,7 @@ export function promisePlay(promise: GamesPromise): void {
     expect((await a.getSession("chess"))?.spectators).toEqual([]);
   });
 
-  promise("count whoever joins as a player, and not as a spectator any more", async (managers) => {
+  test("count whoever joins as a player, and not as a spectator any more", async (managers) => {
     const [{ manager: a }, { manager: b }] = [await managers.start("a"), await managers.start("b")];
     await Promise.all([a.connect("ann", "1"), a.connect("eve", "2"), b.connect("eve", "3")]);
     await a.joinGame("ann", "chess");
@@ -165,7 +165,7 @@ export function promisePlay(promise: GamesPromise): void {
     expect(await a.getSpectators("chess")).toEqual(["eve"]);
   });
 
-  promise("move through their states as the table says, each move told once", async (managers) => {
+  test("move through their states as the table says, each move told once", async (managers) => {
     const [{ manager: a }, { manager: b }] = [await managers.start("a"), await managers.start("b")];
     const heard = new EventRecorder();
     await b.onGameEvent("chess", heard.handler).ready;
@@ -193,32 +193,28 @@ export function promisePlay(promise: GamesPromise): void {
     ]);
   });
 
-  promise(
-    "run out without activity, and last with it",
-    async (managers) => {
-      const { manager } = await managers.start("a");
-      await Promise.all([manager.connect("ann", "1"), manager.connect("eve", "2")]);
-      await manager.joinGame("ann", "quiet");
-      await manager.joinGame("ann", "busy");
-      await manager.spectateGame("eve", "quiet");
-      await eventually(
-        async () => {
-          await manager.broadcast("busy", gameEvent("move"));
-          expect(await manager.getSession("quiet")).toBeUndefined();
-        },
-        { intervalMs: 100 },
-      );
-      expect(await manager.getSession("busy")).toMatchObject({ players: ["ann"] });
-      expect(await manager.getStats()).toMatchObject({ activeGames: 1 });
-      expect(await manager.getOnlinePlayers("quiet")).toEqual(["ann"]);
-      expect(await manager.getSpectators("quiet")).toEqual(["eve"]);
-      await manager.cleanupStaleConnections();
-      expect(await manager.getSpectators("quiet")).toEqual([]);
-    },
-    1_500,
-  );
+  test("run out without activity, and last with it", async (managers) => {
+    const { manager } = await managers.start("a");
+    await Promise.all([manager.connect("ann", "1"), manager.connect("eve", "2")]);
+    await manager.joinGame("ann", "quiet");
+    await manager.joinGame("ann", "busy");
+    await manager.spectateGame("eve", "quiet");
+    await eventually(
+      async () => {
+        await manager.broadcast("busy", gameEvent("move"));
+        expect(await manager.getSession("quiet")).toBeUndefined();
+      },
+      { intervalMs: 100 },
+    );
+    expect(await manager.getSession("busy")).toMatchObject({ players: ["ann"] });
+    expect(await manager.getStats()).toMatchObject({ activeGames: 1 });
+    expect(await manager.getOnlinePlayers("quiet")).toEqual(["ann"]);
+    expect(await manager.getSpectators("quiet")).toEqual(["eve"]);
+    await manager.cleanupStaleConnections();
+    expect(await manager.getSpectators("quiet")).toEqual([]);
+  }, 1_500);
 
-  promise("have handlers that are put on, taken off, and may throw", async (managers) => {
+  test("have handlers that are put on, taken off, and may throw", async (managers) => {
     const { manager, errors } = await managers.start("a");
     const [first, second, always] = [new EventRecorder(), new EventRecorder(), new EventRecorder()];
     const throwing = (): void => {
@@ -257,7 +253,7 @@ export function promisePlay(promise: GamesPromise): void {
     expect(await codeOf(gone.ready)).toBe("closed");
   });
 
-  promise("tell of a handler that takes another off, and of events in one order on all servers", async (managers) => {
+  test("tell of a handler that takes another off, and of events in one order on all servers", async (managers) => {
     const [{ manager: a }, { manager: b }] = [await managers.start("a"), await managers.start("b")];
     const [onA, onB, late] = [new EventRecorder(), new EventRecorder(), new EventRecorder()];
     await a.onGameEvent("chess", () => a.offGameEvent("chess", late.handler)).ready;

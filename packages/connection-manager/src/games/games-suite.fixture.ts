@@ -1,16 +1,16 @@
 import type { HarnessFactory } from "@cm/contract-tests/store";
 import { describe, it } from "vitest";
-import { promiseEndings } from "./game-endings-suite.fixture.js";
-import { promiseInput } from "./game-input-suite.fixture.js";
-import { promisePlay } from "./game-play-suite.fixture.js";
-import { type GamesPromise, TestManagers } from "./managers.fixture.js";
+import { describeDisconnections } from "./disconnection-suite.fixture.js";
+import { describeInput } from "./game-input-suite.fixture.js";
+import { describePlay } from "./game-play-suite.fixture.js";
+import { type DefineGameTest, TestManagers } from "./managers.fixture.js";
 
 /** Contract tests for a game manager, on any store. Sessions on that store expire after `roomRecordTtlMs`. */
 export function describeGames(
   name: string,
   createHarness: (roomRecordTtlMs?: number) => ReturnType<HarnessFactory>,
 ): void {
-  const promise: GamesPromise = (sentence, body, roomRecordTtlMs) => {
+  const test: DefineGameTest = (sentence, body, roomRecordTtlMs) => {
     it(sentence, async () => {
       const managers = new TestManagers(await createHarness(roomRecordTtlMs));
       try {
@@ -22,8 +22,8 @@ export function describeGames(
   };
 
   describe(`games on ${name}`, () => {
-    promisePlay(promise);
-    promiseEndings(promise);
-    promiseInput(promise);
+    describePlay(test);
+    describeDisconnections(test);
+    describeInput(test);
   });
 }

@@ -3,7 +3,7 @@ import { createPresence } from "@cm/presence";
 import { createRedisStore } from "@cm/redis-store";
 import { askRedis, eventually, freshPrefix, keysUnder } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
-import { createConnectionManager } from "./game-manager.js";
+import { createConnectionManager } from "./game-connection-manager.js";
 
 const PAGE = new URL("../../../../docs/keys.md", import.meta.url);
 const redisUrl = inject("redisUrl");

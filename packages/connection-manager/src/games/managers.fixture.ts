@@ -1,7 +1,7 @@
 import type { StoreHarness } from "@cm/contract-tests/store";
 import type { CmError, FailureStage, GameEvent, Store } from "@cm/protocol";
 import type { ConnectionManager } from "./connection-manager.js";
-import { createConnectionManager } from "./game-manager.js";
+import { createConnectionManager } from "./game-connection-manager.js";
 import type { ConnectionManagerOptions } from "./game-options.js";
 
 /** A manager with its store and the errors that it reported. */
@@ -54,7 +54,7 @@ export class TestManagers {
 }
 
 /** Defines a test of games with its own managers, which are closed even if the test fails. */
-export type GamesPromise = (
+export type DefineGameTest = (
   sentence: string,
   body: (managers: TestManagers) => Promise<void>,
   roomRecordTtlMs?: number,

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { expect, inject, it } from "vitest";
 import { codeOf } from "../error-code.fixture.js";
 import type { ConnectionManager } from "./connection-manager.js";
-import { createConnectionManager } from "./game-manager.js";
+import { createConnectionManager } from "./game-connection-manager.js";
 import { GAMES, USERS } from "./game-model.fixture.js";
 import { EventRecorder, gameEvent } from "./managers.fixture.js";
 

@@ -3,7 +3,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freshPrefix } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
-import { createConnectionManager } from "./game-manager.js";
+import { createConnectionManager } from "./game-connection-manager.js";
 import { gameEvent } from "./managers.fixture.js";
 
 /** Number of repetitions. The minimum is the cost of a call, because probes of the link may add commands. */

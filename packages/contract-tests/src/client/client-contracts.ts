@@ -1,10 +1,10 @@
 import { requireOptions } from "@cm/protocol/options";
 import { describe } from "vitest";
-import { type LeftOut, requireLeftOut, runSuites } from "../left-out-suites.js";
+import { requireSkippedSuites, runSuites, type SkippedSuites } from "../skipped-suites.js";
 import type { StartClient } from "./client-harness.js";
-import { describeComingBack, describeRefusedUpgrades } from "./coming-back.js";
 import { describeHandshake } from "./handshake.js";
 import { describeReceiving } from "./receiving.js";
+import { describeReconnecting, describeRefusedUpgrades } from "./reconnecting.js";
 import { describeRequests } from "./requests.js";
 import { describeResume } from "./resume.js";
 
@@ -13,7 +13,7 @@ const SUITES = {
   handshake: describeHandshake,
   requests: describeRequests,
   receiving: describeReceiving,
-  "coming-back": describeComingBack,
+  reconnecting: describeReconnecting,
   "refused-upgrades": describeRefusedUpgrades,
   resume: describeResume,
 } as const satisfies Record<string, (start: StartClient) => void>;
@@ -31,21 +31,21 @@ export interface ClientContractOptions {
    * `{ "refused-upgrades": "browsers hide the answer" }`. Each is reported as a skipped test with its reason, and with a
    * warning. Default: none.
    */
-  readonly leaveOut?: LeftOut<ClientSuite>;
+  readonly skip?: SkippedSuites<ClientSuite>;
 }
 
 /**
  * Contract tests for a client of the protocol, version 1: what docs/protocol.md demands of clients, against a server
  * that follows scripts, on real sockets of the loopback address. Call it at the top level of a test file. `start` is
- * called for each client. Throws `options-invalid` for a suite that does not exist, or that is left out without a
+ * called for each client. Throws `options-invalid` for a suite that does not exist, or that is skipped without a
  * reason.
  */
 export function describeClient(name: string, start: StartClient, options: ClientContractOptions = {}): void {
-  const { leaveOut: given = {} } = requireOptions(options, { leaveOut: true });
-  const leaveOut = requireLeftOut(given, SUITES);
+  const { skip: given = {} } = requireOptions(options, { skip: true });
+  const skipped = requireSkippedSuites(given, SUITES);
   const suites = Object.fromEntries(Object.entries(SUITES).map(([suite, run]) => [suite, () => run(start)])) as Record<
     ClientSuite,
     () => void
   >; // The keys are those of `SUITES`.
-  describe(`a client: ${name}`, { timeout: TEST_TIMEOUT_MS }, () => runSuites(name, suites, leaveOut));
+  describe(`a client: ${name}`, { timeout: TEST_TIMEOUT_MS }, () => runSuites(name, suites, skipped));
 }

@@ -1,15 +1,15 @@
 import { requireOptions } from "@cm/protocol/options";
 import { describe, expect } from "vitest";
-import { type LeftOut, requireLeftOut, runSuites } from "../left-out-suites.js";
+import { requireSkippedSuites, runSuites, type SkippedSuites } from "../skipped-suites.js";
 import { describeBus } from "./bus/bus.js";
 import { describeHistory } from "./bus/history.js";
 import { describeConnectionRegistry } from "./connection-registry.js";
-import { describeHeldEntries } from "./held-entries.js";
 import { describePartitionReconcile } from "./partition-reconcile.js";
+import { describeProjectionReading } from "./projection-reading.js";
 import { describeRoomDirectory } from "./rooms/room-directory.js";
 import { describeRoomPaging } from "./rooms/room-paging.js";
 import { describeRoomRecords } from "./rooms/room-records.js";
-import { describeRoomRosters } from "./rooms/room-rosters.js";
+import { describeRosterChanges } from "./rooms/roster-changes.js";
 import { describeServerReaping } from "./servers/server-reaping.js";
 import { describeServerRegistry } from "./servers/server-registry.js";
 import { describeServerWatch } from "./servers/server-watch.js";
@@ -31,13 +31,13 @@ const SUITES = {
   "connection-registry": describeConnectionRegistry,
   "room-directory": describeRoomDirectory,
   "room-paging": describeRoomPaging,
-  "room-rosters": describeRoomRosters,
+  "roster-changes": describeRosterChanges,
   "room-records": describeRoomRecords,
   "user-directory": describeUserDirectory,
   "presence-changes": describePresenceChanges,
   "presence-grace": describePresenceGrace,
   "presence-reading": describePresenceReading,
-  "held-entries": describeHeldEntries,
+  "projection-reading": describeProjectionReading,
   "partition-reconcile": describePartitionReconcile,
   history: describeHistory,
 } as const satisfies Record<string, (name: string, createHarness: HarnessFactory) => void>;
@@ -50,28 +50,28 @@ export interface StoreContractsOptions {
   /**
    * Suites that the store does not pass, each with the reason, such as
    * `{ history: "messages are not kept" }`. Each is reported as a skipped test with its reason, and with a
-   * warning. A store may lack only `history`: if this suite is left out, the store's bus must not have a `history`.
+   * warning. A store may lack only `history`: if this suite is skipped, the store's bus must not have a `history`.
    * A server cannot run on a store that lacks another part. Default: none.
    */
-  readonly leaveOut?: LeftOut<StoreSuite>;
+  readonly skip?: SkippedSuites<StoreSuite>;
 }
 
 /**
  * Contract tests for a whole store. Call it at the top level of a test file. `layout-mismatch` and failures
  * of the link are not tested, because each store has its own ways to cause them. Throws `options-invalid` for
- * a suite that does not exist, or that is left out without a reason.
+ * a suite that does not exist, or that is skipped without a reason.
  */
 export function describeStoreContracts(
   name: string,
   createHarness: HarnessFactory,
   options: StoreContractsOptions = {},
 ): void {
-  const leaveOut = requireLeftOut(requireOptions(options, { leaveOut: true }).leaveOut ?? {}, SUITES);
+  const skipped = requireSkippedSuites(requireOptions(options, { skip: true }).skip ?? {}, SUITES);
   const suites = Object.fromEntries(
     Object.entries(SUITES).map(([suite, run]) => [suite, () => run(name, createHarness)]),
   ) as Record<StoreSuite, () => void>; // The keys are those of `SUITES`.
-  runSuites(name, suites, leaveOut);
-  if (leaveOut.history !== undefined) describeAbsentHistory(name, createHarness);
+  runSuites(name, suites, skipped);
+  if (skipped.history !== undefined) describeAbsentHistory(name, createHarness);
 }
 
 /**
@@ -82,7 +82,7 @@ function describeAbsentHistory(name: string, createHarness: HarnessFactory): voi
   const it = scenarios(createHarness);
 
   describe(`${name}: no history`, () => {
-    it("has none, since the suite is left out", async ({ store }) => {
+    it("has none, since the suite is skipped", async ({ store }) => {
       expect(store.bus.history).toBeUndefined();
     });
   });

@@ -189,7 +189,7 @@ function callsOf(
       update: () => rooms.update(lease, "lobby", [member]),
       members: () => rooms.members("lobby", { limit: 1 }),
       count: () => rooms.count("lobby"),
-      announce: () => rooms.announce("lobby", LONG_MS),
+      enableAnnouncements: () => rooms.enableAnnouncements("lobby", LONG_MS),
     },
     users: {
       add: () => users.add(lease, [member]),

@@ -1,15 +1,15 @@
 import { requireOptions, requireWholeNumber } from "@cm/protocol/options";
 import { describe } from "vitest";
-import { type LeftOut, requireLeftOut, runSuites } from "../left-out-suites.js";
+import { requireSkippedSuites, runSuites, type SkippedSuites } from "../skipped-suites.js";
 import { describeChangingRooms } from "./changing-rooms.js";
 import { describeConnections } from "./connections.js";
 import { describeDrain } from "./drain.js";
 import { describeHttpRoutes } from "./http-routes.js";
+import { describeIdleConnections } from "./idle-connections.js";
 import { describeControlFrames } from "./limits/control-frames.js";
 import { describeSlowReaderPolicies } from "./limits/slow-reader-policies.js";
 import { describeSlowReaders } from "./limits/slow-readers.js";
-import { describeProxyHeaders } from "./proxy-headers.js";
-import { describeQuietConnections } from "./quiet-connections.js";
+import { describeProxyProtocol } from "./proxy-protocol.js";
 import { describeRoomWindows } from "./room-windows.js";
 import { describeCounters } from "./transport-counters.js";
 import type { CreateTransport } from "./transport-harness.js";
@@ -20,13 +20,13 @@ import { describeUpgrades } from "./upgrades.js";
 const SUITES = {
   options: describeTransportOptions,
   upgrades: describeUpgrades,
-  "proxy-headers": describeProxyHeaders,
+  "proxy-protocol": describeProxyProtocol,
   connections: describeConnections,
   "changing-rooms": describeChangingRooms,
   "room-windows": describeRoomWindows,
   "slow-readers": describeSlowReaders,
   "slow-reader-policies": describeSlowReaderPolicies,
-  "quiet-connections": describeQuietConnections,
+  "idle-connections": describeIdleConnections,
   "control-frames": describeControlFrames,
   counters: describeCounters,
   drain: describeDrain,
@@ -55,25 +55,25 @@ export interface TransportContractOptions {
    * `{ "http-routes": "another server has them" }`. Each is reported as a skipped test with its reason, and
    * with a warning. Default: none.
    */
-  readonly leaveOut?: LeftOut<TransportSuite>;
+  readonly skip?: SkippedSuites<TransportSuite>;
 }
 
 /**
  * Contract tests for a transport, on real sockets of the loopback address. Call it at the top level of a test
  * file. `createTransport` is called for each server, with the options of `@cm/transport`; if `port` is 0, the
  * server must listen on a free port. Throws `options-invalid` for a suite that does not exist, or that is
- * left out without a reason.
+ * skipped without a reason.
  */
 export function describeTransport(
   name: string,
   createTransport: CreateTransport,
   options: TransportContractOptions = {},
 ): void {
-  const { crowd = 500, leaveOut: given = {} } = requireOptions(options, { crowd: true, leaveOut: true });
+  const { crowd = 500, skip: given = {} } = requireOptions(options, { crowd: true, skip: true });
   requireWholeNumber("crowd", crowd, { min: 100, max: 10_000 });
-  const leaveOut = requireLeftOut(given, SUITES);
+  const skipped = requireSkippedSuites(given, SUITES);
   const suites = Object.fromEntries(
     Object.entries(SUITES).map(([suite, run]) => [suite, () => run(createTransport, crowd)]),
   ) as Record<TransportSuite, () => void>; // The keys are those of `SUITES`.
-  describe(`a transport: ${name}`, { timeout: TEST_TIMEOUT_MS }, () => runSuites(name, suites, leaveOut));
+  describe(`a transport: ${name}`, { timeout: TEST_TIMEOUT_MS }, () => runSuites(name, suites, skipped));
 }

@@ -1,7 +1,7 @@
 import type { LeaseKeeper } from "../lease/lease-keeper.js";
 import type { Projection } from "../projection/projection.js";
-import type { LocalConnection } from "./local-connections.js";
 import { serializeMetadata } from "./metadata-serialization.js";
+import type { OwnedConnection } from "./owned-connections.js";
 import type { WriteGuard } from "./write-guard.js";
 
 /** Options of {@link MetadataUpdates}. */
@@ -20,13 +20,13 @@ export interface MetadataUpdatesOptions {
 export class MetadataUpdates {
   readonly #options: MetadataUpdatesOptions;
   /** Connections whose metadata is to be written again, because a write failed. */
-  readonly #outdated = new Set<LocalConnection>();
+  readonly #outdated = new Set<OwnedConnection>();
 
   constructor(options: MetadataUpdatesOptions) {
     this.#options = options;
   }
 
-  async update(connection: LocalConnection, metadata: unknown): Promise<void> {
+  async update(connection: OwnedConnection, metadata: unknown): Promise<void> {
     connection.metadata = serializeMetadata(metadata, this.#options.maxBytes);
     connection.isAnnounced = false;
     await this.#write(connection);
@@ -42,11 +42,11 @@ export class MetadataUpdates {
   }
 
   /** Drops the pending update of a closed connection. */
-  forget(connection: LocalConnection): void {
+  forget(connection: OwnedConnection): void {
     this.#outdated.delete(connection);
   }
 
-  async #write(connection: LocalConnection): Promise<void> {
+  async #write(connection: OwnedConnection): Promise<void> {
     const { keeper, projection, changes } = this.#options;
     try {
       await changes.run(connection.connectionId, () => keeper.write((lease) => projection.update(lease, connection)));

@@ -1,8 +1,8 @@
 import { CmError, type ConnectionIdSource, parseConnectionId, requireName } from "@cm/protocol";
 import { requireFields } from "@cm/protocol/options";
 import type { NewConnection } from "../membership.js";
-import { type LocalConnection, NO_ROOMS } from "./local-connections.js";
 import { serializeMetadata } from "./metadata-serialization.js";
+import { NO_ROOMS, type OwnedConnection } from "./owned-connections.js";
 
 /** Settings that all connections of a membership share. */
 export interface ConnectionSetting {
@@ -21,7 +21,7 @@ export function newConnection(
   given: NewConnection,
   setting: ConnectionSetting,
   isOpen: (connectionId: string) => boolean,
-): LocalConnection {
+): OwnedConnection {
   const { connectionId, userId, metadata } = requireFields("connection", given, KNOWN, EXAMPLE);
   requireName(userId, "user");
   requireFreshId(connectionId, setting.ids, isOpen);

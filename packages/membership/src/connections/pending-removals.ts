@@ -2,7 +2,7 @@ import { CmError, isCmError, type Lease, toCmError } from "@cm/protocol";
 import type { LeaseKeeper } from "../lease/lease-keeper.js";
 import { isPermanentError } from "../projection/permanent-errors.js";
 import type { Projection, Removal } from "../projection/projection.js";
-import type { LocalConnection } from "./local-connections.js";
+import type { OwnedConnection } from "./owned-connections.js";
 import type { WriteGuard } from "./write-guard.js";
 
 /**
@@ -44,7 +44,7 @@ export class PendingRemovals {
    * Promises of the room removals in progress, by connection and room. A promise resolves when the store has
    * responded.
    */
-  readonly #leaving = new WeakMap<LocalConnection, Map<string, Promise<void>>>();
+  readonly #leaving = new WeakMap<OwnedConnection, Map<string, Promise<void>>>();
 
   constructor(keeper: LeaseKeeper, projection: Projection, changes: WriteGuard, onError: (error: CmError) => void) {
     this.#keeper = keeper;
@@ -63,13 +63,13 @@ export class PendingRemovals {
    * updated afterwards.
    */
   async run(removal: Removal): Promise<void> {
-    const places = this.#track(this.#removePlaces(removal));
+    const memberships = this.#track(this.#removeMemberships(removal));
     // Mark the connection as changing, from this turn until its record is updated, because the record still
     // contains the removed rooms until then.
     const { connectionId } = removal.connection;
     this.#changes.begin(connectionId);
     try {
-      await places;
+      await memberships;
     } catch (cause) {
       this.later(removal);
       this.#changes.end(connectionId);
@@ -145,7 +145,7 @@ export class PendingRemovals {
     const isGivenUp = (cause: unknown): boolean => refusals >= MAX_REFUSALS || (isLast && isPermanentError(cause));
     let refusal: { readonly cause: unknown } | undefined;
     try {
-      refusal = await this.#refusalOf(() => this.#removePlaces(removal));
+      refusal = await this.#refusalOf(() => this.#removeMemberships(removal));
       if (refusal === undefined || isGivenUp(refusal.cause)) {
         // Update the record even if the memberships could not be removed: the store would also refuse
         // another server that found them through the record.
@@ -202,13 +202,13 @@ export class PendingRemovals {
    * one is resent after a failover, and a leave that arrives after the later join would announce that the member is
    * gone.
    */
-  ofRoom(connection: LocalConnection, room: string): Promise<void> | undefined {
+  ofRoom(connection: OwnedConnection, room: string): Promise<void> | undefined {
     return this.#leaving.get(connection)?.get(room);
   }
 
-  #removePlaces(removal: Removal): Promise<void> {
+  #removeMemberships(removal: Removal): Promise<void> {
     const { connection, rooms } = removal;
-    const write = this.#write(removal, (lease) => this.#projection.removePlaces(lease, removal));
+    const write = this.#write(removal, (lease) => this.#projection.removeMemberships(lease, removal));
     if (rooms.length === 0 || !this.#projection.isOpen(connection)) return write;
     const leaving = this.#leaving.get(connection) ?? new Map<string, Promise<void>>();
     this.#leaving.set(connection, leaving);

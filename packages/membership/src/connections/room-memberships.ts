@@ -1,13 +1,13 @@
 import { CmError, type EnteredRoom, type RoomInterest, requireName } from "@cm/protocol";
 import type { LeaseKeeper } from "../lease/lease-keeper.js";
 import type { Projection } from "../projection/projection.js";
-import type { LocalConnection, LocalConnections } from "./local-connections.js";
+import type { OwnedConnection, OwnedConnections } from "./owned-connections.js";
 import type { PendingRemovals } from "./pending-removals.js";
 import type { WriteGuard } from "./write-guard.js";
 
 /** Options of {@link RoomMemberships}. */
 export interface RoomMembershipsOptions {
-  readonly local: LocalConnections;
+  readonly local: OwnedConnections;
   readonly keeper: LeaseKeeper;
   readonly projection: Projection;
   readonly changes: WriteGuard;
@@ -64,7 +64,7 @@ export class RoomMemberships {
   }
 
   /** Removes a connection from the local state. Returns the rooms that it was in. */
-  forget(connection: LocalConnection): string[] {
+  forget(connection: OwnedConnection): string[] {
     const { local, interest } = this.#options;
     const rooms = [...connection.rooms];
     local.delete(connection);
@@ -72,7 +72,7 @@ export class RoomMemberships {
     return rooms;
   }
 
-  async #join(connection: LocalConnection, room: string, record: string | undefined): Promise<EnteredRoom | undefined> {
+  async #join(connection: OwnedConnection, room: string, record: string | undefined): Promise<EnteredRoom | undefined> {
     const { local, interest, changes, removals, keeper, projection } = this.#options;
     // Subscribe and write concurrently, so that the join takes only one round trip.
     const [live, written] = await Promise.allSettled([
@@ -112,7 +112,7 @@ export class RoomMemberships {
 }
 
 /** Forgets a join that was acknowledged, has failed or no longer counts. */
-function endJoining(connection: LocalConnection, room: string): void {
+function endJoining(connection: OwnedConnection, room: string): void {
   connection.joining?.delete(room);
   if (connection.joining?.size === 0) connection.joining = undefined;
 }

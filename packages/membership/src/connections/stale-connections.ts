@@ -1,5 +1,5 @@
 import type { ResolvedMembershipOptions } from "../options.js";
-import type { LocalConnections } from "./local-connections.js";
+import type { OwnedConnections } from "./owned-connections.js";
 
 type StaleConnectionsOptions = Pick<
   ResolvedMembershipOptions,
@@ -8,11 +8,11 @@ type StaleConnectionsOptions = Pick<
 
 /** Reports the connections that were last heard from longer ago than the timeout, once per cleanup interval. */
 export class StaleConnections {
-  readonly #local: LocalConnections;
+  readonly #local: OwnedConnections;
   readonly #options: StaleConnectionsOptions;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(local: LocalConnections, options: StaleConnectionsOptions) {
+  constructor(local: OwnedConnections, options: StaleConnectionsOptions) {
     this.#local = local;
     this.#options = options;
   }

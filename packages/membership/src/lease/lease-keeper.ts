@@ -8,7 +8,7 @@ import {
   type ServerRegistry,
   toCmError,
 } from "@cm/protocol";
-import { ReturningPeers } from "./returning-peers.js";
+import { MissingServers } from "./missing-servers.js";
 
 /** Options of {@link LeaseKeeper}. */
 export interface LeaseKeeperOptions {
@@ -66,7 +66,7 @@ export class LeaseKeeper {
   #failures = 0;
   #resumeAt = 0;
   /** The servers that sent signs of life before the lease was lost, and may have to return. */
-  readonly #peers: ReturningPeers;
+  readonly #missing: MissingServers;
   #fault: CmError | undefined;
   #isTaken = false;
   #timer: NodeJS.Timeout | undefined;
@@ -78,7 +78,7 @@ export class LeaseKeeper {
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
-    this.#peers = new ReturningPeers(options.returnWithinMs);
+    this.#missing = new MissingServers(options.returnWithinMs);
   }
 
   /** Whether the lease was held according to the store's latest response. */
@@ -178,7 +178,7 @@ export class LeaseKeeper {
     }
     // Return the current value: the lease may have been lost since the check began, and its data may have
     // to be written again.
-    return this.#held && !this.#peers.areMissing;
+    return this.#held && !this.#missing.areMissing;
   }
 
   /**
@@ -201,12 +201,12 @@ export class LeaseKeeper {
 
   /** Whether servers have yet to write their data again after the store lost it. */
   get areMissing(): boolean {
-    return this.#peers.areMissing;
+    return this.#missing.areMissing;
   }
 
   /** Records the number of servers that send signs of life, while the registry holds this lease. */
   noteSpeaking(count: number): void {
-    this.#peers.noteSpeaking(count);
+    this.#missing.noteSpeaking(count);
   }
 
   /** Called when the lease may be lost: sends a heartbeat now, unless one is in progress. */
@@ -300,7 +300,7 @@ export class LeaseKeeper {
 
   async #acquireAnew(): Promise<Lease> {
     this.#held = false;
-    this.#peers.noteLoss();
+    this.#missing.noteLoss();
     const { servers, registration, ttlMs } = this.#options;
     const lease = await servers.acquire(registration, ttlMs).catch((error: unknown) => {
       if (isCmError(error) && error.code === "server-id-taken") this.#onTaken(error);

@@ -1,5 +1,5 @@
 import type { Lease } from "@cm/protocol";
-import type { LocalConnections } from "../connections/local-connections.js";
+import type { OwnedConnections } from "../connections/owned-connections.js";
 import type { MembershipStore } from "../options.js";
 
 /**
@@ -16,7 +16,7 @@ export class RenewalCycle {
 
   constructor(options: {
     readonly store: MembershipStore;
-    readonly local: LocalConnections;
+    readonly local: OwnedConnections;
     readonly partitionBits: number;
     readonly ttlMs: number;
     readonly beatMs: number;

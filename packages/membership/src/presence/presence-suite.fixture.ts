@@ -51,7 +51,7 @@ class World {
       const parsed = parseRosterChange(decodeUtf8(bytes) ?? "");
       if (parsed.ok) this.roster.push(parsed.value);
     });
-    await rooms.announce(room, 60_000);
+    await rooms.enableAnnouncements(room, 60_000);
   }
 
   /** Resolves with the kinds of all changes up to a marker change that this call publishes. */

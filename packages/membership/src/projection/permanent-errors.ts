@@ -22,7 +22,7 @@ export function isPermanentError(cause: unknown): cause is CmError {
  * Waits for all calls, even if one fails, so that no call is still running when the caller continues. If several
  * fail, throws an error that is not permanent if there is one, so that the caller tries again.
  */
-export async function together<T>(calls: readonly Promise<T>[]): Promise<T[]> {
+export async function awaitAll<T>(calls: readonly Promise<T>[]): Promise<T[]> {
   const { values, failures } = await settled(calls);
   if (failures.length > 0) throw failures.find((cause) => !isPermanentError(cause)) ?? failures[0];
   return values;
@@ -42,7 +42,7 @@ export class PermanentErrors {
    * Waits for all calls. Reports permanent errors, and throws the first error of another kind if there is one;
    * otherwise resolves with the values of the calls that succeeded.
    */
-  async together<T>(calls: readonly Promise<T>[]): Promise<T[]> {
+  async awaitAll<T>(calls: readonly Promise<T>[]): Promise<T[]> {
     const { values, failures } = await settled(calls);
     for (const cause of failures) if (isPermanentError(cause)) this.report(cause);
     const other = failures.find((cause) => !isPermanentError(cause));

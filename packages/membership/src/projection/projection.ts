@@ -1,9 +1,14 @@
 import type { AnnouncedMember, ConnectionRecord, DepartureReason, Lease, UserConnection } from "@cm/protocol";
 import { batches } from "../batches.js";
-import { type LocalConnection, type LocalConnections, memberOf, NO_ROOMS } from "../connections/local-connections.js";
+import {
+  announcedMember,
+  NO_ROOMS,
+  type OwnedConnection,
+  type OwnedConnections,
+} from "../connections/owned-connections.js";
 import type { MembershipStore } from "../options.js";
-import { type PermanentErrors, together } from "./permanent-errors.js";
-import { TurnWrites } from "./turn-writes.js";
+import { awaitAll, type PermanentErrors } from "./permanent-errors.js";
+import { TurnCalls } from "./turn-calls.js";
 
 /** Number of connections per batch when all connections are written or removed. */
 const BATCH = 500;
@@ -16,14 +21,14 @@ const PARTITIONS_AT_ONCE = 32;
 
 /** The rooms to be removed from the store for a connection that closed or left rooms. */
 export interface Removal {
-  readonly connection: LocalConnection;
+  readonly connection: OwnedConnection;
   readonly rooms: readonly string[];
 }
 
 /** Options of {@link Projection}. */
 export interface ProjectionOptions {
   readonly store: MembershipStore;
-  readonly local: LocalConnections;
+  readonly local: OwnedConnections;
   readonly partitionBits: number;
   readonly lastSeenOf: (connectionId: string) => number | undefined;
   /** Maximum number of connections per user; 0: no limit. */
@@ -35,19 +40,19 @@ export interface ProjectionOptions {
 /** Writes this server's local state into the store. */
 export class Projection {
   readonly #store: MembershipStore;
-  readonly #local: LocalConnections;
+  readonly #local: OwnedConnections;
   readonly #recordPartitions: number;
   readonly #lastSeenOf: ProjectionOptions["lastSeenOf"];
   readonly #onLeaving: ProjectionOptions["onLeaving"];
-  readonly #records: TurnWrites<ConnectionRecord>;
-  readonly #users: TurnWrites<UserConnection>;
+  readonly #records: TurnCalls<ConnectionRecord>;
+  readonly #users: TurnCalls<UserConnection>;
   /** Joins that announce new members; the target is the room. */
-  readonly #members: TurnWrites<AnnouncedMember>;
-  readonly #closedRecords: TurnWrites<string>;
+  readonly #members: TurnCalls<AnnouncedMember>;
+  readonly #closedRecords: TurnCalls<string>;
   /** Removals of users' connections; the target is the grace period in milliseconds. */
-  readonly #closedUsers: TurnWrites<UserConnection>;
+  readonly #closedUsers: TurnCalls<UserConnection>;
   /** Departures of members; the target is the reason and the room, see `targetOf`. */
-  readonly #goneMembers: TurnWrites<AnnouncedMember>;
+  readonly #goneMembers: TurnCalls<AnnouncedMember>;
 
   constructor({ store, local, partitionBits, lastSeenOf, maxPerUser, onLeaving }: ProjectionOptions) {
     this.#store = store;
@@ -55,41 +60,41 @@ export class Projection {
     this.#recordPartitions = 2 ** partitionBits;
     this.#lastSeenOf = lastSeenOf;
     this.#onLeaving = onLeaving;
-    this.#records = new TurnWrites((lease, _, records) => store.connections.put(lease, records, { keepsRooms: true }));
-    this.#users = new TurnWrites((lease, _, connections) => store.users.add(lease, connections, { maxPerUser }));
-    this.#members = new TurnWrites((lease, room, members) => store.rooms.join(lease, room, members));
-    this.#closedRecords = new TurnWrites((lease, _, ids) => store.connections.remove(lease, ids));
-    this.#closedUsers = new TurnWrites((lease, graceMs, connections) =>
+    this.#records = new TurnCalls((lease, _, records) => store.connections.put(lease, records, { keepsRooms: true }));
+    this.#users = new TurnCalls((lease, _, connections) => store.users.add(lease, connections, { maxPerUser }));
+    this.#members = new TurnCalls((lease, room, members) => store.rooms.join(lease, room, members));
+    this.#closedRecords = new TurnCalls((lease, _, ids) => store.connections.remove(lease, ids));
+    this.#closedUsers = new TurnCalls((lease, graceMs, connections) =>
       store.users.remove(lease, connections, { graceMs: Number(graceMs) }),
     );
-    this.#goneMembers = new TurnWrites((lease, target, members) => {
+    this.#goneMembers = new TurnCalls((lease, target, members) => {
       const [reason, room] = readTarget(target);
       return store.rooms.leave(lease, room, members, reason);
     });
   }
 
-  async open(lease: Lease, connection: LocalConnection): Promise<void> {
-    await together<void>([
+  async open(lease: Lease, connection: OwnedConnection): Promise<void> {
+    await awaitAll<void>([
       this.#records.add(lease, "", this.recordOf(connection)),
       this.#users.add(lease, "", userConnection(connection)),
     ]);
     connection.isAnnounced = true;
   }
 
-  async join(lease: Lease, connection: LocalConnection, room: string, record: string | undefined): Promise<void> {
-    await together([
+  async join(lease: Lease, connection: OwnedConnection, room: string, record: string | undefined): Promise<void> {
+    await awaitAll([
       this.#records.add(lease, "", this.#record(connection, [room])),
       record === undefined
-        ? this.#members.add(lease, room, memberOf(connection))
-        : this.#store.rooms.join(lease, room, [memberOf(connection)], { record }),
+        ? this.#members.add(lease, room, announcedMember(connection))
+        : this.#store.rooms.join(lease, room, [announcedMember(connection)], { record }),
     ]);
   }
 
   /** Writes the connection's current metadata. */
-  async update(lease: Lease, connection: LocalConnection): Promise<void> {
+  async update(lease: Lease, connection: OwnedConnection): Promise<void> {
     if (!this.isOpen(connection)) return;
-    const member = memberOf(connection);
-    await together([
+    const member = announcedMember(connection);
+    await awaitAll([
       this.#store.users.update(lease, [userConnection(connection)]),
       ...[...connection.rooms].map((room) => this.#store.rooms.update(lease, room, [member])),
     ]);
@@ -100,12 +105,12 @@ export class Projection {
    * Removes the connection from rooms, and from its user if the connection is closed. Uses the local state at
    * the time of the call: a room that the connection has joined again since is kept.
    */
-  async removePlaces(lease: Lease, { connection, rooms }: Removal): Promise<void> {
+  async removeMemberships(lease: Lease, { connection, rooms }: Removal): Promise<void> {
     const isOpen = this.isOpen(connection);
     const gone = rooms.filter((room) => !(isOpen && connection.rooms.has(room)));
     const { userId, graceMs } = connection;
-    const member = memberOf(connection);
-    await together([
+    const member = announcedMember(connection);
+    await awaitAll([
       ...(isOpen ? [] : [this.#closedUsers.add(lease, String(graceMs), userConnection(connection))]),
       ...gone.map((room) => this.#goneMembers.add(lease, targetOf(isOpen ? "left" : "closed", room), member)),
     ]);
@@ -115,7 +120,7 @@ export class Projection {
   /**
    * Removes rooms from the connection's record, or the whole record if the connection is closed. Must be
    * called after the memberships are removed, because the server that cleans up after this one finds the
-   * memberships through the record. Uses the local state at the time of the call, like {@link removePlaces}.
+   * memberships through the record. Uses the local state at the time of the call, like {@link removeMemberships}.
    */
   async updateRecord(lease: Lease, { connection, rooms }: Removal): Promise<void> {
     const { connectionId } = connection;
@@ -138,7 +143,7 @@ export class Projection {
     for (const batch of batches(this.#local.all(), BATCH)) {
       const known = batch.filter(({ isAnnounced }) => isQuiet && isAnnounced);
       const news = batch.filter(({ isAnnounced }) => !(isQuiet && isAnnounced));
-      await permanentErrors.together([
+      await permanentErrors.awaitAll([
         this.#store.connections.put(
           lease,
           batch.map((connection) => this.recordOf(connection)),
@@ -147,7 +152,7 @@ export class Projection {
         ...this.#add(lease, news, false),
       ]);
       for (const rooms of batches(byRoom(batch), ROOMS_AT_ONCE)) {
-        await permanentErrors.together(
+        await permanentErrors.awaitAll(
           rooms.flatMap(([room, connections]) => this.#joinAnew(lease, room, connections, isQuiet)),
         );
       }
@@ -165,7 +170,7 @@ export class Projection {
       const recordPartitions = Array.from({ length: count }, (_, i) =>
         this.#store.upkeep.projection.held(lease, "records", from + i),
       );
-      for (const record of (await permanentErrors.together(recordPartitions)).flat())
+      for (const record of (await permanentErrors.awaitAll(recordPartitions)).flat())
         strays.push(...this.#straysOf(record));
     }
     return strays;
@@ -177,18 +182,18 @@ export class Projection {
    */
   async withdraw(lease: Lease, graceMs: number, permanentErrors: PermanentErrors): Promise<void> {
     for (const batch of batches(this.#local.all(), BATCH)) {
-      await permanentErrors.together([this.#store.users.remove(lease, batch.map(userConnection), { graceMs })]);
+      await permanentErrors.awaitAll([this.#store.users.remove(lease, batch.map(userConnection), { graceMs })]);
       for (const rooms of batches(byRoom(batch), ROOMS_AT_ONCE)) {
-        await permanentErrors.together(
-          rooms.map(([room, members]) => this.#store.rooms.leave(lease, room, members.map(memberOf), "closed")),
+        await permanentErrors.awaitAll(
+          rooms.map(([room, members]) => this.#store.rooms.leave(lease, room, members.map(announcedMember), "closed")),
         );
       }
       const ids = batch.map(({ connectionId }) => connectionId);
-      await permanentErrors.together([this.#store.connections.remove(lease, ids)]);
+      await permanentErrors.awaitAll([this.#store.connections.remove(lease, ids)]);
     }
   }
 
-  #add(lease: Lease, connections: readonly LocalConnection[], quiet: boolean): Promise<void>[] {
+  #add(lease: Lease, connections: readonly OwnedConnection[], quiet: boolean): Promise<void>[] {
     return connections.length === 0 ? [] : [this.#store.users.add(lease, connections.map(userConnection), { quiet })];
   }
 
@@ -199,16 +204,16 @@ export class Projection {
   #joinAnew(
     lease: Lease,
     room: string,
-    connections: readonly LocalConnection[],
+    connections: readonly OwnedConnection[],
     isQuiet: boolean,
   ): readonly Promise<void>[] {
     const members = connections.filter((connection) => this.isOpen(connection) && connection.rooms.has(room));
-    const isKnown = ({ joining }: LocalConnection): boolean => isQuiet && joining?.has(room) !== true;
+    const isKnown = ({ joining }: OwnedConnection): boolean => isQuiet && joining?.has(room) !== true;
     const known = members.filter(isKnown);
     const news = members.filter((connection) => !isKnown(connection));
     return [
-      ...(known.length === 0 ? [] : [this.#store.rooms.join(lease, room, known.map(memberOf), { quiet: true })]),
-      ...(news.length === 0 ? [] : [this.#store.rooms.join(lease, room, news.map(memberOf), { quiet: false })]),
+      ...(known.length === 0 ? [] : [this.#store.rooms.join(lease, room, known.map(announcedMember), { quiet: true })]),
+      ...(news.length === 0 ? [] : [this.#store.rooms.join(lease, room, news.map(announcedMember), { quiet: false })]),
     ];
   }
 
@@ -220,16 +225,16 @@ export class Projection {
   }
 
   /** Whether the connection is still open on this server. */
-  isOpen(connection: LocalConnection): boolean {
+  isOpen(connection: OwnedConnection): boolean {
     return this.#local.get(connection.connectionId) === connection;
   }
 
   /** Returns the connection's record according to the local state. */
-  recordOf(connection: LocalConnection): ConnectionRecord {
+  recordOf(connection: OwnedConnection): ConnectionRecord {
     return this.#record(connection, [...connection.rooms]);
   }
 
-  #record({ connectionId, userId, connectedAt }: LocalConnection, rooms: readonly string[]): ConnectionRecord {
+  #record({ connectionId, userId, connectedAt }: OwnedConnection, rooms: readonly string[]): ConnectionRecord {
     return { connectionId, userId, connectedAt, lastSeen: this.#lastSeenOf(connectionId) ?? connectedAt, rooms };
   }
 }
@@ -238,7 +243,7 @@ export class Projection {
  * Creates a placeholder for a connection that only the store still contains. Watchers were notified long ago
  * that this connection is gone.
  */
-function strayConnection(connectionId: string, userId: string, connectedAt: number): LocalConnection {
+function strayConnection(connectionId: string, userId: string, connectedAt: number): OwnedConnection {
   return {
     connectionId,
     userId,
@@ -267,10 +272,10 @@ function readTarget(target: string): readonly [OwnReason, string] {
 }
 
 /** A user's connection and a room's member are announced with the same fields. */
-const userConnection: (connection: LocalConnection) => UserConnection = memberOf;
+const userConnection: (connection: OwnedConnection) => UserConnection = announcedMember;
 
-function byRoom(connections: readonly LocalConnection[]): Map<string, LocalConnection[]> {
-  const rooms = new Map<string, LocalConnection[]>();
+function byRoom(connections: readonly OwnedConnection[]): Map<string, OwnedConnection[]> {
+  const rooms = new Map<string, OwnedConnection[]>();
   for (const connection of connections) {
     for (const room of connection.rooms) {
       const members = rooms.get(room);

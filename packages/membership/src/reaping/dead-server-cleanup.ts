@@ -1,7 +1,7 @@
 import { CmError, type ConnectionRecord, type ReapClaim, type UserConnection } from "@cm/protocol";
 import { batches } from "../batches.js";
 import type { MembershipStore } from "../options.js";
-import { type PermanentErrors, together } from "../projection/permanent-errors.js";
+import { awaitAll, type PermanentErrors } from "../projection/permanent-errors.js";
 import type { HeldClaim } from "./held-claim.js";
 
 /** Number of record partitions that are read concurrently. */
@@ -95,12 +95,12 @@ export class DeadServerCleanup {
         const recordPartition = first + i;
         // `records` is `undefined` if the store cannot read the record partition; the dead server's entries in it are
         // removed nevertheless.
-        const [records] = await permanentErrors.together([
+        const [records] = await permanentErrors.awaitAll([
           store.upkeep.projection.held(given.claim, "records", recordPartition),
         ]);
         return { recordPartition, records };
       });
-      for (const recordPartition of await together(read)) {
+      for (const recordPartition of await awaitAll(read)) {
         group.recordPartitions.push(recordPartition);
         for (const record of recordPartition.records ?? []) {
           this.#sort(group, record);
@@ -168,7 +168,7 @@ export class DeadServerCleanup {
       signal.throwIfAborted();
       const given = await claim.current();
       if (given === undefined) return false;
-      await permanentErrors.together(step(given.claim));
+      await permanentErrors.awaitAll(step(given.claim));
       if (performance.now() < given.endsAtMs) return true;
     }
     throw new CmError(

@@ -1,5 +1,5 @@
 import type { ConnectionRecord, HeldRoom, RoomMember, UserConnection } from "@cm/protocol";
-import type { LocalConnection, LocalConnections } from "../connections/local-connections.js";
+import type { OwnedConnection, OwnedConnections } from "../connections/owned-connections.js";
 
 /** Whether a connection was being changed while the store was read, so that a difference proves nothing. */
 export type IsTouched = (connectionId: string) => boolean;
@@ -7,28 +7,28 @@ export type IsTouched = (connectionId: string) => boolean;
 /** The differences between a room's members in the store and in the local state. */
 export interface RoomDifference {
   readonly room: string;
-  readonly missing: readonly LocalConnection[];
+  readonly missing: readonly OwnedConnection[];
   readonly stray: readonly RoomMember[];
 }
 
 /** The differences between users' connections in the store and in the local state. */
 export interface UserDifference {
-  readonly missing: readonly LocalConnection[];
+  readonly missing: readonly OwnedConnection[];
   readonly stray: readonly UserConnection[];
   /** Connections whose metadata in the store is outdated. */
-  readonly wrong: readonly LocalConnection[];
+  readonly wrong: readonly OwnedConnection[];
 }
 
 /** The differences between the records in the store and in the local state. */
 export interface RecordDifference {
-  readonly missing: readonly LocalConnection[];
+  readonly missing: readonly OwnedConnection[];
   readonly stray: readonly ConnectionRecord[];
   readonly wrong: readonly ConnectionRecord[];
 }
 
 /** Compares the rooms of a partition in the store with the local state. Returns the rooms that differ. */
 export function compareRooms(
-  local: LocalConnections,
+  local: OwnedConnections,
   partition: number,
   held: readonly HeldRoom[],
   isTouched: IsTouched,
@@ -53,7 +53,7 @@ export function compareRooms(
 
 /** Compares the users of a partition in the store with the local state. */
 export function compareUsers(
-  local: LocalConnections,
+  local: OwnedConnections,
   partition: number,
   held: readonly UserConnection[],
   isTouched: IsTouched,
@@ -64,8 +64,8 @@ export function compareUsers(
     if (local.get(entry.connectionId)?.userId === entry.userId) known.set(entry.connectionId, entry);
     else if (!isTouched(entry.connectionId)) stray.push(entry);
   }
-  const missing: LocalConnection[] = [];
-  const wrong: LocalConnection[] = [];
+  const missing: OwnedConnection[] = [];
+  const wrong: OwnedConnection[] = [];
   for (const connection of local.connectionsOfPartition(partition)) {
     // Metadata that the store has not acknowledged yet is written and announced by its own update.
     if (isTouched(connection.connectionId) || !connection.isAnnounced) continue;
@@ -78,7 +78,7 @@ export function compareUsers(
 
 /** Compares the records of a record partition in the store with the local state. */
 export function compareRecords(
-  local: LocalConnections,
+  local: OwnedConnections,
   recordPartition: number,
   held: readonly ConnectionRecord[],
   isTouched: IsTouched,
@@ -103,7 +103,7 @@ export function compareRecords(
  * Whether a record matches a connection. `lastSeen` is not compared, because it is updated only when the
  * record is written.
  */
-function isRecordOf(record: ConnectionRecord, { userId, connectedAt, rooms }: LocalConnection): boolean {
+function isRecordOf(record: ConnectionRecord, { userId, connectedAt, rooms }: OwnedConnection): boolean {
   return (
     record.userId === userId &&
     record.connectedAt === connectedAt &&

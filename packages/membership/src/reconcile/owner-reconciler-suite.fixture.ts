@@ -90,7 +90,7 @@ export async function hearAll(
     });
   }
   for (const room of rooms) {
-    await store.rooms.announce(room, 120_000);
+    await store.rooms.enableAnnouncements(room, 120_000);
     await store.bus.subscribe({ kind: "roster", name: room }, (bytes) => {
       const parsed = parseRosterChange(decodeUtf8(bytes) ?? "");
       if (parsed.ok) rosters.push({ ...parsed.value, room });

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createStoreHarness } from "@cm/contract-tests/store";
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
-import { connectionIdsOf, type Partitioned, type ProjectionUpkeep, type Store } from "@cm/protocol";
+import { connectionIdsOf, type Partitioning, type ProjectionUpkeep, type Store } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import fc from "fast-check";
 import { expect, it, onTestFinished } from "vitest";
@@ -16,7 +16,7 @@ describeOwnerReconciler("the memory store", () => {
  * Makes each read of rooms or users return the entries of all partitions, so that it also contains changes in
  * progress.
  */
-function whole(part: ProjectionUpkeep, { partitions: count }: Partitioned): ProjectionUpkeep {
+function whole(part: ProjectionUpkeep, { partitions: count }: Partitioning): ProjectionUpkeep {
   const partitions = Array.from({ length: count }, (_, partition) => partition);
   return {
     ...part,

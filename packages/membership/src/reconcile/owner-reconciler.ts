@@ -1,5 +1,5 @@
 import type { CmError, Lease } from "@cm/protocol";
-import { type LocalConnections, memberOf } from "../connections/local-connections.js";
+import { announcedMember, type OwnedConnections } from "../connections/owned-connections.js";
 import type { WriteGuard } from "../connections/write-guard.js";
 import type { MembershipStore } from "../options.js";
 import type { Projection } from "../projection/projection.js";
@@ -10,7 +10,7 @@ import { type Found, PartitionPass } from "./partition-pass.js";
 /** Options of {@link OwnerReconciler}. */
 export interface OwnerReconcilerOptions {
   readonly store: MembershipStore;
-  readonly local: LocalConnections;
+  readonly local: OwnedConnections;
   readonly changes: WriteGuard;
   readonly projection: Projection;
   /** The latest known lease. */
@@ -95,7 +95,7 @@ export class OwnerReconciler {
     return (isTouched) => {
       const rooms = compareRooms(local, partition, held, isTouched).map(({ room, missing, stray }) => ({
         room,
-        missing: missing.map(memberOf),
+        missing: missing.map(announcedMember),
         left: stray.filter(({ connectionId }) => local.get(connectionId) !== undefined),
         closed: stray.filter(({ connectionId }) => local.get(connectionId) === undefined),
       }));
@@ -125,7 +125,7 @@ export class OwnerReconciler {
       const connectionIds = idsOf([...missing, ...stray, ...wrong]);
       // Also write the connections again that were stored under another user: removing that entry may
       // remove their metadata.
-      const again = connectionIds.flatMap((id) => local.get(id) ?? []).map(memberOf);
+      const again = connectionIds.flatMap((id) => local.get(id) ?? []).map(announcedMember);
       return {
         missing: missing.length,
         stray: stray.length,

@@ -1,5 +1,5 @@
 import type { CmError } from "@cm/protocol";
-import type { LocalConnections } from "../connections/local-connections.js";
+import type { OwnedConnections } from "../connections/owned-connections.js";
 import type { WriteGuard } from "../connections/write-guard.js";
 import type { LeaseKeeper } from "../lease/lease-keeper.js";
 import type { ResolvedMembershipOptions } from "../options.js";
@@ -10,7 +10,7 @@ import { SharedStateReconciler } from "./shared-state-reconciler.js";
 
 /** The parts of a membership that {@link Reconciliation} needs. */
 export interface ReconciledParts {
-  readonly local: LocalConnections;
+  readonly local: OwnedConnections;
   readonly keeper: LeaseKeeper;
   readonly projection: Projection;
   readonly changes: WriteGuard;

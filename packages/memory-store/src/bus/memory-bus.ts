@@ -8,22 +8,22 @@ import {
   type Subscription,
 } from "@cm/protocol";
 import { notBytes } from "@cm/protocol/options";
-import type { MemoryWorld } from "../memory-hub.js";
+import type { MemoryNamespace } from "../memory-hub.js";
 import { channelKey, type Subscriber } from "./channel-table.js";
 import type { MemoryLink } from "./memory-link.js";
 
 /** The bus of one store, over the channels of its hub. */
 export class MemoryBus implements Bus {
   readonly history: History;
-  readonly #world: MemoryWorld;
+  readonly #data: MemoryNamespace;
   readonly #link: MemoryLink;
   readonly #onThrow: (cause: unknown) => void;
   /** Functions that close the store's own subscriptions, by channel key. */
   readonly #open = new Map<string, () => void>();
 
-  constructor(world: MemoryWorld, link: MemoryLink, history: History, onThrow: (cause: unknown) => void) {
+  constructor(data: MemoryNamespace, link: MemoryLink, history: History, onThrow: (cause: unknown) => void) {
     this.history = history;
-    this.#world = world;
+    this.#data = data;
     this.#link = link;
     this.#onThrow = onThrow;
   }
@@ -31,12 +31,12 @@ export class MemoryBus implements Bus {
   async publish(channel: Channel, message: Uint8Array): Promise<Published> {
     this.#link.requireOpen("bus.publish");
     if (!(message instanceof Uint8Array)) throw notBytes("message");
-    return { subscribers: this.#world.channels.publish(channel, message) };
+    return { subscribers: this.#data.channels.publish(channel, message) };
   }
 
   async subscribe(channel: Channel, handler: BusHandler): Promise<Subscription> {
     this.#link.requireOpen("bus.subscribe");
-    const { channels } = this.#world;
+    const { channels } = this.#data;
     const key = channelKey(channel);
     if (this.#open.has(key)) {
       throw new CmError("options-invalid", `The ${channel.kind} channel ${channel.name} is already subscribed.`);

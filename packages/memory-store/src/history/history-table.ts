@@ -8,7 +8,7 @@ import {
   type StampedDraft,
 } from "@cm/protocol";
 import type { ChannelTable } from "../bus/channel-table.js";
-import { SenderRecord } from "./sender-record.js";
+import { ReceivedNumbers } from "./received-numbers.js";
 
 /** Limits for the messages kept per room. */
 export interface HistoryLimits {
@@ -52,7 +52,7 @@ interface RoomHistory {
   readonly former: HistoryPosition | undefined;
   offset: number;
   entries: Stored[];
-  readonly senders: Map<string, SenderRecord>;
+  readonly senders: Map<string, ReceivedNumbers>;
   /** Until when the messages are kept (`keptUntilMs`) and the position (`knownUntilMs`). */
   keptUntilMs: number;
   knownUntilMs: number;
@@ -137,7 +137,7 @@ export class HistoryTable {
       former,
       offset: 0,
       entries: [],
-      senders: new Map<string, SenderRecord>(),
+      senders: new Map<string, ReceivedNumbers>(),
       keptUntilMs: now,
       knownUntilMs: now + PLACE_TTL_MS,
     };
@@ -190,8 +190,8 @@ export class HistoryTable {
  * Returns the record of a sender. If there are too many records, that of the sender that has sent nothing for
  * the longest time is removed.
  */
-function recordOf(senders: Map<string, SenderRecord>, origin: string): SenderRecord {
-  const record = senders.get(origin) ?? new SenderRecord();
+function recordOf(senders: Map<string, ReceivedNumbers>, origin: string): ReceivedNumbers {
+  const record = senders.get(origin) ?? new ReceivedNumbers();
   senders.delete(origin);
   senders.set(origin, record);
   const [silent] = senders.keys();

@@ -91,7 +91,7 @@ export class RoomTable {
     this.#feeds.announce(room, "updated", present);
   }
 
-  announce(room: string, ttlMs: number): number {
+  enableAnnouncements(room: string, ttlMs: number): number {
     return this.#feeds.want(room, ttlMs);
   }
 

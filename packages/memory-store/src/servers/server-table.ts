@@ -46,7 +46,7 @@ interface Row extends Incarnation {
 /** The incarnations of owners, without duplicates. */
 export function distinctHolders(owners: Iterable<Incarnation>): ServerIncarnation[] {
   const names = new Map([...new Set(owners)].map((owner) => [holderName(owner), owner]));
-  return [...names.values()].map(holderOf);
+  return [...names.values()].map(incarnationOf);
 }
 
 /** The registered servers, their leases, and the claims to clean up after dead ones. */
@@ -55,14 +55,14 @@ export class ServerTable {
   readonly #rows = new Map<string, Row>();
   readonly #reaped: ReapedServers;
   readonly #orphanClaims: OrphanClaims;
-  readonly #departed: RecentlyGone;
+  readonly #recentlyGone: RecentlyGone;
   #lastToken = 0;
 
   constructor(now: () => number) {
     this.#now = now;
     this.#reaped = new ReapedServers(now);
     this.#orphanClaims = new OrphanClaims(now);
-    this.#departed = new RecentlyGone(now);
+    this.#recentlyGone = new RecentlyGone(now);
   }
 
   acquire(registration: ServerRegistration, ttlMs: number): Lease {
@@ -81,7 +81,7 @@ export class ServerTable {
     const wasOrphan = this.#orphanClaims.take(registration);
     // An expired claim counts as well, because removals made under it may have been announced.
     const wasReaped = this.#reaped.take(registration) || wasOrphan || row?.claim !== undefined;
-    this.#departed.takeBack(registration);
+    this.#recentlyGone.takeBack(registration);
     const expiresAtMs = now + ttlMs;
     const kept = { ...registration };
     if (row === undefined) {
@@ -139,10 +139,10 @@ export class ServerTable {
       if (this.lives(row)) {
         living.push({ ...row.registration, ...row.counters, token, startedAt, lastHeartbeat, expiresAtMs });
       } else {
-        lapsed.push({ ...holderOf(row), isRegistered: true });
+        lapsed.push({ ...incarnationOf(row), isRegistered: true });
       }
     }
-    return { living, lapsed, ...this.#departed.known() };
+    return { living, lapsed, ...this.#recentlyGone.known() };
   }
 
   watch(lease: Lease, silentForMs: number): WatchReport {
@@ -153,7 +153,7 @@ export class ServerTable {
     const signed = [...this.#rows.values()].filter((each) => this.lives(each) && each.lastSign !== undefined);
     const silent = signed.filter(({ lastSign = now }) => lastSign <= now - silentForMs);
     const speaking = signed.length - silent.length;
-    return { isHeld: true, speaking, silent: silent.slice(0, SILENT_MAX).map(holderOf) };
+    return { isHeld: true, speaking, silent: silent.slice(0, SILENT_MAX).map(incarnationOf) };
   }
 
   /**
@@ -180,7 +180,7 @@ export class ServerTable {
     // Never shorten the claim: the claimant may still act on the expiry that was returned to it before.
     const expiresAtMs = Math.max(now + claimMs, held?.expiresAtMs ?? 0);
     row.claim = { claimant, expiresAtMs };
-    return { ...holderOf(row), isOrphan: false, partitionBits: row.registration.partitionBits, expiresAtMs };
+    return { ...incarnationOf(row), isOrphan: false, partitionBits: row.registration.partitionBits, expiresAtMs };
   }
 
   unregister(claim: ReapClaim): void {
@@ -273,12 +273,12 @@ export class ServerTable {
 
   #forget(row: Row): void {
     this.#rows.delete(row.serverId);
-    this.#departed.add(row);
+    this.#recentlyGone.add(row);
     row.expiresAtMs = Number.NEGATIVE_INFINITY;
   }
 }
 
-function holderOf({ serverId, incarnation }: ServerIncarnation): ServerIncarnation {
+function incarnationOf({ serverId, incarnation }: ServerIncarnation): ServerIncarnation {
   return { serverId, incarnation };
 }
 

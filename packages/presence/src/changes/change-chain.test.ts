@@ -1,6 +1,6 @@
 import { CmError } from "@cm/protocol";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type ChainedChange, ChangeChain, type Reading } from "./change-chain.js";
+import { type ChainedChange, ChangeChain, type StateReading } from "./change-chain.js";
 
 /** A read whose result the test supplies. */
 interface Asked {
@@ -24,7 +24,7 @@ describe("ChangeChain", () => {
     errors = [];
     chain = new ChangeChain({
       read: () =>
-        new Promise<Reading<ChainedChange>>((resolve, reject) => {
+        new Promise<StateReading<ChainedChange>>((resolve, reject) => {
           asked.push({
             answer: async (version, upTo = version) => {
               let last = version;

@@ -7,7 +7,7 @@ export interface ChainedChange {
 }
 
 /** A state that was read and is not visible to watchers yet. */
-export interface Reading<C> {
+export interface StateReading<C> {
   /**
    * A lower bound of the state's version: the first change that may not be included has this version as its
    * `previousVersion`.
@@ -26,7 +26,7 @@ export interface Reading<C> {
 /** Options of {@link ChangeChain}. */
 export interface ChangeChainOptions<C> {
   /** Reads the state. Changes that are made after the call also arrive as changes. */
-  readonly read: () => Promise<Reading<C>>;
+  readonly read: () => Promise<StateReading<C>>;
   /** Applies the next change. Must not throw. */
   readonly apply: (change: C) => void;
   /** Maximum number of changes that are kept while the state is being read. */
@@ -185,7 +185,7 @@ export class ChangeChain<C extends ChainedChange> {
    * Folds the buffered changes into the read. Resolves with whether these changes were complete, without a
    * gap.
    */
-  async #complete(reading: Reading<C>): Promise<boolean> {
+  async #complete(reading: StateReading<C>): Promise<boolean> {
     let version = reading.version;
     const deadline = performance.now() + ARRIVAL_MS;
     for (;;) {

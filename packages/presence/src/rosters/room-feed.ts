@@ -1,12 +1,12 @@
 import { type CmError, parseRosterChange, type RosterChange, toCmError } from "@cm/protocol";
-import { Absences } from "../changes/absences.js";
-import { ARRIVAL_MS, ChangeChain, type Reading } from "../changes/change-chain.js";
+import { ARRIVAL_MS, ChangeChain, type StateReading } from "../changes/change-chain.js";
 import type { ChangeChannels, OpenChannel } from "../changes/change-channels.js";
+import { MissingConnections } from "../changes/missing-connections.js";
 import { sameJson } from "../metadata-json.js";
 import type { ResolvedPresenceOptions } from "../options.js";
 import type { LiveWatch, RoomWatcher } from "../watches/live-watch.js";
 import type { WatchBudget } from "../watches/watch-budget.js";
-import { isSameRoster, memberOf, type RosterMember } from "./roster-members.js";
+import { isSameRoster, type RosterMember, rosterMember } from "./roster-members.js";
 import type { RosterReader } from "./roster-reader.js";
 
 /** The maximum page size of the `RoomDirectory` contract. */
@@ -31,7 +31,7 @@ export class RoomFeed {
   readonly #parts: RoomFeedOptions;
   readonly #chain: ChangeChain<RosterChange>;
   readonly #channel: OpenChannel;
-  readonly #absences: Absences;
+  readonly #missing: MissingConnections;
   readonly #renewal: NodeJS.Timeout;
   readonly #arrivals = new Set<NodeJS.Timeout>();
   #members: Map<string, RosterMember> | undefined;
@@ -45,7 +45,7 @@ export class RoomFeed {
   constructor(parts: RoomFeedOptions) {
     const { options, room, channels } = parts;
     this.#parts = parts;
-    this.#absences = new Absences({ restoreWithinMs: options.restoreWithinMs, reread: () => this.recheck() });
+    this.#missing = new MissingConnections({ restoreWithinMs: options.restoreWithinMs, reread: () => this.recheck() });
     this.#chain = new ChangeChain({
       read: () => this.#read(),
       apply: (change) => this.#apply(change),
@@ -103,18 +103,18 @@ export class RoomFeed {
   close(): Promise<void> {
     clearInterval(this.#renewal);
     for (const timer of this.#arrivals) clearTimeout(timer);
-    this.#absences.close();
+    this.#missing.close();
     this.#chain.close();
     this.#parts.kept.give(this.#members?.size ?? 0);
     this.#members = undefined;
     return this.#channel.close();
   }
 
-  async #read(): Promise<Reading<RosterChange>> {
+  async #read(): Promise<StateReading<RosterChange>> {
     const { options, room, reader } = this.#parts;
     const { rooms } = options.store;
     const beganAt = performance.now();
-    const version = await rooms.announce(room, options.announceTtlMs);
+    const version = await rooms.enableAnnouncements(room, options.announceTtlMs);
     const members = new Map<string, RosterMember>();
     let cursor: string | undefined;
     do {
@@ -128,10 +128,10 @@ export class RoomFeed {
     const departed = await reader.departed(missing);
     return {
       version,
-      upTo: await rooms.announce(room, options.announceTtlMs),
+      upTo: await rooms.enableAnnouncements(room, options.announceTtlMs),
       fold: (change) => fold(members, change),
       install: () =>
-        this.#absences.judge(beganAt, (isAwaited) => {
+        this.#missing.judge(beganAt, (isAwaited) => {
           for (const member of missing) {
             const { connectionId } = member;
             const isGone = this.#left.has(connectionId) || departed.has(connectionId) || members.has(connectionId);
@@ -207,7 +207,7 @@ export class RoomFeed {
   async #renew(): Promise<void> {
     const { options, room } = this.#parts;
     try {
-      const version = await options.store.rooms.announce(room, options.announceTtlMs);
+      const version = await options.store.rooms.enableAnnouncements(room, options.announceTtlMs);
       this.#hasFailed = false;
       this.#expect(version);
     } catch (cause) {
@@ -239,6 +239,6 @@ function fold(members: Map<string, RosterMember>, { kind, connectionId, userId, 
   if (kind === "left") return members.delete(connectionId);
   const before = members.get(connectionId);
   if (before?.userId === userId && sameJson(before.metadata, metadata)) return false;
-  members.set(connectionId, memberOf(connectionId, userId, metadata));
+  members.set(connectionId, rosterMember(connectionId, userId, metadata));
   return true;
 }

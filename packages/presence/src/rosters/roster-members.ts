@@ -13,7 +13,7 @@ export interface RosterMember {
   readonly metadata: unknown;
 }
 
-export function memberOf(connectionId: string, userId: string, metadata: unknown): RosterMember {
+export function rosterMember(connectionId: string, userId: string, metadata: unknown): RosterMember {
   return { connectionId, userId, serverId: ownerOf(connectionId) ?? "", metadata };
 }
 
@@ -23,7 +23,9 @@ export function withMetadata(members: readonly RoomMember[], states: readonly Us
   for (const { connections } of states) {
     for (const { connectionId, metadata } of connections) texts.set(connectionId, metadata);
   }
-  return members.map(({ connectionId, userId }) => memberOf(connectionId, userId, metadataOf(texts.get(connectionId))));
+  return members.map(({ connectionId, userId }) =>
+    rosterMember(connectionId, userId, metadataOf(texts.get(connectionId))),
+  );
 }
 
 /** Whether two rosters, indexed by connection id, are equal. */

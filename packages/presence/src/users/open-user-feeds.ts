@@ -1,4 +1,4 @@
-import type { Partitioned } from "@cm/protocol";
+import type { Partitioning } from "@cm/protocol";
 import type { ChangeChannels } from "../changes/change-channels.js";
 import type { ResolvedPresenceOptions } from "../options.js";
 import type { UsersWatch } from "../watches/snapshot-batch.js";
@@ -58,10 +58,10 @@ export class OpenUserFeeds {
     return {
       users: held.map(({ user }) => user),
       read: async () => {
-        await together([...byFeed.keys()].map(({ opened }) => opened));
-        await together([...byFeed].map(([feed, users]) => feed.readWatched(users)));
+        await awaitAll([...byFeed.keys()].map(({ opened }) => opened));
+        await awaitAll([...byFeed].map(([feed, users]) => feed.readWatched(users)));
       },
-      refresh: () => together([...byFeed.keys()].map((feed) => feed.refresh())),
+      refresh: () => awaitAll([...byFeed.keys()].map((feed) => feed.refresh())),
       release,
     };
   }
@@ -74,15 +74,15 @@ export class OpenUserFeeds {
     for (const { online } of feeds) online.hold(watch);
     return {
       begin: async () => {
-        await together(feeds.map(({ opened }) => opened));
-        await together(
+        await awaitAll(feeds.map(({ opened }) => opened));
+        await awaitAll(
           feeds.map(async (feed) => {
             await feed.readOnline();
             feed.online.begin(watch);
           }),
         );
       },
-      refresh: () => together(feeds.map((feed) => feed.refresh())),
+      refresh: () => awaitAll(feeds.map((feed) => feed.refresh())),
       release: () => {
         for (const { online } of feeds) online.release(watch);
         return this.#release(feeds);
@@ -145,7 +145,7 @@ export function presencesOf(users: readonly WatchedUser[]): UserPresence[] {
 }
 
 /** Returns a user id for each partition; the users need not exist. */
-function samplesOf(partitioning: Partitioned): ReadonlyMap<number, string> {
+function samplesOf(partitioning: Partitioning): ReadonlyMap<number, string> {
   const samples = new Map<number, string>();
   for (let n = 0; samples.size < partitioning.partitions; n++) {
     const userId = `sample-${n}`;
@@ -159,7 +159,7 @@ function samplesOf(partitioning: Partitioned): ReadonlyMap<number, string> {
  * Waits for all promises, even if one rejects. Rejects with the first error in the order of the list, if there is
  * one.
  */
-async function together(works: readonly Promise<unknown>[]): Promise<void> {
+async function awaitAll(works: readonly Promise<unknown>[]): Promise<void> {
   for (const result of await Promise.allSettled(works)) {
     if (result.status === "rejected") throw result.reason;
   }

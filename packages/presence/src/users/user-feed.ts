@@ -1,7 +1,7 @@
 import { type PresenceChange, parsePresenceChange, type UserState } from "@cm/protocol";
-import { Absences } from "../changes/absences.js";
-import { ChangeChain, type Reading } from "../changes/change-chain.js";
+import { ChangeChain, type StateReading } from "../changes/change-chain.js";
 import type { ChangeChannels, OpenChannel } from "../changes/change-channels.js";
+import { MissingConnections } from "../changes/missing-connections.js";
 import type { ResolvedPresenceOptions } from "../options.js";
 import { SnapshotBatch } from "../watches/snapshot-batch.js";
 import type { WatchBudget } from "../watches/watch-budget.js";
@@ -38,14 +38,14 @@ export class UserFeed {
   #readings = 0;
   /** Whether a first read was installed. */
   #isRead = false;
-  readonly #absences: Absences;
+  readonly #missing: MissingConnections;
 
   constructor(parts: UserFeedOptions) {
     const { options, partition, channels, kept } = parts;
     this.#parts = parts;
     this.watched = new WatchedUserCache(kept, options.maxBufferedChanges, () => this.recheck());
     this.online = new OnlineUserCache(kept);
-    this.#absences = new Absences({ restoreWithinMs: options.restoreWithinMs, reread: () => this.recheck() });
+    this.#missing = new MissingConnections({ restoreWithinMs: options.restoreWithinMs, reread: () => this.recheck() });
     this.#chain = new ChangeChain({
       read: () => this.#read(),
       apply: (change) => {
@@ -63,7 +63,7 @@ export class UserFeed {
           // The store has lost its data: the change names no previous change, but earlier changes were
           // received.
           if (change.previousVersion === 0 && 0 < this.#chain.version && this.#chain.version < change.version)
-            this.#absences.noteLoss();
+            this.#missing.noteLoss();
           this.#chain.offer(change);
         },
         onResumed: () => this.recheck(),
@@ -92,7 +92,7 @@ export class UserFeed {
     // The store has lost its data: it returned a lower version of the feed than that of a change that has
     // arrived.
     const isLost = states.some((state) => state.version < version);
-    if (isLost) this.#absences.noteLoss();
+    if (isLost) this.#missing.noteLoss();
     // Users who are read for the first time have no connections that could be missing.
     this.watched.install(byUser(states), reading, batch, () => false);
     batch.send();
@@ -115,12 +115,12 @@ export class UserFeed {
   }
 
   close(): Promise<void> {
-    this.#absences.close();
+    this.#missing.close();
     this.#chain.close();
     return this.#channel.close();
   }
 
-  async #read(): Promise<Reading<PresenceChange>> {
+  async #read(): Promise<StateReading<PresenceChange>> {
     const { reader, sampleUser } = this.#parts;
     const reading = ++this.#readings;
     const beganAt = performance.now();
@@ -144,13 +144,13 @@ export class UserFeed {
       fold: () => undefined,
       install: () => {
         const lacks = this.watched.lacks(found) || (withOnline && this.online.lacks(found));
-        if (version < known) this.#absences.noteLoss();
+        if (version < known) this.#missing.noteLoss();
         this.#isRead = true;
         const batch = new SnapshotBatch();
         // If nothing indicates a loss, a missing connection counts as closed if its user has other
         // connections.
-        const isDoubted = lacks || this.#absences.isLost(beganAt);
-        this.#absences.judge(beganAt, (isAwaited) => {
+        const isDoubted = lacks || this.#missing.isLost(beganAt);
+        this.#missing.judge(beganAt, (isAwaited) => {
           const isKept = (connectionId: string): boolean => isDoubted && isAwaited(connectionId);
           this.watched.install(found, reading, batch, isKept);
           if (withOnline) this.online.install(found, batch, isKept);

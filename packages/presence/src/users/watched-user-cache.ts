@@ -79,7 +79,7 @@ export class WatchedUserCache {
 
   /**
    * Installs a read; reads are numbered in the order in which they start. `isAwaited` tells whether a
-   * connection that the read lacks still counts as present; see `Absences`.
+   * connection that the read lacks still counts as present; see `MissingConnections`.
    */
   install(
     states: ReadonlyMap<string, UserState>,

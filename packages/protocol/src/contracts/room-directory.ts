@@ -64,7 +64,7 @@ export type DepartureReason = "left" | "closed" | "lost";
  *   join and leave between the reads. An invalid cursor or limit is rejected with `options-invalid`.
  * - A room exists while it has members. When the last one leaves, the store keeps nothing of the room: its
  *   record is deleted too.
- * - While an `announce` is in effect, every member that joins, is updated or leaves is announced in the same
+ * - While announcements of a room are enabled, every member that joins, is updated or leaves is announced in the same
  *   step, on the channel `{ kind: "roster", name: room }`, as exactly one `RosterChange`. A call that changes
  *   nothing announces nothing. The versions of these changes grow, and each change contains the version
  *   before it.
@@ -79,7 +79,7 @@ export interface RoomDirectory {
     members: readonly RoomMember[],
     reason?: Exclude<DepartureReason, "lost">,
   ): Promise<void>;
-  /** Announces the new metadata of members, if an `announce` is in effect. */
+  /** Announces the new metadata of members, if announcements are enabled. */
   update(lease: Lease, room: string, members: readonly AnnouncedMember[]): Promise<void>;
   /** Reads a page of the room's living members. */
   members(room: string, page: PageRequest): Promise<Page<RoomMember>>;
@@ -90,5 +90,5 @@ export interface RoomDirectory {
    * it. Resolves with the version of the latest change. The caller compares this version with the last one
    * that it received to detect missed changes.
    */
-  announce(room: string, ttlMs: number): Promise<number>;
+  enableAnnouncements(room: string, ttlMs: number): Promise<number>;
 }

@@ -1,7 +1,7 @@
 import type { Bus } from "./bus.js";
 import type { ConnectionRegistry } from "./connection-registry.js";
 import type { Link } from "./link.js";
-import type { Partitioned } from "./partitioned.js";
+import type { Partitioning } from "./partitioning.js";
 import type { ProjectionUpkeep } from "./projection-upkeep.js";
 import type { RoomDirectory } from "./room-directory.js";
 import type { RoomRecords } from "./room-records.js";
@@ -45,7 +45,7 @@ export interface Store {
   /** Totals over all servers. */
   readonly counts: StoreCounts;
   /** The division of rooms and users into partitions. */
-  readonly partitioning: Partitioned;
+  readonly partitioning: Partitioning;
   /** The calls that only the membership makes. */
   readonly upkeep: StoreUpkeep;
   /** The link between this process and the store. */

@@ -1,5 +1,4 @@
-import { optional, required, withDefault } from "./field-types.js";
-import { clientFrame } from "./frame-description.js";
+import { optional, required, withDefault } from "./field-description.js";
 import {
   boolean,
   connectionId,
@@ -14,7 +13,8 @@ import {
   roomName,
   token,
   userName,
-} from "./value-kinds.js";
+} from "./field-kinds.js";
+import { clientFrame } from "./frame-description.js";
 
 /** The maximum page size that a `members` request may ask for. */
 export const MEMBERS_PAGE_MAX = 1000;

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { isCmError } from "../errors.js";
 import { MEMBERS_PAGE_DEFAULT, MEMBERS_PAGE_MAX } from "./client-frame-descriptions.js";
 import { type ClientFrame, parseClientFrame } from "./client-frame-parser.js";
-import { REF_MAX_LENGTH } from "./value-kinds.js";
+import { REF_MAX_LENGTH } from "./field-kinds.js";
 
 const CODES = [
   "frame-not-json",

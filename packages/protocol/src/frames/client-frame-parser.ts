@@ -1,9 +1,9 @@
 import { CmError, type ErrorCode } from "../errors.js";
 import { isRecord } from "../type-guards.js";
 import { CLIENT_FRAMES } from "./client-frame-descriptions.js";
+import { type Ref, ref as refKind } from "./field-kinds.js";
 import type { FrameOf } from "./frame-description.js";
 import { createFrameReaders } from "./frame-reader.js";
-import { type Ref, ref as refKind } from "./value-kinds.js";
 
 /** The WebSocket subprotocol of version 1. */
 export const SUBPROTOCOL = "cm.v1";

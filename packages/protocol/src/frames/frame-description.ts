@@ -1,6 +1,6 @@
 import type { ClientErrorCode } from "../errors.js";
-import { type Field, type Fields, type Flat, type ObjectOf, optional, type ReadableKind } from "./field-types.js";
-import { ref } from "./value-kinds.js";
+import { type Field, type Fields, type Flat, type ObjectOf, optional, type ReadableKind } from "./field-description.js";
+import { ref } from "./field-kinds.js";
 
 /** The text about a frame's operation in the AsyncAPI document. */
 export interface OperationText {

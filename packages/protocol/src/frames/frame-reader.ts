@@ -1,5 +1,5 @@
 import { CmError } from "../errors.js";
-import type { Field, FieldPresence, ReadableKind } from "./field-types.js";
+import type { Field, FieldPresence, ReadableKind } from "./field-description.js";
 import type { ClientFrameDescription } from "./frame-description.js";
 
 /**

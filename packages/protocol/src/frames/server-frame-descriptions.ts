@@ -1,7 +1,6 @@
 import type { ClientErrorCode } from "../errors.js";
 import { MEMBERS_PAGE_MAX } from "./client-frame-descriptions.js";
-import { type Kind, type ObjectOf, optional, required } from "./field-types.js";
-import { serverFrame } from "./frame-description.js";
+import { type Kind, type ObjectOf, optional, required } from "./field-description.js";
 import {
   arrayOf,
   boolean,
@@ -21,7 +20,8 @@ import {
   serverId,
   string,
   userName,
-} from "./value-kinds.js";
+} from "./field-kinds.js";
+import { serverFrame } from "./frame-description.js";
 
 /** The protocol version in `hello` and `welcome`. */
 export const CLIENT_PROTOCOL_VERSION = 1;

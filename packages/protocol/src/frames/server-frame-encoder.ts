@@ -1,6 +1,6 @@
+import type { Ref } from "./field-kinds.js";
 import type { FrameOf } from "./frame-description.js";
 import type { SERVER_FRAMES } from "./server-frame-descriptions.js";
-import type { Ref } from "./value-kinds.js";
 
 /** A frame that a server sends to a client. */
 export type ServerFrame = FrameOf<(typeof SERVER_FRAMES)[number]>;

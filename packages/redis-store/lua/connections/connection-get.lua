@@ -4,13 +4,13 @@
 -- Returns: {value, room entry, ...}, or {} if there is no record
 -- Cost:    O(log rooms of the record partition + rooms of the connection)
 -- Cluster: all keys carry the tag of the owning server
-local recordsKey, placesKey = KEYS[1], KEYS[2]
+local recordsKey, joinedKey = KEYS[1], KEYS[2]
 local field = ARGV[1]
 
 local value = redis.call('HGET', recordsKey, field)
 if not value then
   return {}
 end
-local reply = redis.call('ZRANGEBYLEX', placesKey, '[' .. field .. '|', '(' .. field .. '}')
+local reply = redis.call('ZRANGEBYLEX', joinedKey, '[' .. field .. '|', '(' .. field .. '}')
 table.insert(reply, 1, value)
 return reply

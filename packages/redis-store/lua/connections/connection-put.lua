@@ -11,17 +11,17 @@
 -- Uses:    clock, fence, key-lifetimes, joined-rooms
 local ttlMs, keepsRooms = tonumber(ARGV[2]), ARGV[3] == '1'
 
-local i, order, isNew, isPlaced = 4, nowMicros, {}, {}
+local i, order, isNew, hasRooms = 4, nowMicros, {}, {}
 while i <= #ARGV do
   local partition, field, count = tonumber(ARGV[i]), ARGV[i + 1], tonumber(ARGV[i + 3])
-  local placesKey = KEYS[2 * partition]
+  local joinedKey = KEYS[2 * partition]
   isNew[partition] = redis.call('HSET', KEYS[2 * partition - 1], field, ARGV[i + 2]) == 1 or isNew[partition]
-  isPlaced[partition] = isPlaced[partition] or count > 0 or not keepsRooms
+  hasRooms[partition] = hasRooms[partition] or count > 0 or not keepsRooms
   if not keepsRooms then
-    dropPlaces(placesKey, field)
+    dropJoinedRooms(joinedKey, field)
   end
   for at = i + 4, i + 3 + count do
-    addPlace(placesKey, field, ARGV[at], order)
+    addJoinedRoom(joinedKey, field, ARGV[at], order)
     order = order + 1
   end
   i = i + 4 + count
@@ -31,7 +31,7 @@ for partition = 1, #KEYS / 2 do
   if isNew[partition] or not keepsRooms then
     keepAtLeast(KEYS[2 * partition - 1], ttlMs)
   end
-  if isPlaced[partition] then
+  if hasRooms[partition] then
     keepAtLeast(KEYS[2 * partition], ttlMs)
   end
 end

@@ -13,10 +13,10 @@ for i = 3 + count, #ARGV, 2 do
   local partition, field = tonumber(ARGV[i]), ARGV[i + 1]
   if count == 0 then
     redis.call('HDEL', KEYS[2 * partition - 1], field)
-    dropPlaces(KEYS[2 * partition], field)
+    dropJoinedRooms(KEYS[2 * partition], field)
   else
     for at = 3, 2 + count do
-      dropPlace(KEYS[2 * partition], field, ARGV[at])
+      dropJoinedRoom(KEYS[2 * partition], field, ARGV[at])
     end
   end
 end

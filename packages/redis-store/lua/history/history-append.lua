@@ -16,9 +16,9 @@
 -- Cluster: all keys and the channel carry the tag of the room's partition
 -- Flags:   none
 -- Uses:    clock, acl-check, history-position
-local historyKey, placeKey, senderKey, channel = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local historyKey, positionKey, senderKey, channel = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local before, after, senderEpoch, sequence = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local newEpoch, maxMessages, ttlMs, placeTtlMs, publishCommand, isNew =
+local newEpoch, maxMessages, ttlMs, positionTtlMs, publishCommand, isNew =
   ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9], ARGV[10] == '1'
 local knownEpoch, knownSequence = ARGV[11], tonumber(ARGV[12])
 
@@ -73,12 +73,12 @@ end
 
 local isFirst, isSetBack, record = judge()
 if not isFirst and not isNew then
-  local epoch, offset = openHistory(historyKey, placeKey, newEpoch, placeTtlMs)
+  local epoch, offset = openHistory(historyKey, positionKey, newEpoch, positionTtlMs)
   redis.call('SET', senderKey, record, 'PX', ttlMs)
   return { epoch, whole(offset) }
 end
 
-local epoch, offset, isKnown = readPlace(placeKey, newEpoch)
+local epoch, offset, isKnown = readPosition(positionKey, newEpoch)
 local formerEpoch = isSetBack and epoch == knownEpoch and epoch
 if formerEpoch then
   epoch, offset = newEpoch, 0
@@ -86,7 +86,7 @@ end
 offset = offset + 1
 local message = before .. '"epoch":' .. epoch .. ',"offset":' .. whole(offset) .. ',' .. after
 
-local commands = historyCommands(historyKey, placeKey)
+local commands = historyCommands(historyKey, positionKey)
 for _, command in ipairs({
   { 'SET', senderKey, '' },
   { 'RPUSH', historyKey, '' },
@@ -105,13 +105,13 @@ redis.call('LLEN', historyKey)
 redis.call(publishCommand, channel, message)
 
 if formerEpoch then
-  restartHistory(historyKey, placeKey, newEpoch, placeTtlMs, formerEpoch, FURTHEST)
+  restartHistory(historyKey, positionKey, newEpoch, positionTtlMs, formerEpoch, FURTHEST)
 elseif not isKnown then
-  beginHistory(historyKey, placeKey, newEpoch)
+  beginHistory(historyKey, positionKey, newEpoch)
 end
 redis.call('SET', senderKey, record, 'PX', ttlMs)
-redis.call('HSET', placeKey, 'offset', whole(offset))
-redis.call('PEXPIRE', placeKey, placeTtlMs)
+redis.call('HSET', positionKey, 'offset', whole(offset))
+redis.call('PEXPIRE', positionKey, positionTtlMs)
 -- Each entry is the time in milliseconds, as 13 digits, followed by the message.
 local length = redis.call('RPUSH', historyKey, string.format('%013.0f', nowMs) .. message)
 if length > maxMessages then

@@ -12,13 +12,13 @@
 -- Cluster: all keys and the channel carry the tag of the room's partition
 -- Flags:   none
 -- Uses:    acl-check, history-position
-local historyKey, placeKey, channel = KEYS[1], KEYS[2], KEYS[3]
+local historyKey, positionKey, channel = KEYS[1], KEYS[2], KEYS[3]
 local reachedEpoch, reachedOffset = ARGV[1], tonumber(ARGV[2])
-local newEpoch, placeTtlMs = ARGV[3], tonumber(ARGV[4])
+local newEpoch, positionTtlMs = ARGV[3], tonumber(ARGV[4])
 local before, after, publishCommand = ARGV[5], ARGV[6], ARGV[7]
 
-local epoch, offset = readPlace(placeKey, newEpoch)
-local former = redis.call('HMGET', placeKey, 'formerEpoch', 'formerOffset')
+local epoch, offset = readPosition(positionKey, newEpoch)
+local former = redis.call('HMGET', positionKey, 'formerEpoch', 'formerOffset')
 local formerOffset
 if epoch == reachedEpoch and offset < reachedOffset then
   formerOffset = ARGV[2]
@@ -27,13 +27,13 @@ elseif former[1] == reachedEpoch and tonumber(former[2]) < reachedOffset then
   -- offset as its former offset. No reader has reached that offset, so all count as having missed messages.
   formerOffset = string.format('%.0f', offset + 1)
 else
-  openHistory(historyKey, placeKey, newEpoch, placeTtlMs)
+  openHistory(historyKey, positionKey, newEpoch, positionTtlMs)
   return { epoch, string.format('%.0f', offset) }
 end
-local missing = missingPermission(historyCommands(historyKey, placeKey))
+local missing = missingPermission(historyCommands(historyKey, positionKey))
 if missing then
   return missing
 end
 redis.call(publishCommand, channel, before .. '"epoch":' .. newEpoch .. ',"offset":0,' .. after)
-restartHistory(historyKey, placeKey, newEpoch, placeTtlMs, epoch, formerOffset)
+restartHistory(historyKey, positionKey, newEpoch, positionTtlMs, epoch, formerOffset)
 return { newEpoch, '0' }

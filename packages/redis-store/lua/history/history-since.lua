@@ -9,15 +9,15 @@
 -- Cost:    O(messages returned and those before the first)
 -- Cluster: all keys carry the tag of the room's partition
 -- Uses:    history-position
-local historyKey, placeKey = KEYS[1], KEYS[2]
+local historyKey, positionKey = KEYS[1], KEYS[2]
 local fromEpoch, fromOffset, limit, maxBytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local newEpoch, placeTtlMs = ARGV[5], tonumber(ARGV[6])
+local newEpoch, positionTtlMs = ARGV[5], tonumber(ARGV[6])
 
 -- Messages read at a time: reading all at once might read far more bytes than are returned.
 local STEP = 16
 
-local epoch, offset = openHistory(historyKey, placeKey, newEpoch, placeTtlMs)
-local former = redis.call('HMGET', placeKey, 'formerEpoch', 'formerOffset')
+local epoch, offset = openHistory(historyKey, positionKey, newEpoch, positionTtlMs)
+local former = redis.call('HMGET', positionKey, 'formerEpoch', 'formerOffset')
 local reply = { epoch, string.format('%.0f', offset), '0', '0', former[1] or '', former[2] or '' }
 local head = #reply
 if epoch ~= fromEpoch or fromOffset > offset then

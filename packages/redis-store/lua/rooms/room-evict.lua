@@ -12,7 +12,7 @@
 -- Cost:    O(rooms * log members of a room + members removed)
 -- Cluster: all keys carry the tag of the rooms' partition
 -- Flags:   allow-oom
--- Uses:    clock, fence, acl-check, change-feed, roster-feed, key-lifetimes, room-record-entries, attempts
+-- Uses:    clock, fence, acl-check, change-feed, roster-feed, key-lifetimes, room-record-entries, protected-call
 local indexKey, recordsKey = KEYS[1], KEYS[2]
 local publishCommand, holder, left = ARGV[2], ARGV[3], tonumber(ARGV[4])
 
@@ -39,7 +39,7 @@ end
 local reply = { 1 }
 for i = 5, #ARGV do
   local at = 3 * (i - 5) + 3
-  local outcome = attempt(evict, ARGV[i], KEYS[at], KEYS[at + 1], KEYS[at + 2])
+  local outcome = protectedCall(evict, ARGV[i], KEYS[at], KEYS[at + 1], KEYS[at + 2])
   reply[#reply + 1] = outcome
   left = left - #outcome
   if left == 0 then

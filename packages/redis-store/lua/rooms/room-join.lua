@@ -12,7 +12,7 @@
 -- Cluster: all keys carry the tag of the rooms' partition; more than one partition only outside of a
 --          Cluster
 -- Flags:   none
--- Uses:    clock, fence, acl-check, change-feed, roster-feed, key-lifetimes, room-record-entries, attempts
+-- Uses:    clock, fence, acl-check, change-feed, roster-feed, key-lifetimes, room-record-entries, protected-call
 local ttlMs, publishCommand, recordTtlMs = ARGV[2], ARGV[3], tonumber(ARGV[4])
 
 local function join(at, last, indexKey, roomKey, rosterKey, recordKey, recordsKey)
@@ -44,7 +44,7 @@ end
 local reply, at = {}, 5
 for i = 1, #KEYS, 5 do
   local last = at + 4 + 2 * tonumber(ARGV[at + 4])
-  reply[#reply + 1] = attempt(join, at, last, unpack(KEYS, i, i + 4))
+  reply[#reply + 1] = protectedCall(join, at, last, unpack(KEYS, i, i + 4))
   at = last + 1
 end
 return reply

@@ -2,22 +2,22 @@
 -- connection's field, a '|' (which no field contains), the length of the room's name as two hexadecimal
 -- digits, the name, and 13 hexadecimal digits that give the order of joining. Without the length, an entry of
 -- room `a` could not be distinguished from one of a room named `a` followed by digits.
-local function placeHead(field, room)
+local function joinedRoomHead(field, room)
   return field .. '|' .. string.format('%02x', #room) .. room
 end
 
-local function addPlace(placesKey, field, room, order)
-  local head = placeHead(field, room)
-  if redis.call('ZLEXCOUNT', placesKey, '[' .. head, '(' .. head .. 'g') == 0 then
-    redis.call('ZADD', placesKey, 0, head .. string.format('%013x', order))
+local function addJoinedRoom(joinedKey, field, room, order)
+  local head = joinedRoomHead(field, room)
+  if redis.call('ZLEXCOUNT', joinedKey, '[' .. head, '(' .. head .. 'g') == 0 then
+    redis.call('ZADD', joinedKey, 0, head .. string.format('%013x', order))
   end
 end
 
-local function dropPlace(placesKey, field, room)
-  local head = placeHead(field, room)
-  redis.call('ZREMRANGEBYLEX', placesKey, '[' .. head, '(' .. head .. 'g')
+local function dropJoinedRoom(joinedKey, field, room)
+  local head = joinedRoomHead(field, room)
+  redis.call('ZREMRANGEBYLEX', joinedKey, '[' .. head, '(' .. head .. 'g')
 end
 
-local function dropPlaces(placesKey, field)
-  redis.call('ZREMRANGEBYLEX', placesKey, '[' .. field .. '|', '(' .. field .. '}')
+local function dropJoinedRooms(joinedKey, field)
+  redis.call('ZREMRANGEBYLEX', joinedKey, '[' .. field .. '|', '(' .. field .. '}')
 end

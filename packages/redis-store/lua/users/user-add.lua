@@ -14,7 +14,7 @@
 -- Cluster: all keys and the channel carry the tag of the users' partition; more than one partition
 --          only outside of a Cluster
 -- Flags:   none
--- Uses:    clock, fence, acl-check, change-feed, key-lifetimes, user-entries, attempts
+-- Uses:    clock, fence, acl-check, change-feed, key-lifetimes, user-entries, protected-call
 local ttlMs, publishCommand, versionTtlMs = tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local quiet, maxPerUser = ARGV[5] == '1', tonumber(ARGV[6])
 
@@ -132,6 +132,6 @@ for i = 1, #KEYS, 6 do
   if #KEYS == 6 then
     return { add(channel, users, unpack(KEYS)) }
   end
-  reply[#reply + 1] = attempt(add, channel, users, unpack(KEYS, i, i + 5))
+  reply[#reply + 1] = protectedCall(add, channel, users, unpack(KEYS, i, i + 5))
 end
 return reply

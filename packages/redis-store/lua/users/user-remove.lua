@@ -13,7 +13,7 @@
 -- Cluster: all keys and the channel carry the tag of the users' partition; more than one partition
 --          only outside of a Cluster
 -- Flags:   allow-oom
--- Uses:    clock, fence, acl-check, change-feed, key-lifetimes, user-entries, attempts
+-- Uses:    clock, fence, acl-check, change-feed, key-lifetimes, user-entries, protected-call
 local ttlMs, publishCommand, versionTtlMs = tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local graceMs, seenTtlMs = tonumber(ARGV[5]), tonumber(ARGV[6])
 
@@ -94,6 +94,6 @@ for i = 1, #KEYS, 6 do
   if #KEYS == 6 then
     return { remove(channel, given, unpack(KEYS)) }
   end
-  reply[#reply + 1] = attempt(remove, channel, given, unpack(KEYS, i, i + 5))
+  reply[#reply + 1] = protectedCall(remove, channel, given, unpack(KEYS, i, i + 5))
 end
 return reply

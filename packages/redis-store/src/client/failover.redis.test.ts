@@ -131,7 +131,7 @@ it("retries a command as long as its caller waits while two masters of a Cluster
   await giveTo(owner);
   await expect(owner.ask("EXISTS", key)).rejects.toThrow(`MOVED ${slot} 127.0.0.1:${target.port}`);
   await expect(target.ask("EXISTS", key)).rejects.toThrow(`MOVED ${slot} 127.0.0.1:${owner.port}`);
-  const announced = outcomeOf(store.rooms.announce("lobby", 60_000));
+  const announced = outcomeOf(store.rooms.enableAnnouncements("lobby", 60_000));
   const redirections = async (node: RedisServer) =>
     Number(/errorstat_MOVED:count=(\d+)/.exec(String(await node.ask("INFO", "errorstats")))?.[1]);
   // More than half of the 60 attempts that fit into the time.

@@ -139,7 +139,7 @@ function rethrow(error: unknown): never {
  * Waits for all calls before it throws, so that none continues unobserved. Throws the first retryable error
  * if there is one, so that a permanent error does not hide it, otherwise the first error.
  */
-export async function allOf<T>(calls: readonly Promise<T>[]): Promise<T[]> {
+export async function awaitAll<T>(calls: readonly Promise<T>[]): Promise<T[]> {
   const results = await Promise.allSettled(calls);
   const failures: unknown[] = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
   if (failures.length > 0) throw failures.find((error) => isCmError(error) && error.retryable) ?? failures[0];

@@ -1,7 +1,7 @@
 import type { ConnectionRecord } from "@cm/protocol";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { connectionIdOf, decodePlace, decodeRecord, encodeRecord, fieldOf } from "./connection-record-codec.js";
+import { connectionIdOf, decodeJoinedRoom, decodeRecord, encodeRecord, fieldOf } from "./connection-record-codec.js";
 
 const ID = "gw-1.ab128zz";
 const name = fc.string({ unit: "grapheme", minLength: 1, maxLength: 60 }).filter((text) => text.isWellFormed());
@@ -17,20 +17,22 @@ it("reads what it wrote", () => {
   fc.assert(
     fc.property(record, (fields) => {
       const written: ConnectionRecord = { connectionId: ID, ...fields };
-      const places = written.rooms.map((room, i) => ({ field: fieldOf(ID), room, order: String(i) }));
-      expect(decodeRecord(ID, encodeRecord(written), places)).toEqual(written);
+      const joined = written.rooms.map((room, i) => ({ field: fieldOf(ID), room, order: String(i) }));
+      expect(decodeRecord(ID, encodeRecord(written), joined)).toEqual(written);
     }),
   );
 });
 
 it("reads the rooms of a record in the order in which the connection came into them", () => {
-  const places = ["ab128zz|04late0000000000009", "ab128zz|05early0000000000001"].flatMap((e) => decodePlace(e) ?? []);
-  expect(decodeRecord(ID, '["u","0","0"]', places)?.rooms).toEqual(["early", "late"]);
+  const joined = ["ab128zz|04late0000000000009", "ab128zz|05early0000000000001"].flatMap(
+    (e) => decodeJoinedRoom(e) ?? [],
+  );
+  expect(decodeRecord(ID, '["u","0","0"]', joined)?.rooms).toEqual(["early", "late"]);
 });
 
 it("rejects anything else as a record's room", () => {
   for (const entry of ["", "ab128zz", "|01a0000000000001", "ab128zz|000000000001"]) {
-    expect(decodePlace(entry), entry).toBeUndefined();
+    expect(decodeJoinedRoom(entry), entry).toBeUndefined();
   }
 });
 

@@ -13,7 +13,7 @@ export function encodeRecord({ userId, connectedAt, lastSeen }: Omit<ConnectionR
 const ORDER_DIGITS = 13;
 
 /** A room entry of a record partition. */
-export interface Place {
+export interface JoinedRoom {
   /** The connection's field. */
   readonly field: string;
   readonly room: string;
@@ -22,7 +22,7 @@ export interface Place {
 }
 
 /** Decodes a room entry of a record partition; `undefined` if it is not valid. */
-export function decodePlace(entry: string): Place | undefined {
+export function decodeJoinedRoom(entry: string): JoinedRoom | undefined {
   const bar = entry.indexOf("|");
   const end = entry.length - ORDER_DIGITS;
   // Between the bar and the room's name are two digits, the length of the name.
@@ -31,15 +31,15 @@ export function decodePlace(entry: string): Place | undefined {
 }
 
 /** The rooms of one connection, in the order in which the connection joined them. */
-export function roomsOf(places: readonly Place[]): string[] {
-  return [...places].sort((a, b) => (a.order < b.order ? -1 : 1)).map(({ room }) => room);
+export function roomsOf(joined: readonly JoinedRoom[]): string[] {
+  return [...joined].sort((a, b) => (a.order < b.order ? -1 : 1)).map(({ room }) => room);
 }
 
 /** Decodes a value written by {@link encodeRecord}; `undefined` if it is not valid. */
 export function decodeRecord(
   connectionId: string,
   value: string,
-  places: readonly Place[],
+  joined: readonly JoinedRoom[],
 ): ConnectionRecord | undefined {
   const parts = parseArray(value);
   const [userId, connectedAtText, sinceText] = parts ?? [];
@@ -47,7 +47,7 @@ export function decodeRecord(
   const connectedAt = Number.parseInt(connectedAtText, 36);
   const lastSeen = connectedAt + Number.parseInt(sinceText, 36);
   if (!Number.isFinite(lastSeen)) return undefined;
-  return { connectionId, userId, connectedAt, lastSeen, rooms: roomsOf(places) };
+  return { connectionId, userId, connectedAt, lastSeen, rooms: roomsOf(joined) };
 }
 
 /** The field of a connection in its owner's record partition: the part of the connection id after the server id. */

@@ -3,7 +3,7 @@ import { defineScript, type Fenced, toList, toStrings, toWritten } from "../scri
 /** The two keys of a record partition. */
 export interface RecordPartitionKeys {
   readonly records: string;
-  readonly places: string;
+  readonly joined: string;
 }
 
 /**
@@ -99,11 +99,11 @@ export const connectionPartition = defineScript(
   "connection-partition",
   (input: { readonly recordPartition: RecordPartitionKeys }) => ({ keys: keysOf([input.recordPartition]), args: [] }),
   (reply) => {
-    const [records, places] = toList(reply);
-    return { records: toStrings(records), places: toStrings(places) };
+    const [records, joined] = toList(reply);
+    return { records: toStrings(records), joined: toStrings(joined) };
   },
 );
 
 function keysOf(recordPartitions: readonly RecordPartitionKeys[]): string[] {
-  return recordPartitions.flatMap(({ records, places }) => [records, places]);
+  return recordPartitions.flatMap(({ records, joined }) => [records, joined]);
 }

@@ -11,15 +11,15 @@ import {
 import { groupBy, inChunks, inWeightedChunks, numbered } from "../commands/argument-batches.js";
 import type { Commands } from "../commands/redis-commands.js";
 import type { Keys } from "../keys/key-names.js";
-import { allWritten, holderOf, ownParts, requireOwn } from "../servers/lease-holders.js";
+import { allWritten, holderName, ownParts, requireOwn } from "../servers/lease-holders.js";
 import type { LiveServers } from "../servers/live-servers.js";
 import {
   connectionIdOf,
-  decodePlace,
+  decodeJoinedRoom,
   decodeRecord,
   encodeRecord,
   fieldOf,
-  type Place,
+  type JoinedRoom,
 } from "./connection-record-codec.js";
 import {
   connectionClear,
@@ -105,14 +105,14 @@ export class RedisConnectionRegistry implements ConnectionRegistry {
     if (!id.ok) return undefined;
     const { commands, keys, living } = this.#parts;
     const { serverId, recordPartition } = id.value;
-    const [lives, [value, ...places]] = await Promise.all([
-      living.includes(holderOf(id.value)),
+    const [lives, [value, ...joined]] = await Promise.all([
+      living.includes(holderName(id.value)),
       commands.run(connectionGet, {
         recordPartition: keys.recordPartition(serverId, recordPartition),
         field: fieldOf(connectionId),
       }),
     ]);
-    return lives && value !== undefined ? decodeRecord(connectionId, value, decodePlaces(places)) : undefined;
+    return lives && value !== undefined ? decodeRecord(connectionId, value, decodeJoinedRooms(joined)) : undefined;
   }
 
   async renew(lease: Lease, { from, to }: NonNullable<RenewedParts["recordPartitions"]>): Promise<void> {
@@ -131,15 +131,15 @@ export class RedisConnectionRegistry implements ConnectionRegistry {
     const held = await commands.run(connectionPartition, {
       recordPartition: keys.recordPartition(right.serverId, recordPartition),
     });
-    const places = groupBy(decodePlaces(held.places), ({ field }) => field);
-    const holder = holderOf(right);
+    const joined = groupBy(decodeJoinedRooms(held.joined), ({ field }) => field);
+    const holder = holderName(right);
     const records: ConnectionRecord[] = [];
     for (let i = 0; i + 1 < held.records.length; i += 2) {
       const field = held.records[i] ?? "";
       const connectionId = connectionIdOf(right.serverId, field);
       // Keep only this incarnation's records. Incarnations have a fixed length, so none is a prefix of another.
       if (!connectionId?.startsWith(holder)) continue;
-      const record = decodeRecord(connectionId, held.records[i + 1] ?? "", places.get(field) ?? []);
+      const record = decodeRecord(connectionId, held.records[i + 1] ?? "", joined.get(field) ?? []);
       if (record !== undefined) records.push(record);
     }
     return records;
@@ -171,6 +171,6 @@ export class RedisConnectionRegistry implements ConnectionRegistry {
   }
 }
 
-function decodePlaces(entries: readonly string[]): Place[] {
-  return entries.flatMap((entry) => decodePlace(entry) ?? []);
+function decodeJoinedRooms(entries: readonly string[]): JoinedRoom[] {
+  return entries.flatMap((entry) => decodeJoinedRoom(entry) ?? []);
 }

@@ -42,7 +42,7 @@ it("writes no change of presence that it may not announce", async () => {
   onTestFinished(() => redis.close());
   const store = await startStore({ url: redis.url });
   const { lease, ids } = await bringUp(store, "gw-1");
-  await store.rooms.announce("lobby", 60_000);
+  await store.rooms.enableAnnouncements("lobby", 60_000);
   const ada = { userId: "ada", connectionId: ids.next() };
   const bob = { userId: "bob", connectionId: ids.next() };
   const join = () => store.rooms.join(lease, "lobby", [ada]);

@@ -4,7 +4,7 @@ import { defineScript, toList } from "../scripts/script-definition.js";
 /** The keys of one room's history. */
 export interface HistoryKeys {
   readonly history: string;
-  readonly place: string;
+  readonly position: string;
   /** The prefix of all keys of the room's partition. */
   readonly head: string;
   readonly room: string;
@@ -13,7 +13,7 @@ export interface HistoryKeys {
 /** The epoch for a history that begins now, and how long its position is kept. */
 interface Beginning {
   readonly newEpoch: number;
-  readonly placeTtlMs: number;
+  readonly positionTtlMs: number;
 }
 
 export const historyAppend = defineScript(
@@ -38,7 +38,7 @@ export const historyAppend = defineScript(
         readonly known: { readonly epoch: number; readonly sequence: number };
       },
   ) => ({
-    keys: [input.history, input.place, input.sender, input.channel],
+    keys: [input.history, input.position, input.sender, input.channel],
     args: [
       input.before,
       input.after,
@@ -47,7 +47,7 @@ export const historyAppend = defineScript(
       input.newEpoch,
       input.maxMessages,
       input.ttlMs,
-      input.placeTtlMs,
+      input.positionTtlMs,
       input.publishCommand,
       input.isNew ? 1 : 0,
       input.known.epoch,
@@ -63,8 +63,8 @@ export const historySince = defineScript(
     input: HistoryKeys &
       Beginning & { readonly from: HistoryPosition; readonly limit: number; readonly maxBytes: number },
   ) => ({
-    keys: [input.history, input.place],
-    args: [input.from.epoch, input.from.offset, input.limit, input.maxBytes, input.newEpoch, input.placeTtlMs],
+    keys: [input.history, input.position],
+    args: [input.from.epoch, input.from.offset, input.limit, input.maxBytes, input.newEpoch, input.positionTtlMs],
   }),
   (reply): HistorySlice => {
     const [epoch, offset, complete, first, formerEpoch, formerOffset, ...messages] = toList(reply);
@@ -87,12 +87,12 @@ export const historyRestart = defineScript(
       Beginning &
       StampedDraft & { readonly channel: string; readonly reached: HistoryPosition; readonly publishCommand: string },
   ) => ({
-    keys: [input.history, input.place, input.channel],
+    keys: [input.history, input.position, input.channel],
     args: [
       input.reached.epoch,
       input.reached.offset,
       input.newEpoch,
-      input.placeTtlMs,
+      input.positionTtlMs,
       input.before,
       input.after,
       input.publishCommand,

@@ -18,7 +18,7 @@ function append(
   return history.append(room, { before: Buffer.from("{"), after: Buffer.from(`"text":"${text}"}`), sender });
 }
 
-it("keeps the place of a history for a day longer than its messages, and nothing for good", async () => {
+it("keeps the position of a history for a day longer than its messages, and nothing for good", async () => {
   const prefix = freshPrefix();
   const store = await startStore({ url, prefix, historyTtlMs: 1_000 });
   const first = await append(store, 1);
@@ -199,7 +199,7 @@ it("gives places in rooms, connections and leases back if memory is full", async
   const store = await startStore({ url: redis.url, prefix });
   const server = await bringUp(store, "gw-1");
   const connection = await connect(store, server, "ann", ["lobby"]);
-  await store.rooms.announce("lobby", 60_000);
+  await store.rooms.enableAnnouncements("lobby", 60_000);
   await askRedis(redis.port, "CONFIG", "SET", "maxmemory", "1");
   expect(await outcomeOf(connect(store, server, "bob", ["lobby"]))).toBe("unavailable");
   const { connectionId } = connection;

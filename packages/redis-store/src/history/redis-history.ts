@@ -10,7 +10,7 @@ import {
 import { MESSAGE_BYTES_MAX, tooLarge } from "../bus/message-limit.js";
 import type { Publisher } from "../bus/publisher.js";
 import type { Commands } from "../commands/redis-commands.js";
-import { placeTtlMs } from "../keys/key-lifetimes.js";
+import { positionTtlMs } from "../keys/key-lifetimes.js";
 import type { Keys } from "../keys/key-names.js";
 import { type HistoryKeys, historyAppend, historyRestart, historySince } from "./history-scripts.js";
 
@@ -137,9 +137,9 @@ export class RedisHistory implements Omit<History, "link"> {
    * Returns the epoch for a history that begins now, and how long its position is kept. A history that was
    * lost must not begin again under an epoch that it had before, so the epochs count up from a random one.
    */
-  #beginning(): { readonly newEpoch: number; readonly placeTtlMs: number } {
+  #beginning(): { readonly newEpoch: number; readonly positionTtlMs: number } {
     this.#epoch = (this.#epoch % EPOCH_MAX) + 1;
-    return { newEpoch: this.#epoch, placeTtlMs: placeTtlMs(this.#parts) };
+    return { newEpoch: this.#epoch, positionTtlMs: positionTtlMs(this.#parts) };
   }
 
   /**

@@ -22,7 +22,7 @@ async function listen(store: RedisStore): Promise<Set<string>> {
       heard.add(Buffer.from(message).includes('"offset":') ? "history" : channel.kind);
     });
   }
-  await store.rooms.announce(ROOM, 60_000);
+  await store.rooms.enableAnnouncements(ROOM, 60_000);
   return heard;
 }
 

@@ -34,7 +34,7 @@ export function serverTtlMs({ connectionTtlMs, leaseTtlMs }: Pick<KeyTimes, "con
  * Time to live of a room's position, in milliseconds: a day after its last use, and at least as long as
  * messages are kept.
  */
-export function placeTtlMs({ historyTtlMs }: Pick<KeyTimes, "historyTtlMs">): number {
+export function positionTtlMs({ historyTtlMs }: Pick<KeyTimes, "historyTtlMs">): number {
   return Math.max(DAY_MS, historyTtlMs);
 }
 

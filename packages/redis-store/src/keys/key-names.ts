@@ -70,7 +70,7 @@ export class Keys {
 
   recordPartition(serverId: string, recordPartition: number): RecordPartitionKeys {
     const head = `${this.#prefix}:{${serverId}}:`;
-    return { records: `${head}connections:${recordPartition}`, places: `${head}places:${recordPartition}` };
+    return { records: `${head}connections:${recordPartition}`, joined: `${head}places:${recordPartition}` };
   }
 
   /** The partition of a room or user. */
@@ -97,7 +97,7 @@ export class Keys {
 
   historyKeys(room: string): HistoryKeys {
     const head = this.#roomHead(room);
-    return { history: `${head}history:${room}`, place: `${head}place:${room}`, head, room };
+    return { history: `${head}history:${room}`, position: `${head}place:${room}`, head, room };
   }
 
   /** The key of the numbers that a room's history received from one server. A server id contains no colon. */

@@ -3,7 +3,7 @@ import type { RecordPartitionKeys } from "../connections/connection-scripts.js";
 import type { HistoryKeys } from "../history/history-scripts.js";
 import type { RoomKeys } from "../rooms/room-scripts.js";
 import type { UserKeys } from "../users/user-scripts.js";
-import { type KeyTimes, placeTtlMs, SIGNS_TTL_MS, serverTtlMs, versionTtlMs } from "./key-lifetimes.js";
+import { type KeyTimes, positionTtlMs, SIGNS_TTL_MS, serverTtlMs, versionTtlMs } from "./key-lifetimes.js";
 import { Keys } from "./key-names.js";
 
 /** The documented facts about a key or channel. `docs/keys.md` is generated from them. */
@@ -102,7 +102,7 @@ const RECORD_PARTITION: Readonly<Record<keyof RecordPartitionKeys, KeyFacts>> = 
     goes: RENEWED,
     ttlMs: connectionTtl,
   },
-  places: {
+  joined: {
     type: "zset",
     holds:
       "the rooms of the connections in the record key with the same number, ordered by connection: the rooms of one connection are one range, and a join adds one entry",
@@ -159,13 +159,13 @@ const HISTORY: Readonly<Record<Exclude<keyof HistoryKeys, "head" | "room"> | "se
     goes: AFTER_MESSAGE,
     ttlMs: historyTtl,
   },
-  place: {
+  position: {
     type: "hash",
     holds:
       "epoch and latest offset of the room's history; if it replaced a history that was set back, also that one's epoch and the offset that it had reached at least",
     writer: "servers that publish in the room or read its history",
     goes: "1 day after the latest message, or `historyTtlMs` if that is longer",
-    ttlMs: placeTtlMs,
+    ttlMs: positionTtlMs,
   },
   sender: {
     type: "string",

@@ -57,7 +57,7 @@ it("writes the documented keys and types for all else, each with a time to live 
   await store.users.update(server.lease, [{ ...stays, metadata: "1" }]);
   await store.users.remove(server.lease, [leaves], { graceMs: 60_000 });
   await store.users.remove(server.lease, [left], { graceMs: 0 });
-  await store.rooms.announce("game", 4_000_000);
+  await store.rooms.enableAnnouncements("game", 4_000_000);
   await store.rooms.join(server.lease, "game", [stays], { record: "{}" });
   await bringUp(store, "dead", 1);
   await eventually(async () => {

@@ -267,7 +267,7 @@ it.each<[string, readonly string[]]>([
   const redis = await ownRedis();
   const store = await startStore({ url: redis.url, onError: () => undefined });
   const server = await bringUp(store, "gw-1");
-  await store.rooms.announce("lobby", 60_000);
+  await store.rooms.enableAnnouncements("lobby", 60_000);
   await connect(store, server, "ann", ["lobby"]);
   await askRedis(redis.port, "ACL", "SETUSER", "default", ...rights);
   const refusal = store.rooms.join(server.lease, "lobby", [{ connectionId: server.ids.next(), userId: "bob" }]);

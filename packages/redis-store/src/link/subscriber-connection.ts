@@ -4,7 +4,7 @@ import { isLasting } from "../errors/store-error.js";
 import { slotOf } from "../keys/hash-slots.js";
 
 /** Callbacks of a {@link SubscriberConnection}. */
-export interface SubscriberEvents {
+export interface ConnectionEvents {
   /** A message arrived. Both buffers are only valid during the call. */
   readonly message: (channel: Buffer, payload: Buffer) => void;
   /** The channel is subscribed and acknowledged. */
@@ -32,7 +32,7 @@ export interface SubscriberConnectionOptions {
   readonly sharded: boolean;
   /** Maximum time until an acknowledgement, in milliseconds. */
   readonly acknowledgeTimeoutMs: number;
-  readonly events: SubscriberEvents;
+  readonly events: ConnectionEvents;
 }
 
 const RETRY_MS = 200;
@@ -49,7 +49,7 @@ export class SubscriberConnection {
   readonly redis: Redis;
   readonly #sharded: boolean;
   readonly #acknowledgeTimeoutMs: number;
-  readonly #events: SubscriberEvents;
+  readonly #events: ConnectionEvents;
   readonly #wanted = new Set<string>();
   /** Channels whose subscription was sent on this connection, but is not acknowledged yet. */
   readonly #sent = new Set<string>();

@@ -8,7 +8,7 @@ import type {
   RenewedParts,
   RoomMember,
 } from "@cm/protocol";
-import { allOf } from "../commands/redis-commands.js";
+import { awaitAll } from "../commands/redis-commands.js";
 import type { RedisConnectionRegistry } from "../connections/redis-connection-registry.js";
 import type { RedisRoomDirectory } from "../rooms/redis-room-directory.js";
 import type { RedisUserDirectory } from "../users/redis-user-directory.js";
@@ -36,7 +36,7 @@ export class RedisProjectionUpkeep implements ProjectionUpkeep {
   }
 
   async renew(lease: Lease, { recordPartitions, rooms = [], users = [] }: RenewedParts): Promise<void> {
-    await allOf([
+    await awaitAll([
       this.#parts.connections.renew(lease, recordPartitions ?? { from: 0, to: 0 }),
       this.#parts.rooms.renew(lease, rooms),
       this.#parts.users.renew(lease, users),

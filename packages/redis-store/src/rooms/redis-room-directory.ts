@@ -19,13 +19,13 @@ import type { Commands } from "../commands/redis-commands.js";
 import type { Keys } from "../keys/key-names.js";
 import { reconcileRooms } from "../projection/partition-reconciliation.js";
 import { toStrings } from "../scripts/script-definition.js";
-import { allWritten, holderOf, holderOfConnection, isOwn, requireOwn } from "../servers/lease-holders.js";
+import { allWritten, holderName, holderOfConnection, isOwn, requireOwn } from "../servers/lease-holders.js";
 import type { LiveServers } from "../servers/live-servers.js";
-import { memberOf, roomEntryOf } from "./room-entry.js";
+import { decodeMember, roomEntryOf } from "./room-entry.js";
 import { RoomEvictions } from "./room-evictions.js";
 import { RoomJoins } from "./room-joins.js";
 import {
-  type MemberEntry,
+  type MemberArgument,
   type RoomKeys,
   roomAnnounce,
   roomCount,
@@ -34,7 +34,7 @@ import {
   roomUpdate,
 } from "./room-scripts.js";
 import { readHeldRooms } from "./room-snapshots.js";
-import { decodeCursor, encodeCursor, lowerEnd, type RoomPlace } from "./roster-cursor.js";
+import { decodeCursor, encodeCursor, lowerEnd, type RoomCursor } from "./roster-cursor.js";
 
 /** Maximum number of reads per page. Each read skips all members of at least one dead server. */
 const READS_MAX = 16;
@@ -107,18 +107,18 @@ export class RedisRoomDirectory implements RoomDirectory {
   async members(room: string, page: PageRequest): Promise<Page<RoomMember>> {
     this.#joins.flush();
     const { cursor, limit } = requirePage(page);
-    let place = decodeCursor(cursor);
+    let after = decodeCursor(cursor);
     const key = this.#parts.keys.room(room);
-    const [holders, first] = await Promise.all([this.#parts.living.all(), this.#read(key, place, limit)]);
+    const [holders, first] = await Promise.all([this.#parts.living.all(), this.#read(key, after, limit)]);
     const living = new Set(holders);
     const items: RoomMember[] = [];
     let entries = first;
     for (let reads = 1; ; reads++) {
       const taken = take(entries, living, items, limit);
-      place = taken.place ?? place;
+      after = taken.after ?? after;
       if (taken.ended && entries.length <= limit) return { items, cursor: undefined };
-      if (items.length === limit || reads === READS_MAX) return { items, cursor: encodeCursor(place) };
-      entries = await this.#read(key, place, limit);
+      if (items.length === limit || reads === READS_MAX) return { items, cursor: encodeCursor(after) };
+      entries = await this.#read(key, after, limit);
     }
   }
 
@@ -131,7 +131,7 @@ export class RedisRoomDirectory implements RoomDirectory {
     return sameMembers(guessed, holders) ? counted : count(holders);
   }
 
-  async announce(room: string, ttlMs: number): Promise<number> {
+  async enableAnnouncements(room: string, ttlMs: number): Promise<number> {
     requireDuration(ttlMs, "ttlMs");
     const { roster } = this.#parts.keys.roomKeys(room);
     return this.#parts.commands.run(roomAnnounce, { roster, ttlMs: Math.ceil(ttlMs) });
@@ -158,7 +158,7 @@ export class RedisRoomDirectory implements RoomDirectory {
   }
 
   async held(right: Lease | ReapClaim, partition: number): Promise<HeldRoom[]> {
-    return readHeldRooms(this.#parts, holderOf(right), partition);
+    return readHeldRooms(this.#parts, holderName(right), partition);
   }
 
   async reconcile(partition: number): Promise<PartitionReconciliation> {
@@ -166,8 +166,8 @@ export class RedisRoomDirectory implements RoomDirectory {
   }
 
   /** Reads one entry more than a page holds, to find out whether there is another page. */
-  async #read(key: string, place: RoomPlace, limit: number): Promise<string[]> {
-    const reply = await this.#parts.commands.send("zrangebylex", [key, lowerEnd(place), "+", "LIMIT", 0, limit + 1]);
+  async #read(key: string, after: RoomCursor, limit: number): Promise<string[]> {
+    const reply = await this.#parts.commands.send("zrangebylex", [key, lowerEnd(after), "+", "LIMIT", 0, limit + 1]);
     return toStrings(reply);
   }
 
@@ -178,7 +178,7 @@ export class RedisRoomDirectory implements RoomDirectory {
 }
 
 /**
- * Appends members whose servers are alive to `items` until the page is full. Returns the place to continue
+ * Appends members whose servers are alive to `items` until the page is full. Returns the cursor to continue
  * from, and whether all entries were used.
  */
 function take(
@@ -186,24 +186,24 @@ function take(
   living: ReadonlySet<string>,
   items: RoomMember[],
   limit: number,
-): { readonly place: RoomPlace; readonly ended: boolean } {
-  let place: RoomPlace;
+): { readonly after: RoomCursor; readonly ended: boolean } {
+  let after: RoomCursor;
   for (const entry of entries) {
-    if (items.length === limit) return { place, ended: false };
-    const member = memberOf(entry);
+    if (items.length === limit) return { after, ended: false };
+    const member = decodeMember(entry);
     const holder = holderOfConnection(member.connectionId);
     if (living.has(holder)) {
       items.push(member);
-      place = { afterConnection: member.connectionId };
+      after = { afterConnection: member.connectionId };
     } else {
       // The members of a dead server are adjacent, so skip them all.
-      place = { afterHolder: holder };
+      after = { afterHolder: holder };
     }
   }
-  return { place, ended: true };
+  return { after, ended: true };
 }
 
-function announcedEntryOf(member: AnnouncedMember): MemberEntry {
+function announcedEntryOf(member: AnnouncedMember): MemberArgument {
   return { entry: roomEntryOf(member), metadata: member.metadata ?? "" };
 }
 

@@ -6,7 +6,7 @@ export function roomEntryOf({ connectionId, userId }: RoomMember): string {
 }
 
 /** Decodes an entry written by {@link roomEntryOf}. */
-export function memberOf(entry: string): RoomMember {
+export function decodeMember(entry: string): RoomMember {
   const bar = entry.indexOf("|");
   return { connectionId: entry.slice(0, bar), userId: entry.slice(bar + 1) };
 }

@@ -2,8 +2,8 @@ import type { ReapClaim, RoomMember } from "@cm/protocol";
 import { inChunks } from "../commands/argument-batches.js";
 import type { Commands } from "../commands/redis-commands.js";
 import type { Keys } from "../keys/key-names.js";
-import { holderOf } from "../servers/lease-holders.js";
-import { memberOf } from "./room-entry.js";
+import { holderName } from "../servers/lease-holders.js";
+import { decodeMember } from "./room-entry.js";
 import { type RoomKeys, roomEvict, roomKeys } from "./room-scripts.js";
 
 /** Maximum number of rooms in one call of the script. */
@@ -81,7 +81,7 @@ export class RoomEvictions {
       rooms: evictions.map(({ keys }) => keys),
       fenceMs: claim.expiresAtMs,
       publishCommand,
-      holder: holderOf(claim),
+      holder: holderName(claim),
       most: MEMBERS_MAX,
     });
     let taken = 0;
@@ -92,7 +92,7 @@ export class RoomEvictions {
         eviction.reject(this.#parts.commands.partFailure(outcome, roomKeys(eviction.keys)));
       } else {
         taken += outcome.length;
-        eviction.members.push(...outcome.map(memberOf));
+        eviction.members.push(...outcome.map(decodeMember));
       }
     }
     // If the call reached its maximum, its last room may have more members.

@@ -27,7 +27,7 @@ export interface Announcing {
 }
 
 /** A member's entry in the room, and the metadata that is announced with it. */
-export interface MemberEntry {
+export interface MemberArgument {
   readonly entry: string;
   /** JSON text; empty for none. */
   readonly metadata: string;
@@ -39,7 +39,7 @@ export interface RoomJoin {
   readonly quiet: boolean;
   /** Initial value of the room's record; `undefined` if none is requested. */
   readonly value: string | undefined;
-  readonly entries: readonly MemberEntry[];
+  readonly entries: readonly MemberArgument[];
 }
 
 /** Adds members to rooms; in a Cluster, all of them in one partition. */
@@ -72,7 +72,7 @@ export const roomLeave = defineScript(
 
 export const roomUpdate = defineScript(
   "room-update",
-  (input: Fenced & RoomKeys & Announcing & { readonly entries: readonly MemberEntry[] }) => ({
+  (input: Fenced & RoomKeys & Announcing & { readonly entries: readonly MemberArgument[] }) => ({
     keys: [input.members, input.roster],
     args: [input.fenceMs, input.publishCommand, ...entryArgs(input.entries)],
   }),
@@ -182,6 +182,6 @@ export function roomKeys({ index, members, roster, record, records }: RoomKeys):
   return [index, members, roster, record, records];
 }
 
-function entryArgs(entries: readonly MemberEntry[]): string[] {
+function entryArgs(entries: readonly MemberArgument[]): string[] {
   return entries.flatMap(({ entry, metadata }) => [entry, metadata]);
 }

@@ -1,6 +1,6 @@
 import type { HeldRoom, RoomMember } from "@cm/protocol";
 import { type PartitionRoomsParts, roomsOfPartition } from "./partition-rooms.js";
-import { memberOf } from "./room-entry.js";
+import { decodeMember } from "./room-entry.js";
 import { roomHeld } from "./room-scripts.js";
 
 /** Maximum number of members that one script call reads. */
@@ -33,7 +33,7 @@ async function readRooms({ commands, keys }: PartitionRoomsParts, holder: string
       after,
       most: HELD_MAX,
     });
-    for (const [i, entries] of reply.entries()) left[i]?.members.push(...entries.map(memberOf));
+    for (const [i, entries] of reply.entries()) left[i]?.members.push(...entries.map(decodeMember));
     const read = reply.reduce((sum, entries) => sum + entries.length, 0);
     // If the limit was reached, the last room may have more members: read it again from its last entry.
     at += read === HELD_MAX ? reply.length - 1 : left.length;

@@ -2,29 +2,29 @@ import { CmError, parseConnectionId } from "@cm/protocol";
 import { isHolder } from "../servers/lease-holders.js";
 
 /**
- * A place in the order of a room's members: after one connection, or after all connections of one holder.
+ * A position in the order of a room's members: after one connection, or after all connections of one holder.
  * Cursors contain connections instead of indexes, so that joins and leaves do not shift other members.
  */
-export type RoomPlace = { readonly afterConnection: string } | { readonly afterHolder: string } | undefined;
+export type RoomCursor = { readonly afterConnection: string } | { readonly afterHolder: string } | undefined;
 
 /**
  * The lower end of a range ordered by bytes. `}` is the byte after `|`, which follows the connection id in an entry;
  * `{` is greater than every byte of a connection id.
  */
-export function lowerEnd(place: RoomPlace): string {
-  if (place === undefined) return "-";
-  return "afterConnection" in place ? `[${place.afterConnection}}` : `[${place.afterHolder}{`;
+export function lowerEnd(after: RoomCursor): string {
+  if (after === undefined) return "-";
+  return "afterConnection" in after ? `[${after.afterConnection}}` : `[${after.afterHolder}{`;
 }
 
-/** Encodes the cursor for continuing at a place. */
-export function encodeCursor(place: RoomPlace): string | undefined {
-  if (place === undefined) return undefined;
-  const text = "afterConnection" in place ? place.afterConnection : place.afterHolder;
+/** Encodes the cursor for continuing at a position. */
+export function encodeCursor(after: RoomCursor): string | undefined {
+  if (after === undefined) return undefined;
+  const text = "afterConnection" in after ? after.afterConnection : after.afterHolder;
   return Buffer.from(text, "latin1").toString("base64url");
 }
 
 /** Decodes a cursor. Throws `options-invalid` if it is not valid. */
-export function decodeCursor(cursor: unknown): RoomPlace {
+export function decodeCursor(cursor: unknown): RoomCursor {
   if (cursor === undefined) return undefined;
   if (typeof cursor === "string") {
     const text = Buffer.from(cursor, "base64url").toString("latin1");

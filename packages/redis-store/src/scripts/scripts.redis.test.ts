@@ -142,7 +142,7 @@ const COST: readonly (readonly [
   ],
   ["records held in a record partition", 1, (store, { lease }) => store.upkeep.projection.held(lease, "records", 0)],
   ["rooms held in a partition", 2, holdRoom],
-  ["announcing a room", 1, (store) => store.rooms.announce("lobby", 60_000)],
+  ["announcing a room", 1, (store) => store.rooms.enableAnnouncements("lobby", 60_000)],
   ["new metadata in a room", 1, (store, { lease, ids }) => store.rooms.update(lease, "lobby", records(ids, 400))],
   [
     "join of a room with a record",

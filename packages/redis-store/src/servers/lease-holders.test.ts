@@ -1,6 +1,6 @@
 import { CmError, type Lease } from "@cm/protocol";
 import { describe, expect, it } from "vitest";
-import { allOf } from "../commands/redis-commands.js";
+import { awaitAll } from "../commands/redis-commands.js";
 import { allWritten } from "./lease-holders.js";
 
 const lease: Lease = { serverId: "a", incarnation: "aaaa", token: 1, expiresAtMs: 1, ttlMs: 1, wasReaped: false };
@@ -16,7 +16,9 @@ describe("of several writes that fail", () => {
     await expect(allWritten([fails("store-corrupt"), fails("timeout")], lease)).rejects.toMatchObject({
       code: "timeout",
     });
-    await expect(allOf([Promise.resolve(1), fails("store-corrupt")])).rejects.toMatchObject({ code: "store-corrupt" });
+    await expect(awaitAll([Promise.resolve(1), fails("store-corrupt")])).rejects.toMatchObject({
+      code: "store-corrupt",
+    });
   });
 
   it("none is reported before the last one has settled", async () => {

@@ -6,14 +6,14 @@ import {
   type ReapClaim,
   type ServerIncarnation,
 } from "@cm/protocol";
-import { allOf } from "../commands/redis-commands.js";
+import { awaitAll } from "../commands/redis-commands.js";
 
 /** The name of a lease's holder: `<server id>.<incarnation>`, the beginning of its connection ids. */
-export function holderOf({ serverId, incarnation }: ServerIncarnation): string {
+export function holderName({ serverId, incarnation }: ServerIncarnation): string {
   return `${serverId}.${incarnation}`;
 }
 
-/** Parses a name made by {@link holderOf}. */
+/** Parses a name made by {@link holderName}. */
 export function readHolder(holder: string): ServerIncarnation {
   const dot = holder.indexOf(".");
   return { serverId: holder.slice(0, dot), incarnation: holder.slice(dot + 1) };
@@ -59,7 +59,7 @@ export function requireOwn(server: Lease, connectionId: string): ConnectionIdPar
 export async function allWritten(writes: readonly Promise<boolean>[], lease: Lease): Promise<void> {
   const results = await Promise.allSettled(writes);
   if (results.some((result) => result.status === "fulfilled" && !result.value)) throw leaseLost(lease);
-  await allOf(writes);
+  await awaitAll(writes);
 }
 
 /** Creates the error for a lease that has expired or was acquired again. */

@@ -19,12 +19,12 @@ import {
   type WatchReport,
 } from "@cm/protocol";
 import { requireDuration } from "../commands/duration-check.js";
-import { allOf, type Commands } from "../commands/redis-commands.js";
+import { awaitAll, type Commands } from "../commands/redis-commands.js";
 import { corrupt, FOREIGN } from "../errors/store-error.js";
 import { SIGNS_TTL_MS, serverTtlMs } from "../keys/key-lifetimes.js";
 import type { Keys } from "../keys/key-names.js";
 import { toStrings } from "../scripts/script-definition.js";
-import { holderOf, leaseLost, readHolder } from "./lease-holders.js";
+import { holderName, leaseLost, readHolder } from "./lease-holders.js";
 import {
   channelListeners,
   type ServerKeys,
@@ -109,7 +109,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
     requireDuration(ttlMs, "ttlMs");
     await this.#parts.ensureLayout();
     const { serverId, incarnation } = registration;
-    const holder = holderOf(registration);
+    const holder = holderName(registration);
     const acquired = await this.#parts.commands.runOfLease(serverAcquire, {
       ...this.#keysOf(serverId),
       registration,
@@ -127,7 +127,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
   async renew(lease: Lease, counters: ServerCounters): Promise<Renewal> {
     const renewing = this.#parts.commands.runOfLease(serverRenew, {
       ...this.#keysOf(lease.serverId),
-      holder: holderOf(lease),
+      holder: holderName(lease),
       token: lease.token,
       ttlMs: Math.ceil(lease.ttlMs),
       counters,
@@ -153,8 +153,8 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
 
   async release(lease: Lease): Promise<void> {
     const keys = this.#keysOf(lease.serverId);
-    await this.#parts.commands.runOfLease(serverRelease, { ...keys, holder: holderOf(lease), token: lease.token });
-    this.#taken.delete(holderOf(lease));
+    await this.#parts.commands.runOfLease(serverRelease, { ...keys, holder: holderName(lease), token: lease.token });
+    this.#taken.delete(holderName(lease));
   }
 
   /**
@@ -168,7 +168,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
       const reads = [...(idsOnly ? this.#lapsed : this.#known)].map((serverId) => this.#record(serverId));
       const [registry, infos] = await Promise.all([
         commands.run(serversSnapshot, { leases, recentlyGone }),
-        allOf(reads),
+        awaitAll(reads),
       ]);
       const records = new Map(infos.map((info) => [info.serverId, info]));
       this.#known = new Set(registry.servers.map(({ serverId }) => serverId));
@@ -245,7 +245,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
   async watch(lease: Lease, silentForMs: number): Promise<WatchReport> {
     const { silent, ...report } = await this.#parts.commands.runOfLease(serverWatch, {
       ...this.#keysOf(lease.serverId),
-      holder: holderOf(lease),
+      holder: holderName(lease),
       token: lease.token,
       silentForMs: Math.ceil(silentForMs),
       silentMax: SILENT_MAX,
@@ -264,7 +264,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
     if (listeners > (hears(channel) ? 1 : 0)) return "alive";
     return commands.run(serverExpire, {
       ...this.#keysOf(serverId),
-      holder: holderOf(server),
+      holder: holderName(server),
       incarnation,
       silentForMs: Math.ceil(silentForMs),
     });

@@ -70,14 +70,14 @@ it("numbers changes of a roster past a mark that was lost, and past one that is 
     if (change.ok) versions.push(change.value.version);
   });
   const join = () => store.rooms.join(server.lease, "lobby", connectionsOf(server, "ann", 1));
-  const before = await store.rooms.announce("lobby", 60_000);
+  const before = await store.rooms.enableAnnouncements("lobby", 60_000);
   await join();
   await expect.poll(() => versions.length).toBe(1);
   const mark = await keyOf("roster:lobby");
   expect(await askRedis(port, "GET", mark)).toBe(String(versions[0]));
   await askRedis(port, "DEL", mark);
   await join();
-  const again = await store.rooms.announce("lobby", 60_000);
+  const again = await store.rooms.enableAnnouncements("lobby", 60_000);
   const ahead = 2 ** 52;
   await askRedis(port, "SET", mark, String(ahead), "KEEPTTL");
   await join();
@@ -94,7 +94,7 @@ for (const [kind, target, subscribe] of [
 ] as const) {
   it(`announces on the documented channels, on ${kind}`, async () => {
     const { prefix, store, server, keyOf } = await setUp({ url: target });
-    await store.rooms.announce("lobby", 60_000);
+    await store.rooms.enableAnnouncements("lobby", 60_000);
     const channels = [(await keyOf("roster:lobby")).slice(prefix.length), ":{u.0}:presence:updates"];
     const heard: unknown[] = [];
     const nodes = [...target.matchAll(/:(\d+)/g)].map(([, digits]) => Number(digits));
@@ -283,8 +283,8 @@ it("refuses partitions that do not exist, their cursors, and times that are none
     () => store.users.online({ limit: 1 }, 1),
     () => store.users.online({ limit: 1, cursor: Buffer.from("1").toString("base64url") }),
     () => store.bus.subscribe({ kind: "presence", name: "all" }, () => {}),
-    () => store.rooms.announce("lobby", 0),
-    () => store.rooms.announce("lobby", 1e300),
+    () => store.rooms.enableAnnouncements("lobby", 0),
+    () => store.rooms.enableAnnouncements("lobby", 1e300),
     () => store.users.remove(server.lease, [], { graceMs: -1 }),
     () => store.users.remove(server.lease, [], { graceMs: 1e300 }),
   ]) {

@@ -14,11 +14,11 @@ import type {
 import { CmError } from "@cm/protocol";
 import { groupBy, inChunks } from "../commands/argument-batches.js";
 import { requireDurationOrNone } from "../commands/duration-check.js";
-import { allOf, type Commands } from "../commands/redis-commands.js";
+import { awaitAll, type Commands } from "../commands/redis-commands.js";
 import { versionTtlMs } from "../keys/key-lifetimes.js";
 import type { Keys } from "../keys/key-names.js";
 import { reconcileUsers } from "../projection/partition-reconciliation.js";
-import { allWritten, holderOf, isOwn, requireOwn } from "../servers/lease-holders.js";
+import { allWritten, holderName, isOwn, requireOwn } from "../servers/lease-holders.js";
 import type { LiveServers } from "../servers/live-servers.js";
 import { userEntryHead } from "./user-entry.js";
 import { UserReader } from "./user-reader.js";
@@ -121,18 +121,18 @@ export class RedisUserDirectory implements UserDirectory {
 
   /** Does nothing if the claim is no longer held. */
   async evict(claim: ReapClaim, connections: readonly UserConnection[]): Promise<void> {
-    await allOf(this.#remove(claim, connections, 0));
+    await awaitAll(this.#remove(claim, connections, 0));
   }
 
   async settle(partitions: readonly number[]): Promise<number | undefined> {
     const all = [...new Set(partitions)].map((partition) => this.#parts.keys.userPartition(partition));
-    const left = await allOf(all.map((keys) => this.#settlePartition(keys)));
+    const left = await awaitAll(all.map((keys) => this.#settlePartition(keys)));
     const running = left.filter((ms) => ms !== undefined);
     return running.length === 0 ? undefined : Math.min(...running);
   }
 
   async held(right: Lease | ReapClaim, partition: number): Promise<UserConnection[]> {
-    return this.#reader.held(holderOf(right), partition);
+    return this.#reader.held(holderName(right), partition);
   }
 
   async reconcile(partition: number): Promise<PartitionReconciliation> {

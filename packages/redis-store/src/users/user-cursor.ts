@@ -1,7 +1,7 @@
 import { CmError, parseName } from "@cm/protocol";
 
-/** A place among the online users: in a partition, after a user or at the partition's start. */
-export interface UserPlace {
+/** A position among the online users: in a partition, after a user or at the partition's start. */
+export interface UserCursor {
   readonly partition: number;
   readonly afterUser: string | undefined;
 }
@@ -9,10 +9,10 @@ export interface UserPlace {
 const TEXT = /^(\d{1,5})(?::([\s\S]+))?$/;
 
 /**
- * Encodes the cursor for continuing at a place. The cursor contains a user instead of an index, so that users
+ * Encodes the cursor for continuing at a position. The cursor contains a user instead of an index, so that users
  * who come and go do not shift others.
  */
-export function encodeUserCursor({ partition, afterUser }: UserPlace): string {
+export function encodeUserCursor({ partition, afterUser }: UserCursor): string {
   return Buffer.from(afterUser === undefined ? `${partition}` : `${partition}:${afterUser}`, "utf8").toString(
     "base64url",
   );
@@ -26,15 +26,15 @@ export function decodeUserCursor(
   cursor: unknown,
   partitions: number,
   partitionOf: (userId: string) => number,
-): UserPlace {
+): UserCursor {
   const text = typeof cursor === "string" ? Buffer.from(cursor, "base64url").toString("utf8") : "";
   const match = TEXT.exec(text);
   if (match !== null) {
-    const place: UserPlace = { partition: Number(match[1]), afterUser: match[2] };
-    const { partition, afterUser } = place;
-    const isPlace = partition < partitions && (afterUser === undefined || isUserOf(afterUser, partition, partitionOf));
+    const at: UserCursor = { partition: Number(match[1]), afterUser: match[2] };
+    const { partition, afterUser } = at;
+    const isValid = partition < partitions && (afterUser === undefined || isUserOf(afterUser, partition, partitionOf));
     // Decoding skips invalid characters, so accept only text that encodes to the same cursor again.
-    if (isPlace && encodeUserCursor(place) === cursor) return place;
+    if (isValid && encodeUserCursor(at) === cursor) return at;
   }
   throw new CmError("options-invalid", "This is not the cursor of a page of users.", { details: { field: "cursor" } });
 }

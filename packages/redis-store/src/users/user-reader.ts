@@ -8,12 +8,12 @@ import {
 } from "@cm/protocol";
 import { requirePage } from "@cm/protocol/options";
 import { groupBy } from "../commands/argument-batches.js";
-import { allOf, type Commands } from "../commands/redis-commands.js";
+import { awaitAll, type Commands } from "../commands/redis-commands.js";
 import type { Keys } from "../keys/key-names.js";
 import { toStrings } from "../scripts/script-definition.js";
 import { holderOfConnection } from "../servers/lease-holders.js";
 import type { LiveServers } from "../servers/live-servers.js";
-import { decodeUserCursor, encodeUserCursor, type UserPlace } from "./user-cursor.js";
+import { decodeUserCursor, encodeUserCursor, type UserCursor } from "./user-cursor.js";
 import { AFTER_CONNECTION_IDS, readUserEntry, userEntryHead, userOfHead } from "./user-entry.js";
 import { type UserRow, userHeld, userStates, usersOnline } from "./user-scripts.js";
 
@@ -63,7 +63,7 @@ export class UserReader {
     const reads = groups.map(([partition, group]) =>
       commands.run(userStates, { ...partition, seenTtlMs, heads: group.map(userEntryHead) }),
     );
-    const [holders, parts] = await Promise.all([living.all(), allOf(reads)]);
+    const [holders, parts] = await Promise.all([living.all(), awaitAll(reads)]);
     const lives = new Set(holders);
     const states = new Map<string, UserState>();
     for (const { version, rows } of parts) {
@@ -76,19 +76,19 @@ export class UserReader {
     const { cursor, limit } = requirePage(page);
     const { keys, living } = this.#parts;
     if (only !== undefined) keys.userPartition(only);
-    const start: UserPlace = { partition: only ?? 0, afterUser: undefined };
-    let place = cursor === undefined ? start : this.#readCursor(cursor, only);
+    const start: UserCursor = { partition: only ?? 0, afterUser: undefined };
+    let at = cursor === undefined ? start : this.#readCursor(cursor, only);
     const end = only === undefined ? keys.partitions : only + 1;
     const asked = living.all();
     // The promise is awaited below, after the first read; until then, a rejection must not count as unhandled.
     asked.catch(() => undefined);
     const items: UserState[] = [];
     let partitionsRead = 0;
-    for (let round = 0; round < ROUNDS_MAX && place.partition < end && items.length < limit; round++) {
+    for (let round = 0; round < ROUNDS_MAX && at.partition < end && items.length < limit; round++) {
       const left = limit - items.length;
       const parts = await this.#readPartitions(
-        place,
-        Math.min(end - place.partition, partitionsToRead(partitionsRead, items, left)),
+        at,
+        Math.min(end - at.partition, partitionsToRead(partitionsRead, items, left)),
         left,
       );
       const lives = new Set(await asked);
@@ -102,14 +102,14 @@ export class UserReader {
         );
         const last = rows.slice(0, room).at(-1);
         if (!ended || rows.length > room) {
-          if (last !== undefined) place = { partition: place.partition, afterUser: userOfHead(last.head) };
+          if (last !== undefined) at = { partition: at.partition, afterUser: userOfHead(last.head) };
           break;
         }
         partitionsRead++;
-        place = { partition: place.partition + 1, afterUser: undefined };
+        at = { partition: at.partition + 1, afterUser: undefined };
       }
     }
-    return { items, cursor: place.partition < end ? encodeUserCursor(place) : undefined };
+    return { items, cursor: at.partition < end ? encodeUserCursor(at) : undefined };
   }
 
   async held(holder: string, partition: number): Promise<UserConnection[]> {
@@ -136,7 +136,7 @@ export class UserReader {
       const range = [keys.users(userId).connections, `[${head}`, `(${head}${AFTER_CONNECTION_IDS}`, "BYLEX"];
       return commands.send("zrange", range);
     });
-    const [holders, replies] = await Promise.all([living.all(), allOf(reads)]);
+    const [holders, replies] = await Promise.all([living.all(), awaitAll(reads)]);
     const lives = new Set(holders);
     return userIds.map((userId, i) => {
       const head = userEntryHead(userId);
@@ -149,18 +149,18 @@ export class UserReader {
     });
   }
 
-  #readCursor(cursor: string, only: number | undefined): UserPlace {
+  #readCursor(cursor: string, only: number | undefined): UserCursor {
     const { keys } = this.#parts;
-    const place = decodeUserCursor(cursor, keys.partitions, (userId) => keys.partitionOf(userId));
-    if (only === undefined || place.partition === only) return place;
+    const at = decodeUserCursor(cursor, keys.partitions, (userId) => keys.partitionOf(userId));
+    if (only === undefined || at.partition === only) return at;
     throw new CmError("options-invalid", "The cursor belongs to another partition.", { details: { field: "cursor" } });
   }
 
-  /** Reads several partitions at once, the first of them from the given place on. */
-  #readPartitions({ partition, afterUser }: UserPlace, count: number, limit: number) {
+  /** Reads several partitions at once, the first of them from the given cursor on. */
+  #readPartitions({ partition, afterUser }: UserCursor, count: number, limit: number) {
     const { commands, keys } = this.#parts;
     const mostUsers = Math.min(limit, USERS_MAX);
-    return allOf(
+    return awaitAll(
       Array.from({ length: count }, (_, i) =>
         commands.run(usersOnline, {
           ...keys.userPartition(partition + i),

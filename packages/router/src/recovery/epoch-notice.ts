@@ -9,7 +9,7 @@ const CUT = 1;
 /**
  * Creates the notice to all servers that a new epoch of a room's history has begun. Clients never receive it.
  */
-export function historyNotice(origin: string, room: string): StampedDraft {
+export function epochNotice(origin: string, room: string): StampedDraft {
   const header = createEnvelopeHeader({ kind: "room", origin, target: room, isStamped: true, except: [] });
   const before = Buffer.alloc(header.bytes + CUT);
   FRAME.copy(before, header.bytes, 0, CUT);

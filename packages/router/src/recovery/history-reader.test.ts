@@ -1,7 +1,7 @@
 import { createMemoryStore } from "@cm/memory-store";
 import type { HistorySlice } from "@cm/protocol";
 import { expect, it, vi } from "vitest";
-import { historyNotice } from "./epoch-notice.js";
+import { epochNotice } from "./epoch-notice.js";
 import { HistoryReader } from "./history-reader.js";
 
 const pauses = vi.hoisted((): number[] => []);
@@ -36,7 +36,7 @@ it("pauses for 100 ms first after three new epochs, and then for longer after ea
   const reader = new HistoryReader({
     room: "lobby",
     history,
-    notice: historyNotice("a", "lobby"),
+    notice: epochNotice("a", "lobby"),
     read: () => undefined,
     signal: new AbortController().signal,
   });

@@ -16,7 +16,7 @@ export interface HistoryReaderOptions {
 }
 
 /** The state of the reader's room at the time of a read. */
-export interface Reading {
+export interface HistoryReading {
   /** The latest message that was delivered. */
   readonly at: HistoryPosition;
   /** The highest offset received under the epoch of `at`. */
@@ -99,7 +99,7 @@ export class HistoryReader {
   }
 
   /** Reads the next page. Resolves with `undefined` if it cannot be read in time or reading was aborted. */
-  async read({ at, reached, compares, hasTime }: Reading): Promise<HistorySlice | undefined> {
+  async read({ at, reached, compares, hasTime }: HistoryReading): Promise<HistorySlice | undefined> {
     const giveUpAtMs = performance.now() + HOLD_MAX_MS;
     let restarts = 0;
     let pauseMs = RETRY_MIN_MS;

@@ -1,6 +1,6 @@
 import { type SequencerPosition, toCmError } from "@cm/protocol";
 import type { ResolvedRouterOptions } from "../options.js";
-import type { ServerChannels } from "../requests/server-channels.js";
+import type { ServerPublisher } from "../requests/server-publisher.js";
 import type { RoomDelivery } from "../rooms/room-delivery.js";
 import type { SubscribedRoom } from "../rooms/room-subscriptions.js";
 import { GapDetection, type ResumedChannel } from "./gap-detection.js";
@@ -8,7 +8,7 @@ import type { GapReporter } from "./gap-reporter.js";
 
 /** Options of {@link Interruptions}. */
 export interface InterruptionsOptions extends Pick<ResolvedRouterOptions, "serverId" | "servers" | "onError"> {
-  readonly channels: Pick<ServerChannels, "ask">;
+  readonly publisher: Pick<ServerPublisher, "ask">;
   readonly rooms: Pick<RoomDelivery, "isOpen">;
   readonly gaps: GapReporter;
   /** The position of this server's sequencer for a room. */
@@ -21,14 +21,14 @@ export class Interruptions {
   /** Set if the store has a registry. */
   readonly #detection: GapDetection | undefined;
 
-  constructor({ serverId, servers, channels, rooms, gaps, roomPosition, onError }: InterruptionsOptions) {
+  constructor({ serverId, servers, publisher, rooms, gaps, roomPosition, onError }: InterruptionsOptions) {
     this.#gaps = gaps;
     this.#detection =
       servers &&
       new GapDetection({
         serverId,
         servers,
-        ask: (id, operation, timeoutMs) => channels.ask(id, operation, timeoutMs),
+        ask: (id, operation, timeoutMs) => publisher.ask(id, operation, timeoutMs),
         roomPosition,
         isOpen: (channel) => rooms.isOpen(channel),
         onMissed: (channel, origin, missed) => gaps.missed(channel.name, origin, missed),

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { RouterOptions } from "../options.js";
 import { type Server, startServer } from "../router.fixture.js";
-import { historyNotice } from "./epoch-notice.js";
+import { epochNotice } from "./epoch-notice.js";
 import type { OrderedMessage } from "./ordered-message.js";
 import { OrderedRoom } from "./ordered-room.js";
 
@@ -101,7 +101,7 @@ describe("the messages of a recoverable room", () => {
           if (event === "lose") {
             // Begin another epoch, as if the history had been lost.
             const { epoch } = (await link.history.since("lobby")).top;
-            await link.history.restart("lobby", { epoch, offset: 2 ** 40 }, historyNotice("x", "lobby"));
+            await link.history.restart("lobby", { epoch, offset: 2 ** 40 }, epochNotice("x", "lobby"));
             losses++;
           }
         }
@@ -245,7 +245,7 @@ describe("the messages of a recoverable room", () => {
     await plain.router.enter("lobby");
     await send(b, 1);
     const { epoch } = (await link.history.since("lobby")).top;
-    const anew = await link.history.restart("lobby", { epoch, offset: 2 }, historyNotice("b", "lobby"));
+    const anew = await link.history.restart("lobby", { epoch, offset: 2 }, epochNotice("b", "lobby"));
     // Server `a` continues without another publish.
     await eventually(() => expect(a.router.positionOf("lobby")).toEqual(anew));
     expect(a.gaps).toEqual([{ room: "lobby", known: undefined }]);
@@ -352,7 +352,7 @@ async function openAlone(sliceOf: (read: number) => HistorySlice) {
       restart: () => Promise.reject(new Error("This history was not set back.")),
       since: async () => sliceOf(++reads),
     },
-    notice: historyNotice("x", "lobby"),
+    notice: epochNotice("x", "lobby"),
     deliver: (payload) => reported.push(Buffer.from(payload).toString()),
     read: (payload) => ({ id: idOf(payload), payload, except: [] }),
     onGap: (missed) => reported.push({ missed }),

@@ -4,7 +4,7 @@ import { onTestFinished } from "vitest";
 import type { RouterOptions } from "../options.js";
 import { type Server, startServer } from "../router.fixture.js";
 
-export interface Place {
+export interface RecoverySetup {
   readonly redis: RedisServer;
   readonly prefix: string;
   readonly start: (id: string, options?: Partial<RouterOptions>) => Promise<Server>;
@@ -14,7 +14,7 @@ export const LIMIT = { maxMessages: 1_000, maxBytes: 1_000_000 };
 export const RECOVERABLE = { isRecoverable: () => true };
 
 /** Starts a Redis. The returned `start` starts a server on it that treats all rooms as recoverable. */
-export async function startPlace(storeOptions: RedisStoreOptions = {}): Promise<Place> {
+export async function setUpRecovery(storeOptions: RedisStoreOptions = {}): Promise<RecoverySetup> {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const prefix = freshPrefix();
@@ -40,7 +40,8 @@ export const publish = (server: Server, numbers: readonly number[]): Promise<unk
   Promise.all(numbers.map((n) => server.router.toRoom("lobby", frame(n))));
 
 /** Breaks the subscribing connections of all servers to a Redis. */
-export const cutAll = ({ redis }: Place): Promise<unknown> => askRedis(redis.port, "CLIENT", "KILL", "TYPE", "pubsub");
+export const cutAll = ({ redis }: RecoverySetup): Promise<unknown> =>
+  askRedis(redis.port, "CLIENT", "KILL", "TYPE", "pubsub");
 
 /** A gap of which only the room is known. */
 export const UNKNOWN = { room: "lobby", known: undefined };
@@ -49,7 +50,7 @@ export const UNKNOWN = { room: "lobby", known: undefined };
  * Saves what Redis holds of histories. Returns a function that restores this state, as a failover to a
  * lagging replica would.
  */
-export async function remember({ redis, prefix }: Place): Promise<() => Promise<void>> {
+export async function remember({ redis, prefix }: RecoverySetup): Promise<() => Promise<void>> {
   const ofHistories = async () =>
     (await keysUnder(redis.url, prefix)).filter((key) => /:(history|place|sender):/.test(key));
   const kept = await ofHistories();

@@ -9,7 +9,7 @@ import {
   publish,
   RECOVERABLE,
   remember,
-  startPlace,
+  setUpRecovery,
   UNKNOWN,
   upTo,
 } from "./recoverable-rooms.fixture.js";
@@ -17,13 +17,13 @@ import type { RecoveryLimit } from "./room-recovery.js";
 
 describe("a recoverable room", () => {
   it("gives every member every message once and in order, though subscribers are killed while 1,000 are published", async () => {
-    const place = await startPlace();
-    const servers = await Promise.all(["a", "b", "c"].map((id) => place.start(id)));
+    const setup = await setUpRecovery();
+    const servers = await Promise.all(["a", "b", "c"].map((id) => setup.start(id)));
     const [a, b] = servers;
     if (a === undefined || b === undefined) throw new Error("Three were started.");
     await Promise.all(servers.map(({ router }) => router.enter("lobby")));
     for (let batch = 0; batch < 20; batch++) {
-      if (batch % 4 === 1) await cutAll(place);
+      if (batch % 4 === 1) await cutAll(setup);
       await publish(batch % 2 === 0 ? a : b, upTo(50, batch * 50 + 1));
     }
     for (const server of servers) {
@@ -36,12 +36,12 @@ describe("a recoverable room", () => {
   });
 
   it("reports how many are missing if its history is too short", async () => {
-    const place = await startPlace({ historyMaxMessages: 10 });
-    const [a, b] = [await place.start("a"), await place.start("b")];
+    const setup = await setUpRecovery({ historyMaxMessages: 10 });
+    const [a, b] = [await setup.start("a"), await setup.start("b")];
     await Promise.all([a.router.enter("lobby"), b.router.enter("lobby")]);
     await publish(b, [1]);
     await eventually(() => expect(numbersOf(a)).toEqual([1]));
-    await cutAll(place);
+    await cutAll(setup);
     await publish(b, upTo(999, 2));
     await eventually(() => expect(numbersOf(a).at(-1)).toBe(1_000));
     const got = numbersOf(a);
@@ -52,24 +52,24 @@ describe("a recoverable room", () => {
   });
 
   it("fills what an interruption cost without waiting for the next message", async () => {
-    const place = await startPlace();
-    const [a, b] = [await place.start("a"), await place.start("b")];
+    const setup = await setUpRecovery();
+    const [a, b] = [await setup.start("a"), await setup.start("b")];
     await a.router.enter("lobby");
-    await cutAll(place);
+    await cutAll(setup);
     await publish(b, [1, 2, 3]);
     await eventually(() => expect(numbersOf(a)).toEqual([1, 2, 3]));
     await eventually(() => expect(a.router.stats()).toMatchObject({ gaps: 0, resumedWhole: 2 }));
   });
 
   it("notifies its members if the history was lost in an interruption, and continues under another epoch", async () => {
-    const place = await startPlace();
-    const [a, b] = [await place.start("a"), await place.start("b")];
+    const setup = await setUpRecovery();
+    const [a, b] = [await setup.start("a"), await setup.start("b")];
     await a.router.enter("lobby");
     await publish(b, [1, 2]);
     await eventually(() => expect(numbersOf(a)).toEqual([1, 2]));
     const before = a.router.positionOf("lobby");
-    await askRedis(place.redis.port, "FLUSHALL");
-    await cutAll(place);
+    await askRedis(setup.redis.port, "FLUSHALL");
+    await cutAll(setup);
     await publish(b, [3, 4]);
     await eventually(() => expect(numbersOf(a)).toEqual([1, 2, 3, 4]));
     expect(a.gaps.filter(({ room }) => room === "lobby")).toEqual([{ room: "lobby", known: undefined }]);
@@ -79,11 +79,11 @@ describe("a recoverable room", () => {
   });
 
   it("loses nothing, and reports nothing, if the history is lost but the channel is intact", async () => {
-    const place = await startPlace();
-    const [a, b] = [await place.start("a"), await place.start("b")];
+    const setup = await setUpRecovery();
+    const [a, b] = [await setup.start("a"), await setup.start("b")];
     await a.router.enter("lobby");
     for (const n of upTo(40)) {
-      if (n % 8 === 0) await askRedis(place.redis.port, "FLUSHALL");
+      if (n % 8 === 0) await askRedis(setup.redis.port, "FLUSHALL");
       await publish(b, [n]);
     }
     await eventually(() => expect(numbersOf(a)).toEqual(upTo(40)));
@@ -91,22 +91,22 @@ describe("a recoverable room", () => {
   });
 
   it.each([
-    ["its place", /:place:/],
+    ["its position", /:place:/],
     ["its messages", /:history:/],
     ["what came of its publishers", /:sender:/],
-    ["all of them", /:(history|place|sender):/],
+    ["all of them", /:(history|setup|sender):/],
   ])("delivers every live message, with few reads, while Redis evicts %s repeatedly", async (_, evicted) => {
-    const place = await startPlace();
-    const [a, b] = [await place.start("a"), await place.start("b")];
+    const setup = await setUpRecovery();
+    const [a, b] = [await setup.start("a"), await setup.start("b")];
     await a.router.enter("lobby");
     await publish(b, [1]);
-    const keys = (await keysUnder(place.redis.url, place.prefix)).filter((key) => evicted.test(key));
+    const keys = (await keysUnder(setup.redis.url, setup.prefix)).filter((key) => evicted.test(key));
     expect(keys).not.toEqual([]);
     let isEvicting = true;
     let n = 1;
     const evicting = (async () => {
       // Delete the keys at any time, not only between messages.
-      while (isEvicting) await askRedis(place.redis.port, "DEL", ...keys);
+      while (isEvicting) await askRedis(setup.redis.port, "DEL", ...keys);
     })();
     while (n < 300) {
       n++;
@@ -117,7 +117,7 @@ describe("a recoverable room", () => {
     isEvicting = false;
     await evicting;
     expect([...numbersOf(a)].sort((x, y) => x - y)).toEqual(upTo(n));
-    const info = String(await askRedis(place.redis.port, "INFO", "commandstats"));
+    const info = String(await askRedis(setup.redis.port, "INFO", "commandstats"));
     const calls = Number(/cmdstat_evalsha:calls=(\d+)/.exec(info)?.[1] ?? 0);
     expect(calls).toBeLessThan(2 * n);
     await publish(b, [n + 1]);
@@ -125,35 +125,35 @@ describe("a recoverable room", () => {
   });
 
   it("begins another epoch if Redis was set back behind received messages, and treats no new message as a duplicate", async () => {
-    const place = await startPlace();
-    const [a, b] = [await place.start("a"), await place.start("b")];
+    const setup = await setUpRecovery();
+    const [a, b] = [await setup.start("a"), await setup.start("b")];
     await a.router.enter("lobby");
     await publish(b, upTo(10));
     await eventually(() => expect(numbersOf(a)).toEqual(upTo(10)));
-    const keys = await keysUnder(place.redis.url, place.prefix);
+    const keys = await keysUnder(setup.redis.url, setup.prefix);
     // Set the state back to that of an old snapshot or a lagging replica.
-    await askRedis(place.redis.port, "HSET", keys.find((key) => key.includes(":place:")) ?? "", "offset", "5");
-    await askRedis(place.redis.port, "LTRIM", keys.find((key) => key.includes(":history:")) ?? "", "0", "4");
-    await cutAll(place);
+    await askRedis(setup.redis.port, "HSET", keys.find((key) => key.includes(":place:")) ?? "", "offset", "5");
+    await askRedis(setup.redis.port, "LTRIM", keys.find((key) => key.includes(":history:")) ?? "", "0", "4");
+    await cutAll(setup);
     await eventually(() => expect(a.gaps).toContainEqual({ room: "lobby", known: undefined }));
     await publish(b, [11, 12]);
     await eventually(() => expect(numbersOf(a)).toEqual(upTo(12)));
   });
 
   it("notifies all servers, whatever they had received, if Redis was set back and has assigned offsets again", async () => {
-    const place = await startPlace();
-    const [a, b, c] = [await place.start("a"), await place.start("b"), await place.start("c")];
+    const setup = await setUpRecovery();
+    const [a, b, c] = [await setup.start("a"), await setup.start("b"), await setup.start("c")];
     await a.router.enter("lobby");
     await publish(b, upTo(10));
-    const setBack = await remember(place);
+    const setBack = await remember(setup);
     await publish(b, upTo(5, 11));
     await eventually(() => expect(numbersOf(a)).toEqual(upTo(15)));
     await setBack();
     // A server that starts only now sees a complete history, as if it had been disconnected during the
     // set-back.
-    const late = await place.start("late");
+    const late = await setup.start("late");
     await late.router.enter("lobby");
-    await cutAll(place);
+    await cutAll(setup);
     await publish(c, upTo(6, 16));
     for (const server of [a, late]) await eventually(() => expect(server.gaps).toContainEqual(UNKNOWN));
     await publish(c, [30, 31]);
@@ -164,9 +164,9 @@ describe("a recoverable room", () => {
   });
 
   it("looks once more when the link is proven: what it read before may have been of a master that was replaced", async () => {
-    const place = await startPlace();
-    const link = createRedisStore({ url: place.redis.url, prefix: place.prefix, onError: () => undefined });
-    const [b, c] = [await place.start("b"), await place.start("c")];
+    const setup = await setUpRecovery();
+    const link = createRedisStore({ url: setup.redis.url, prefix: setup.prefix, onError: () => undefined });
+    const [b, c] = [await setup.start("b"), await setup.start("c")];
     const { bus } = link;
     const { history } = bus;
     if (history === undefined) throw new Error("This store keeps histories.");
@@ -206,7 +206,7 @@ describe("a recoverable room", () => {
     await a.router.enter("lobby");
     await publish(b, upTo(10));
     await eventually(() => expect(numbersOf(a)).toEqual(upTo(10)));
-    const setBack = await remember(place);
+    const setBack = await remember(setup);
     // Server a is cut off, and reads the history of the old master.
     isDeaf = true;
     await publish(b, upTo(5, 11));
@@ -226,11 +226,11 @@ describe("a recoverable room", () => {
   });
 
   it("notices offsets that are given again though nothing was interrupted", async () => {
-    const place = await startPlace();
-    const [a, b, c] = [await place.start("a"), await place.start("b"), await place.start("c")];
+    const setup = await setUpRecovery();
+    const [a, b, c] = [await setup.start("a"), await setup.start("b"), await setup.start("c")];
     await a.router.enter("lobby");
     await publish(b, upTo(10));
-    const setBack = await remember(place);
+    const setBack = await remember(setup);
     await publish(b, upTo(5, 11));
     await eventually(() => expect(numbersOf(a)).toEqual(upTo(15)));
     await setBack();
@@ -241,10 +241,10 @@ describe("a recoverable room", () => {
   });
 
   it("notifies members of messages that were acknowledged, received by no server, and lost", async () => {
-    const place = await startPlace();
-    const [a, b] = [await place.start("a"), await place.start("b")];
+    const setup = await setUpRecovery();
+    const [a, b] = [await setup.start("a"), await setup.start("b")];
     await publish(b, [1]);
-    const setBack = await remember(place);
+    const setBack = await remember(setup);
     await publish(b, [2, 3]);
     await setBack();
     await a.router.enter("lobby");
@@ -261,19 +261,19 @@ describe("a recoverable room", () => {
     ["go on and give its offset again", 1],
     ["go on past it", 3],
   ])("notifies members once of a lost message whose publisher falls silent, while others %s", async (_, others) => {
-    const place = await startPlace();
-    const link = createRedisStore({ url: place.redis.url, prefix: place.prefix, onError: () => undefined });
+    const setup = await setUpRecovery();
+    const link = createRedisStore({ url: setup.redis.url, prefix: setup.prefix, onError: () => undefined });
     const { bus } = link;
     let isDeaf = false;
     // Server a ignores messages, as if it were cut off before the others.
     const subscribe: typeof bus.subscribe = (channel, handler, onResumed) =>
       bus.subscribe(channel, (message) => isDeaf || handler(message), onResumed);
     const a = await startServer("a", link, { ...RECOVERABLE, store: { ...link, bus: { ...bus, subscribe } } });
-    const [b, c] = [await place.start("b"), await place.start("c")];
+    const [b, c] = [await setup.start("b"), await setup.start("c")];
     await a.router.enter("lobby");
     await publish(b, [1]);
     await eventually(() => expect(numbersOf(a)).toEqual([1]));
-    const setBack = await remember(place);
+    const setBack = await remember(setup);
     isDeaf = true;
     await publish(b, [2]);
     await setBack();
@@ -281,7 +281,7 @@ describe("a recoverable room", () => {
     await publish(c, upTo(others, 3));
     await eventually(() => expect(numbersOf(a)).toEqual([1, ...upTo(others, 3)]));
     expect(a.gaps).toEqual([]);
-    await cutAll(place);
+    await cutAll(setup);
     await eventually(() => expect(a.gaps).toContainEqual(UNKNOWN));
     await publish(c, [10, 11]);
     await eventually(() => expect(numbersOf(a)).toEqual([1, ...upTo(others, 3), 10, 11]));
@@ -289,17 +289,17 @@ describe("a recoverable room", () => {
   });
 
   it("does not treat a history as set back because its messages expired", async () => {
-    const place = await startPlace({ historyTtlMs: 1_000 });
-    const [a, b] = [await place.start("a"), await place.start("b")];
+    const setup = await setUpRecovery({ historyTtlMs: 1_000 });
+    const [a, b] = [await setup.start("a"), await setup.start("b")];
     await a.router.enter("lobby");
     await publish(b, [1, 2]);
     await eventually(async () =>
-      expect((await keysUnder(place.redis.url, place.prefix)).filter((key) => /:(history|sender):/.test(key))).toEqual(
+      expect((await keysUnder(setup.redis.url, setup.prefix)).filter((key) => /:(history|sender):/.test(key))).toEqual(
         [],
       ),
     );
     await publish(b, [3]);
-    await cutAll(place);
+    await cutAll(setup);
     await publish(b, [4]);
     await eventually(() => expect(numbersOf(a)).toEqual(upTo(4)));
     expect(a.gaps.filter(({ room }) => room === "lobby")).toEqual([]);
@@ -320,12 +320,12 @@ describe("a recoverable room", () => {
   });
 
   it("costs one command a message, and as many for each server", async () => {
-    const place = await startPlace();
-    const [a, b] = [await place.start("a"), await place.start("b")];
+    const setup = await setUpRecovery();
+    const [a, b] = [await setup.start("a"), await setup.start("b")];
     await Promise.all([a.router.enter("lobby"), b.router.enter("lobby")]);
     await publish(b, [1]);
     const callsOf = async () => {
-      const info = String(await askRedis(place.redis.port, "INFO", "commandstats"));
+      const info = String(await askRedis(setup.redis.port, "INFO", "commandstats"));
       return Number(/cmdstat_evalsha:calls=(\d+)/.exec(info)?.[1] ?? 0);
     };
     const before = await callsOf();
@@ -337,8 +337,8 @@ describe("a recoverable room", () => {
 
 describe("a client that resumes in a recoverable room", () => {
   it("gets every message once, whenever that is in a stream of them", async () => {
-    const place = await startPlace();
-    const [a, b] = [await place.start("a"), await place.start("b")];
+    const setup = await setUpRecovery();
+    const [a, b] = [await setup.start("a"), await setup.start("b")];
     await a.router.enter("lobby");
     const begin = a.router.positionOf("lobby");
     if (begin === undefined) throw new Error("The room is recoverable.");
@@ -369,8 +369,8 @@ describe("a client that resumes in a recoverable room", () => {
   });
 
   it("is notified if messages can't be recovered: too many, too old, another epoch, never reached", async () => {
-    const place = await startPlace({ historyMaxMessages: 20 });
-    const [a, b] = [await place.start("a"), await place.start("b")];
+    const setup = await setUpRecovery({ historyMaxMessages: 20 });
+    const [a, b] = [await setup.start("a"), await setup.start("b")];
     await a.router.enter("lobby");
     await publish(b, upTo(50));
     await eventually(() => expect(a.sockets.rooms).toHaveLength(50));

@@ -12,7 +12,7 @@ import { messageId, originHash } from "../ordering/delivered-fingerprints.js";
 import type { RoomSubscriptions } from "../rooms/room-subscriptions.js";
 import { Semaphore } from "../semaphore.js";
 import { AcknowledgedPositions } from "./acknowledged-positions.js";
-import { historyNotice } from "./epoch-notice.js";
+import { epochNotice } from "./epoch-notice.js";
 import type { GapReporter } from "./gap-reporter.js";
 import { throttledHistory } from "./history-throttling.js";
 import { OrderedRoom } from "./ordered-room.js";
@@ -62,7 +62,7 @@ export class RecoverableRooms {
     this.#setBackDetection = new SetBackDetection({
       history: this.#throttled,
       positions: this.#acknowledged,
-      noticeOf: (room) => historyNotice(serverId, room),
+      noticeOf: (room) => epochNotice(serverId, room),
       read: (room, message) => receiver.readStored(room, message),
       onIncomplete: () => {
         for (const room of rooms.recoverable()) gaps.lost(room, undefined);
@@ -86,7 +86,7 @@ export class RecoverableRooms {
     return new OrderedRoom({
       room,
       history: this.#throttled,
-      notice: historyNotice(serverId, room),
+      notice: epochNotice(serverId, room),
       deliver: (payload, except) => {
         counts.received++;
         local.toRoom(room, payload, except);

@@ -41,7 +41,7 @@ export class PendingRequests {
   }
 
   /** Throws `pending-limit` if there is no capacity for this many more requests, or `closed` after `close`. */
-  requireRoom(count: number): void {
+  requireCapacity(count: number): void {
     if (this.#closed) throw routerClosed();
     if (this.#waiting.size + count > this.#max) {
       throw new CmError("pending-limit", "Too many requests to other servers are waiting for an answer.", {

@@ -15,7 +15,7 @@ export interface ScatterGatherOptions {
   readonly servers: Pick<ServerRegistry, "snapshot">;
   readonly serverId: string;
   /** Throws `pending-limit` if there is no capacity to wait for this many responses. */
-  readonly requireRoom: (count: number) => void;
+  readonly requireCapacity: (count: number) => void;
   /** Sends the question to one server, which may be this one. */
   readonly ask: (serverId: string, operation: ServerOperation, timeoutMs: number) => Promise<Answer>;
 }
@@ -56,14 +56,14 @@ export class ScatterGather {
   }
 
   async #ask(question: Uint8Array, deadline: number): Promise<GatheredAnswers> {
-    const { servers, serverId, requireRoom, ask } = this.#options;
+    const { servers, serverId, requireCapacity, ask } = this.#options;
     const reading = servers.snapshot({ idsOnly: true });
     const registry = await within(reading, deadline - performance.now(), () => undefined);
     if (registry === undefined) throw new CmError("timeout", "The registry did not respond within the timeout.");
     const ids = [...new Set([serverId, ...registry.living.map((server) => server.serverId)])];
     // Send to all servers or to none: if the question reached only some servers for lack of capacity, the
     // result would look complete.
-    requireRoom(ids.length - 1);
+    requireCapacity(ids.length - 1);
     const leftMs = Math.max(1, deadline - performance.now());
     const answers = new Map<string, Uint8Array>();
     const missing: string[] = [];

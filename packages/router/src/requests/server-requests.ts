@@ -5,7 +5,7 @@ import { IncomingRequests } from "./incoming-requests.js";
 import { createOperations } from "./operation-handlers.js";
 import type { Answer, PendingRequests } from "./pending-requests.js";
 import { type GatheredAnswers, ScatterGather } from "./scatter-gather.js";
-import { ServerChannels } from "./server-channels.js";
+import { ServerPublisher } from "./server-publisher.js";
 
 /** Options of {@link ServerRequests}. */
 export interface ServerRequestsOptions
@@ -28,7 +28,7 @@ export interface ServerRequestsOptions
 
 /** Sends requests to servers, and answers the requests of other servers. */
 export class ServerRequests {
-  readonly channels: ServerChannels;
+  readonly publisher: ServerPublisher;
   readonly incoming: IncomingRequests;
   /** The requests of this server that wait for a response. */
   readonly pending: PendingRequests;
@@ -41,12 +41,12 @@ export class ServerRequests {
     const { serverId, bus, servers, maxSequencers, maxPending, onError } = options;
     this.#serverId = serverId;
     this.#onError = onError;
-    const channels = new ServerChannels({ serverId, bus, maxSequencers, maxPending });
-    this.channels = channels;
-    this.pending = channels.pending;
+    const publisher = new ServerPublisher({ serverId, bus, maxSequencers, maxPending });
+    this.publisher = publisher;
+    this.pending = publisher.pending;
     this.incoming = new IncomingRequests({
-      carryOut: createOperations({ ...options, serverPosition: channels.position }),
-      answer: (asker, to, outcome) => channels.answer(asker, to, outcome),
+      carryOut: createOperations({ ...options, serverPosition: publisher.position }),
+      answer: (asker, to, outcome) => publisher.answer(asker, to, outcome),
       max: maxPending,
       onFault: (cause, stage) => this.#onFault(cause, stage),
     });
@@ -55,7 +55,7 @@ export class ServerRequests {
       new ScatterGather({
         servers,
         serverId,
-        requireRoom: (count) => this.pending.requireRoom(count),
+        requireCapacity: (count) => this.pending.requireCapacity(count),
         ask: (id, operation, timeoutMs) => this.send(id, operation, timeoutMs),
       });
   }
@@ -64,7 +64,7 @@ export class ServerRequests {
   send(serverId: string, operation: ServerOperation, timeoutMs: number): Promise<Answer> {
     return serverId === this.#serverId
       ? this.incoming.run(operation, serverId, timeoutMs)
-      : this.channels.ask(serverId, operation, timeoutMs);
+      : this.publisher.ask(serverId, operation, timeoutMs);
   }
 
   /** Sends a message to another server as a request, and waits for the outcome. */
@@ -73,7 +73,7 @@ export class ServerRequests {
     operation: ServerOperation,
     confirmMs: number,
   ): Promise<"delivered" | "not-found" | "timeout"> {
-    const answer = await this.channels.ask(serverId, operation, confirmMs);
+    const answer = await this.publisher.ask(serverId, operation, confirmMs);
     const outcome = outcomeOf(answer, serverId);
     return outcome === "done" ? "delivered" : outcome;
   }

@@ -8,7 +8,7 @@ const LOOK_EVERY_MS = 250;
  * Number of files that the process must be able to open before connections are accepted again: the listening
  * socket and the first connections.
  */
-const ROOM_TO_RESUME = 32;
+const FILES_TO_RESUME = 32;
 
 /** Options of an {@link AcceptPause}. */
 export interface AcceptPauseOptions {
@@ -56,7 +56,7 @@ export class AcceptPause {
 
   #look(): void {
     if (this.#isPaused) {
-      if (!this.#isTrying && canOpen(ROOM_TO_RESUME)) void this.#resume();
+      if (!this.#isTrying && canOpen(FILES_TO_RESUME)) void this.#resume();
       return;
     }
     if (canOpen(1)) return;
@@ -66,7 +66,7 @@ export class AcceptPause {
     this.#options.onError(
       new CmError(
         "unavailable",
-        `This process can't open more files; new connections are refused until it can open ${ROOM_TO_RESUME} files.`,
+        `This process can't open more files; new connections are refused until it can open ${FILES_TO_RESUME} files.`,
       ),
     );
   }

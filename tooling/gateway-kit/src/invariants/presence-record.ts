@@ -99,7 +99,7 @@ export class PresenceRecord {
     this.announced.clear();
     this.shownGone.clear();
     this.interruptions = 0;
-    for (const room of this.rosters.keys()) await this.#store.rooms.announce(room, ANNOUNCE_TTL_MS);
+    for (const room of this.rosters.keys()) await this.#store.rooms.enableAnnouncements(room, ANNOUNCE_TTL_MS);
   }
 
   /** Throws if the shown presence differs from the members that are present. */

@@ -3,7 +3,7 @@ import { isCmError } from "@cm/protocol";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ALGORITHMS, signHs256, TokenIssuer } from "../token-issuer.js";
 import { tokenOfKeySet, tokenOfSecret } from "./forged-tokens.js";
-import { Draws } from "./random-values.js";
+import { SeededRandom } from "./random-values.js";
 
 const SECRET = "a secret of thirty-two bytes or more";
 const CLAIMS = { sub: "fuzz", exp: 2 ** 33 };
@@ -36,8 +36,8 @@ describe("the tokens of the fuzz", () => {
     const verifier = createTokenVerifier({ jwksUrl: issuer.jwksUrl });
     const valid = ALGORITHMS.map((algorithm) => issuer.sign(algorithm, CLAIMS));
     for (const token of valid) expect(await verifier.verify(token)).toMatchObject({ userId: "fuzz" });
-    const draws = new Draws(1);
-    const draw = (): string => tokenOfKeySet(draws, draws.of(valid), issuer);
+    const random = new SeededRandom(1);
+    const draw = (): string => tokenOfKeySet(random, random.of(valid), issuer);
     const missing = await missingOutcomes(["accepted", "key-unknown", ...REASONS], verifier.verify, draw);
     expect(missing).toEqual([]);
   });
@@ -46,8 +46,8 @@ describe("the tokens of the fuzz", () => {
     const verifier = createTokenVerifier({ secret: SECRET });
     const valid = signHs256(SECRET, {}, CLAIMS);
     expect(await verifier.verify(valid)).toMatchObject({ userId: "fuzz" });
-    const draws = new Draws(1);
-    const draw = (): string => tokenOfSecret(draws, valid, SECRET);
+    const random = new SeededRandom(1);
+    const draw = (): string => tokenOfSecret(random, valid, SECRET);
     expect(await missingOutcomes(["accepted", ...REASONS], verifier.verify, draw)).toEqual([]);
   });
 });

@@ -5,11 +5,11 @@ import { encodeEnvelope, SUBPROTOCOL } from "@cm/protocol";
 import type { TokenIssuer } from "../token-issuer.js";
 import { tokenOfKeySet, tokenOfSecret } from "./forged-tokens.js";
 import { frameText } from "./frame-draws.js";
-import { type Draws, ODD_VALUES } from "./random-values.js";
+import { ODD_VALUES, type SeededRandom } from "./random-values.js";
 
 /** The environment of an {@link InputSender}: the attacked gateway and the source of randomness. */
 export interface SenderContext {
-  readonly draws: Draws;
+  readonly random: SeededRandom;
   readonly wsUrl: string;
   readonly port: number;
   readonly redis: { readonly host: string; readonly port: number };
@@ -31,7 +31,7 @@ export type InputSender = (context: SenderContext, inputs: number) => Promise<nu
 const FRAMES_AT_ONCE = 40;
 
 /** Sends valid and invalid frames, at most {@link FRAMES_AT_ONCE} on each connection. */
-export const frames: InputSender = async ({ draws, wsUrl, token }, inputs) => {
+export const frames: InputSender = async ({ random, wsUrl, token }, inputs) => {
   let sent = 0;
   const url = new URL(wsUrl);
   while (sent < inputs) {
@@ -40,9 +40,9 @@ export const frames: InputSender = async ({ draws, wsUrl, token }, inputs) => {
         { url, path: url.pathname, subprotocol: SUBPROTOCOL, headers: { Authorization: `Bearer ${token}` } },
         {
           onOpen: () => {
-            if (draws.below(20) > 0) socket.send('{"type":"hello","version":1}');
+            if (random.below(20) > 0) socket.send('{"type":"hello","version":1}');
             const count = Math.min(FRAMES_AT_ONCE, inputs - sent);
-            for (let i = 0; i < count; i++) socket.send(frameText(draws));
+            for (let i = 0; i < count; i++) socket.send(frameText(random));
             sent += count;
             socket.close();
           },
@@ -98,20 +98,21 @@ const HEADER_VALUES = [
 ];
 
 /** Returns a revocation whose body is valid, has the wrong shape, or has another length than its head says. */
-function revocationBytes(draws: Draws): Buffer {
-  const body = JSON.stringify({ [draws.of(["userId", "tokenId", "odd"])]: draws.of(["mallory", ...ODD_VALUES]) });
-  const length = draws.below(4) > 0 ? Buffer.byteLength(body) : draws.below(100_000);
-  const type = draws.of(["application/json", "application/json; charset=utf-8", "text/plain", ""]);
+function revocationBytes(random: SeededRandom): Buffer {
+  const body = JSON.stringify({ [random.of(["userId", "tokenId", "odd"])]: random.of(["mallory", ...ODD_VALUES]) });
+  const length = random.below(4) > 0 ? Buffer.byteLength(body) : random.below(100_000);
+  const type = random.of(["application/json", "application/json; charset=utf-8", "text/plain", ""]);
   return Buffer.from(
     `POST /revoke HTTP/1.1\r\nHost: a\r\nContent-Type: ${type}\r\nContent-Length: ${length}\r\n\r\n${body}`,
   );
 }
 
-function requestBytes(draws: Draws): Buffer {
-  const lines = [`${draws.of(METHODS)} ${draws.of(PATHS)} HTTP/1.${draws.below(3)}`];
-  for (let count = draws.below(8); count > 0; count--) lines.push(`${draws.of(HEADERS)}: ${draws.of(HEADER_VALUES)}`);
+function requestBytes(random: SeededRandom): Buffer {
+  const lines = [`${random.of(METHODS)} ${random.of(PATHS)} HTTP/1.${random.below(3)}`];
+  for (let count = random.below(8); count > 0; count--)
+    lines.push(`${random.of(HEADERS)}: ${random.of(HEADER_VALUES)}`);
   const whole = Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
-  return draws.below(2) === 0 ? whole : draws.damaged(whole);
+  return random.below(2) === 0 ? whole : random.damaged(whole);
 }
 
 /**
@@ -136,13 +137,13 @@ const REQUESTS_AT_ONCE = 10;
 const REVOCATIONS_EACH = 4;
 
 /** Valid and invalid HTTP requests, several per connection, to the port for clients and that for operators. */
-export const requests: InputSender = async ({ draws, port, adminPort }, inputs) => {
+export const requests: InputSender = async ({ random, port, adminPort }, inputs) => {
   let sent = 0;
   while (sent < inputs) {
     const count = Math.min(REQUESTS_AT_ONCE, inputs - sent);
-    const isAdmin = draws.below(2) === 0;
+    const isAdmin = random.below(2) === 0;
     const bytes = (): Buffer =>
-      isAdmin && draws.below(REVOCATIONS_EACH) === 0 ? revocationBytes(draws) : requestBytes(draws);
+      isAdmin && random.below(REVOCATIONS_EACH) === 0 ? revocationBytes(random) : requestBytes(random);
     const socket = connect(isAdmin ? adminPort : port, "127.0.0.1");
     socket.end(Buffer.concat(Array.from({ length: count }, bytes)));
     sent += count;
@@ -152,10 +153,12 @@ export const requests: InputSender = async ({ draws, port, adminPort }, inputs) 
 };
 
 /** Upgrade requests with forged tokens, for a gateway with a key set and for one with a shared secret in turn. */
-export const tokens: InputSender = async ({ draws, port, token, issuer, secret }, inputs) => {
+export const tokens: InputSender = async ({ random, port, token, issuer, secret }, inputs) => {
   for (let sent = 0; sent < inputs; sent++) {
     const isOfSecret = sent % 2 === 0;
-    const forged = isOfSecret ? tokenOfSecret(draws, secret.token, secret.secret) : tokenOfKeySet(draws, token, issuer);
+    const forged = isOfSecret
+      ? tokenOfSecret(random, secret.token, secret.secret)
+      : tokenOfKeySet(random, token, issuer);
     const socket = connect(isOfSecret ? secret.port : port, "127.0.0.1");
     socket.write(
       `GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n` +
@@ -172,7 +175,7 @@ export const tokens: InputSender = async ({ draws, port, token, issuer, secret }
 const PUBLISHED_AT_ONCE = 100;
 
 /** Messages on the channels that the gateway is subscribed to, as a faulty or foreign program may publish them. */
-export const busMessages: InputSender = async ({ draws, redis, channels }, inputs) => {
+export const busMessages: InputSender = async ({ random, redis, channels }, inputs) => {
   const socket = connect(redis.port, redis.host);
   socket.resume();
   await once(socket, "connect");
@@ -180,15 +183,15 @@ export const busMessages: InputSender = async ({ draws, redis, channels }, input
     Buffer.from(
       encodeEnvelope({
         ...{ kind, origin: "stranger", target: kind === "connection" ? "gw.aaaa00" : "fuzz", except: [] },
-        ...{ epoch: 1, sequence: draws.below(1000), payload: Buffer.from('{"type":"message","data":1}') },
+        ...{ epoch: 1, sequence: random.below(1000), payload: Buffer.from('{"type":"message","data":1}') },
       }),
     ),
   );
   for (let sent = 0; sent < inputs; sent += PUBLISHED_AT_ONCE) {
     const commands: Buffer[] = [];
     for (let i = 0; i < Math.min(PUBLISHED_AT_ONCE, inputs - sent); i++) {
-      const channel = Buffer.from(draws.of(channels));
-      const message = draws.below(4) === 0 ? draws.bytes(draws.below(80)) : draws.damaged(draws.of(samples));
+      const channel = Buffer.from(random.of(channels));
+      const message = random.below(4) === 0 ? random.bytes(random.below(80)) : random.damaged(random.of(samples));
       commands.push(
         Buffer.from(`*3\r\n$7\r\nPUBLISH\r\n$${channel.length}\r\n`),
         channel,

@@ -1,5 +1,5 @@
 /** A reproducible source of random numbers: the same seed gives the same run. */
-export class Draws {
+export class SeededRandom {
   #state: number;
 
   constructor(seed: number) {

@@ -10,7 +10,7 @@ import { CoreWait } from "../core-wait.js";
 import { patiently } from "../patient-opening.js";
 import { claimsOf, signHs256, TokenIssuer } from "../token-issuer.js";
 import { busMessages, frames, type InputSender, requests, type SenderContext, tokens } from "./input-senders.js";
-import { Draws } from "./random-values.js";
+import { SeededRandom } from "./random-values.js";
 
 /** The share of inputs of each kind, depending on how fast it can be sent. */
 const KINDS: readonly (readonly [name: string, share: number, send: InputSender])[] = [
@@ -69,9 +69,9 @@ export async function runFuzz({ inputs, seed, isTimed }: FuzzOptions): Promise<b
     const bystanderUrl = `${gateway.wsUrl}?token=${issuer.sign("EdDSA", claimsOf("bystander"))}&`;
     const bystanders = await patiently(() => Bystanders.open(bystanderUrl));
     const channels = await redis.ask("PUBSUB", "CHANNELS", "*");
-    const draws = new Draws(seed);
+    const random = new SeededRandom(seed);
     const context = {
-      draws,
+      random,
       wsUrl: gateway.wsUrl,
       port: gateway.port,
       redis,

@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import { ByteLane } from "./byte-lane.js";
+import { BytePipe } from "./byte-pipe.js";
 import { type Direction, type FaultMode, flowOf } from "./fault-mode.js";
 
 /** Options of {@link FaultLink}. */
@@ -17,7 +17,7 @@ export class FaultLink {
   readonly #options: FaultLinkOptions;
   #mode: FaultMode;
   #server: Socket | undefined;
-  #lanes: ReadonlyMap<Direction, ByteLane> = new Map();
+  #pipes: ReadonlyMap<Direction, BytePipe> = new Map();
   #isClosed = false;
 
   constructor(options: FaultLinkOptions) {
@@ -50,14 +50,14 @@ export class FaultLink {
     // notice the new connection.
     const isSevered = flowOf(mode, "to-server").held && flowOf(mode, "to-client").held;
     if (this.#server === undefined && !isSevered) this.#connect();
-    for (const [direction, lane] of this.#lanes) lane.flow = flowOf(mode, direction);
+    for (const [direction, pipe] of this.#pipes) pipe.flow = flowOf(mode, direction);
   }
 
   /** Resets both sides of the connection. */
   reset(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    for (const lane of this.#lanes.values()) lane.close();
+    for (const pipe of this.#pipes.values()) pipe.close();
     this.#options.client.resetAndDestroy();
     this.#server?.resetAndDestroy();
     this.#options.onClosed();
@@ -68,23 +68,23 @@ export class FaultLink {
     const server = connect({ port: targetPort, host: "127.0.0.1", noDelay: true, allowHalfOpen: true });
     this.#server = server;
     this.#listen(server);
-    const lane = (direction: Direction, source: Socket, sink: Socket): [Direction, ByteLane] => [
+    const pipe = (direction: Direction, source: Socket, sink: Socket): [Direction, BytePipe] => [
       direction,
-      new ByteLane({
+      new BytePipe({
         source,
         sink,
         flow: flowOf(this.#mode, direction),
         onChunk: (bytes) => onChunk(direction, bytes),
       }),
     ];
-    this.#lanes = new Map([lane("to-server", client, server), lane("to-client", server, client)]);
+    this.#pipes = new Map([pipe("to-server", client, server), pipe("to-client", server, client)]);
   }
 
   #listen(socket: Socket): void {
     socket.on("error", () => this.reset());
     socket.on("close", () => {
       const other = socket === this.#server ? this.#options.client : this.#server;
-      // Reset both sides, unless this side ended in an orderly way: the lanes forward such an end, and the link
+      // Reset both sides, unless this side ended in an orderly way: the pipes forward such an end, and the link
       // is closed once both sides are closed.
       if (other === undefined || other.destroyed || !socket.readableEnded) this.reset();
     });

@@ -1,33 +1,33 @@
 import type { LocalDelivery } from "@cm/protocol";
 import type { TransportServer } from "@cm/transport";
-import type { Measurements } from "../../admin/measurements.js";
+import type { RecordedMetrics } from "../../admin/recorded-metrics.js";
 import type { FanOutBudget } from "../../limits/fan-out-budget.js";
 import type { SessionHolder } from "../session-handler.js";
-import { UserDeliveries } from "./user-deliveries.js";
+import { PacedDeliveries } from "./paced-deliveries.js";
 
 /** Options of {@link ClientDelivery}. */
 export interface ClientDeliveryOptions {
   /** Returns the server that the clients are connected to. */
   readonly server: () => TransportServer<SessionHolder>;
   readonly fanOut: FanOutBudget;
-  readonly measurements: Measurements;
+  readonly recorded: RecordedMetrics;
 }
 
 /** Delivers the router's messages to the clients of this server, and measures their numbers of receivers. */
 export class ClientDelivery implements LocalDelivery {
   readonly #options: ClientDeliveryOptions;
-  readonly #userDeliveries: UserDeliveries;
+  readonly #pacedDeliveries: PacedDeliveries;
 
   constructor(options: ClientDeliveryOptions) {
     this.#options = options;
-    this.#userDeliveries = new UserDeliveries((count) => options.fanOut.delivering(count));
+    this.#pacedDeliveries = new PacedDeliveries((count) => options.fanOut.delivering(count));
   }
 
   toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
-    const { fanOut, measurements } = this.#options;
+    const { fanOut, recorded } = this.#options;
     const server = this.#options.server();
     const members = server.membersOf(room);
-    measurements.receivers.room.record(members);
+    recorded.receivers.room.record(members);
     if (fanOut.isLimited) fanOut.delivering(members);
     server.toRoom(room, frame, except);
   }
@@ -40,13 +40,13 @@ export class ClientDelivery implements LocalDelivery {
 
   toUser(userId: string, frame: Uint8Array): number {
     const connections = this.#options.server().connectionsOf(userId);
-    this.#options.measurements.receivers.user.record(connections.length);
+    this.#options.recorded.receivers.user.record(connections.length);
     const sessions = connections.flatMap(({ data }) => (data.session === undefined ? [] : [data.session]));
-    return this.#userDeliveries.deliver(sessions, frame);
+    return this.#pacedDeliveries.deliver(sessions, frame);
   }
 
   /** Drops the messages to users that still wait. Called when all connections are closed. */
   close(): void {
-    this.#userDeliveries.close();
+    this.#pacedDeliveries.close();
   }
 }

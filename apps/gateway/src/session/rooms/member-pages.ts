@@ -1,6 +1,6 @@
 import type { Membership } from "@cm/membership";
 import { CmError, ownerOf, type RoomDirectory, type ServerFrame } from "@cm/protocol";
-import type { PageCursors } from "./page-cursors.js";
+import type { SignedCursors } from "./signed-cursors.js";
 
 /** Sources that {@link readMembers} reads from. */
 export interface MemberPageSources {
@@ -8,8 +8,8 @@ export interface MemberPageSources {
   readonly serverId: string | undefined;
   readonly rooms: Pick<RoomDirectory, "members" | "count">;
   readonly membership: Pick<Membership, "checkLease">;
-  /** Seals the cursors that are given to clients. */
-  readonly cursors: PageCursors;
+  /** Signs the cursors that are given to clients. */
+  readonly cursors: SignedCursors;
 }
 
 /** The page to read. */
@@ -29,7 +29,7 @@ export async function readMembers(
   { serverId, rooms, membership, cursors }: MemberPageSources,
   { room, limit, cursor, isOccupied }: MemberPageRequest,
 ): Promise<Extract<ServerFrame, { type: "members" }>> {
-  const from = cursor === undefined ? undefined : cursors.open(room, cursor);
+  const from = cursor === undefined ? undefined : cursors.verify(room, cursor);
   // Check the lease together with the reads, in one write: a store in which this server's lease is lost has
   // also lost members, or omits them.
   const [page, total, isHeld] = await Promise.all([
@@ -47,6 +47,6 @@ export async function readMembers(
     user: userId,
     ...(serverId === undefined ? {} : { server: ownerOf(connectionId) ?? "" }),
   }));
-  const next = page.cursor === undefined ? {} : { cursor: cursors.seal(room, page.cursor) };
+  const next = page.cursor === undefined ? {} : { cursor: cursors.sign(room, page.cursor) };
   return { type: "members", room, members, total, ...next };
 }

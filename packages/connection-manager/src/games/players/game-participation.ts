@@ -5,7 +5,7 @@ import type { GameFeed } from "../events/game-feed.js";
 import type { OpenGameFeeds } from "../events/open-game-feeds.js";
 import { spectatorsRoom } from "../game-names.js";
 import type { SocketMetadata } from "../game-reader.js";
-import { newSession } from "../sessions/game-record-codec.js";
+import { encodeNewGameRecord } from "../sessions/game-record-codec.js";
 import type { GameSessionStore } from "../sessions/game-session-store.js";
 import type { LocalPlayers, Player, PlayerSocket, Watching } from "./local-players.js";
 
@@ -66,7 +66,9 @@ export class GameParticipation {
     const isNew = players.play(player, gameId);
     const sockets = [...player.sockets.values()];
     const results = await Promise.allSettled([
-      ...sockets.map(({ connectionId }) => membership.join(connectionId, gameId, { record: newSession(serverId) })),
+      ...sockets.map(({ connectionId }) =>
+        membership.join(connectionId, gameId, { record: encodeNewGameRecord(serverId) }),
+      ),
       this.stopSpectating(userId, gameId),
     ]);
     const failure = results.find((result, i) => {
@@ -91,12 +93,12 @@ export class GameParticipation {
     alive(player);
     if (!players.stopPlaying(player, gameId)) return;
     this.#stoppedPlaying(gameId);
-    await together([...player.sockets.values()].map(({ connectionId }) => membership.leave(connectionId, gameId)));
+    await awaitAll([...player.sockets.values()].map(({ connectionId }) => membership.leave(connectionId, gameId)));
   }
 
   /** Removes a user from a game on all servers, including this one. */
   async leave(userId: string, gameId: string): Promise<void> {
-    await together([this.leaveHere(userId, gameId), this.#leaveElsewhere(userId, gameId)]);
+    await awaitAll([this.leaveHere(userId, gameId), this.#leaveElsewhere(userId, gameId)]);
   }
 
   spectate(userId: string, gameId: string): Promise<void> {
@@ -122,12 +124,12 @@ export class GameParticipation {
     if (!players.stopSpectating(player, gameId)) return;
     this.#stoppedWatching(gameId);
     const room = spectatorsRoom(gameId);
-    await together([...player.sockets.values()].map(({ connectionId }) => membership.leave(connectionId, room)));
+    await awaitAll([...player.sockets.values()].map(({ connectionId }) => membership.leave(connectionId, room)));
   }
 
   /** Removes this server's spectators of a game that was removed. */
   async dismissSpectators(gameId: string): Promise<void> {
-    await together(this.#parts.players.spectators(gameId).map(({ userId }) => this.stopSpectating(userId, gameId)));
+    await awaitAll(this.#parts.players.spectators(gameId).map(({ userId }) => this.stopSpectating(userId, gameId)));
   }
 
   /** Removes this server's spectators of games whose session has expired. */
@@ -148,7 +150,7 @@ export class GameParticipation {
     // round trip.
     const [opened, ...joined] = await Promise.allSettled([
       membership.open({ connectionId, userId, metadata }),
-      ...games.map((gameId) => membership.join(connectionId, gameId, { record: newSession(serverId) })),
+      ...games.map((gameId) => membership.join(connectionId, gameId, { record: encodeNewGameRecord(serverId) })),
       ...watched.map((gameId) => membership.join(connectionId, spectatorsRoom(gameId))),
     ]);
     const isStill = (i: number): boolean => {
@@ -231,7 +233,7 @@ export function alive(player: Player): void {
 /**
  * Waits for all calls, even if one fails, so that none is still running at the end. Then throws the first failure.
  */
-async function together(calls: readonly Promise<void>[]): Promise<void> {
+async function awaitAll(calls: readonly Promise<void>[]): Promise<void> {
   for (const result of await Promise.allSettled(calls)) {
     if (result.status === "rejected") throw result.reason;
   }

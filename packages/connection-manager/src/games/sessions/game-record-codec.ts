@@ -14,12 +14,12 @@ export interface GameRecord {
 }
 
 /** Returns the value of a new game's record. */
-export function newSession(serverInstance: string): string {
-  return encodeSession({ state: "waiting", serverInstance });
+export function encodeNewGameRecord(serverInstance: string): string {
+  return encodeGameRecord({ state: "waiting", serverInstance });
 }
 
 /** Encodes the value of a game's record. The other fields of a `GameRecord` are kept by the store. */
-export function encodeSession({ state, serverInstance }: Pick<GameRecord, "state" | "serverInstance">): string {
+export function encodeGameRecord({ state, serverInstance }: Pick<GameRecord, "state" | "serverInstance">): string {
   return JSON.stringify({ state, serverInstance });
 }
 
@@ -27,7 +27,7 @@ export function encodeSession({ state, serverInstance }: Pick<GameRecord, "state
  * Decodes the game from a room's record; `undefined` if there is no record, or the record is not that of a
  * game.
  */
-export function decodeSession(record: RoomRecord | undefined): GameRecord | undefined {
+export function decodeGameRecord(record: RoomRecord | undefined): GameRecord | undefined {
   const value = record === undefined ? undefined : parseJson(record.value);
   if (record === undefined || typeof value !== "object" || value === null) return undefined;
   const state = "state" in value ? GAME_STATES.find((each) => each === value.state) : undefined;

@@ -8,7 +8,7 @@ import {
 } from "@cm/protocol";
 import { expect, it, onTestFinished } from "vitest";
 import { codeOf } from "../../error-code.fixture.js";
-import { newSession } from "./game-record-codec.js";
+import { encodeNewGameRecord } from "./game-record-codec.js";
 import { GameSessionStore } from "./game-session-store.js";
 
 /** The transitions that lead from a new game to each state. */
@@ -63,7 +63,7 @@ async function start(before: (call: string, roomRecords: RoomRecords) => Promise
   return {
     records,
     roomRecords,
-    join: (game: string, record = newSession("a")) => store.rooms.join(lease, game, [member], { record }),
+    join: (game: string, record = encodeNewGameRecord("a")) => store.rooms.join(lease, game, [member], { record }),
     leave: (game: string) => store.rooms.leave(lease, game, [member]),
     state: async (game: string) => (await records.get(game))?.state,
     /** Returns the result code of a call, followed by the store calls that it made. */

@@ -8,7 +8,7 @@ import {
   type RoomRecords,
   toCmError,
 } from "@cm/protocol";
-import { decodeSession, encodeSession, type GameRecord } from "./game-record-codec.js";
+import { decodeGameRecord, encodeGameRecord, type GameRecord } from "./game-record-codec.js";
 
 /** Maximum number of games whose last activity is remembered; beyond it, the oldest one is forgotten. */
 const ACTIVITIES_MAX = 10_000;
@@ -57,7 +57,7 @@ export class GameSessionStore {
 
   /** Reads the game from the store. */
   async get(gameId: string): Promise<GameRecord | undefined> {
-    return decodeSession(await this.#options.roomRecords.get(gameId));
+    return decodeGameRecord(await this.#options.roomRecords.get(gameId));
   }
 
   /**
@@ -77,7 +77,7 @@ export class GameSessionStore {
       const { session, version } =
         known?.version === undefined ? requireGame(gameId, await roomRecords.get(gameId)) : known;
       if (!leadsTo({ session, version }, to)) throw transitionInvalid(session.state, to);
-      const value = encodeSession({ ...session, state: to });
+      const value = encodeGameRecord({ ...session, state: to });
       const { isSet, record } = await roomRecords.compareAndSet(gameId, version ?? 0, value);
       known = requireGame(gameId, record);
       if (!isSet) continue;
@@ -160,14 +160,14 @@ export class GameSessionStore {
     if (this.#known.size === 0) return;
     const lost = [...this.#known.values()].map(({ session }) => {
       const { id: room, createdAt, lastActivity } = session;
-      return { room, value: encodeSession(session), createdAt, lastActivity };
+      return { room, value: encodeGameRecord(session), createdAt, lastActivity };
     });
     await this.#options.roomRecords.restore(lease, lost);
   }
 }
 
 function knownOf(record: RoomRecord | undefined): Known | undefined {
-  const session = decodeSession(record);
+  const session = decodeGameRecord(record);
   return session === undefined ? undefined : { session, version: record?.version };
 }
 

@@ -218,7 +218,7 @@ export function describeHistory(name: string, createHarness: () => Promise<PartH
 /** Throws if there is no history. */
 function historyOf({ bus }: BusPart): History {
   if (bus.history === undefined) {
-    throw new Error("This store's bus keeps no history: say so with leaveOut: { history: the reason }.");
+    throw new Error("This store's bus keeps no history: say so with skip: { history: the reason }.");
   }
   return bus.history;
 }
