@@ -11,6 +11,7 @@ import {
 import { notStarted, requireFields } from "@cm/protocol/options";
 import { GracePeriods } from "./connections/grace-periods.js";
 import { type LocalConnection, LocalConnections } from "./connections/local-connections.js";
+import { LocalRooms } from "./connections/local-rooms.js";
 import { MetadataUpdates } from "./connections/metadata-updates.js";
 import { newConnection } from "./connections/new-connection.js";
 import { PendingRemovals } from "./connections/pending-removals.js";
@@ -67,11 +68,19 @@ class LeasedMembership implements Membership {
     this.#options = options;
     const { store, lastSeenOf, interest } = options;
     this.#lost = new LostServers(options.ids.serverId, options.onServersLost);
-    this.#local = new LocalConnections({
-      roomPartitionOf: (room) => store.partitioning.partitionOf(room),
-      userPartitionOf: (userId) => store.partitioning.partitionOf(userId),
-      recordPartitionOf: (connectionId) => requireConnectionId(connectionId).recordPartition,
+    const rooms = new LocalRooms({
+      partitionOf: (room) => store.partitioning.partitionOf(room),
+      interest,
+      onEntered: options.onRoomEntered,
+      onExited: options.onRoomExited,
     });
+    this.#local = new LocalConnections(
+      {
+        userPartitionOf: (userId) => store.partitioning.partitionOf(userId),
+        recordPartitionOf: (connectionId) => requireConnectionId(connectionId).recordPartition,
+      },
+      rooms,
+    );
     this.#gracePeriods = new GracePeriods({
       projection: store.upkeep.projection,
       partitions: store.partitioning.partitions,
@@ -98,7 +107,7 @@ class LeasedMembership implements Membership {
       ttlMs: options.leaseTtlMs,
       intervalMs: options.heartbeatIntervalMs,
       returnWithinMs: options.deadAfterMs,
-      counters: () => ({ connections: this.#local.size, rooms: this.#local.roomCount }),
+      counters: () => ({ connections: this.#local.size, rooms: this.#local.rooms.size }),
       onRegained: async (lease) => {
         this.#reprojections++;
         this.#reconciliation.doubt();
@@ -131,7 +140,7 @@ class LeasedMembership implements Membership {
     );
     const writing = { local: this.#local, keeper: this.#keeper, projection: this.#projection, changes: this.#changes };
     const { maxMemberships, maxRooms, maxMetadataBytes } = options;
-    this.#rooms = new RoomMemberships({ ...writing, removals: this.#removals, interest, maxMemberships, maxRooms });
+    this.#rooms = new RoomMemberships({ ...writing, removals: this.#removals, maxMemberships, maxRooms });
     this.#metadata = new MetadataUpdates({ ...writing, maxBytes: maxMetadataBytes });
     this.#staleness = new StaleConnections(this.#local, options);
     this.#renewalCycle = new RenewalCycle({
@@ -262,6 +271,10 @@ class LeasedMembership implements Membership {
     return this.#rooms.join(connectionId, room, record);
   }
 
+  isMember(connectionId: string, room: string): boolean {
+    return this.#rooms.isMember(connectionId, room);
+  }
+
   leave(connectionId: string, room: string): Promise<void> {
     return this.#rooms.leave(connectionId, room);
   }
@@ -287,7 +300,7 @@ class LeasedMembership implements Membership {
   stats(): MembershipStats {
     return {
       connections: this.#local.size,
-      rooms: this.#local.roomCount,
+      rooms: this.#local.rooms.size,
       memberships: this.#local.memberships,
       users: this.#local.userCount,
       pendingRemovals: this.#removals.pending,

@@ -1,4 +1,6 @@
 import { type AnnouncedMember, CmError, type EnteredRoom } from "@cm/protocol";
+import type { LocalRooms } from "./local-rooms.js";
+import { PartitionIndex } from "./partition-index.js";
 
 /** A connection of this server, as known by this server, its owner. */
 export interface LocalConnection {
@@ -24,44 +26,34 @@ export interface LocalConnection {
 /** The rooms of a connection that is in none: one object for all such connections. */
 export const NO_ROOMS: ReadonlySet<string> = new Set();
 
-/** A room with local members. */
-interface LocalRoom {
-  /** The room's local members. A single member is stored without a set. */
-  members: LocalConnection | Set<LocalConnection>;
-  /** The result of the latest join, which later joiners of the room also get. */
-  entered: EnteredRoom | undefined;
-}
-
 /** How the store shards its data, so that one shard at a time can be compared with the local state. */
 export interface Partitioning {
-  roomPartitionOf(room: string): number;
   userPartitionOf(userId: string): number;
   recordPartitionOf(connectionId: string): number;
 }
 
-/** The local state: this server's connections and the rooms that they are in. */
+/**
+ * The local state: this server's connections and the rooms that they are in. No other object of this process keeps
+ * who is in which room; the transport alone keeps the subscriptions of its sockets.
+ */
 export class LocalConnections {
   readonly #partitioning: Partitioning;
   readonly #byId = new Map<string, LocalConnection>();
-  /** Rooms with at least one local member. */
-  readonly #rooms = new Map<string, LocalRoom>();
+  /** The rooms that the connections are in. Their members change only through this object. */
+  readonly rooms: LocalRooms;
   /** Number of local connections by user id. */
   readonly #users = new Map<string, number>();
-  readonly #roomPartitions = new PartitionIndex<string>();
   readonly #userPartitions = new PartitionIndex<LocalConnection>();
   readonly #recordPartitions = new PartitionIndex<LocalConnection>();
   #memberships = 0;
 
-  constructor(slicing: Partitioning) {
-    this.#partitioning = slicing;
+  constructor(partitioning: Partitioning, rooms: LocalRooms) {
+    this.#partitioning = partitioning;
+    this.rooms = rooms;
   }
 
   get size(): number {
     return this.#byId.size;
-  }
-
-  get roomCount(): number {
-    return this.#rooms.size;
   }
 
   /** Number of room memberships: each connection counts once for each of its rooms. */
@@ -86,7 +78,8 @@ export class LocalConnections {
     const { rooms } = connection;
     connection.rooms = NO_ROOMS;
     if (!this.#byId.delete(connection.connectionId)) return;
-    for (const room of rooms) this.#forgetMember(connection, room);
+    this.#memberships -= rooms.size;
+    for (const room of rooms) this.rooms.delete(room, connection);
     const count = (this.#users.get(connection.userId) ?? 1) - 1;
     if (count === 0) this.#users.delete(connection.userId);
     else this.#users.set(connection.userId, count);
@@ -98,14 +91,7 @@ export class LocalConnections {
     const rooms = connection.rooms === NO_ROOMS ? new Set<string>() : (connection.rooms as Set<string>);
     connection.rooms = rooms.add(room);
     this.#memberships++;
-    const entered = this.#rooms.get(room);
-    if (entered !== undefined) {
-      if (!(entered.members instanceof Set)) entered.members = new Set([entered.members]);
-      entered.members.add(connection);
-      return;
-    }
-    this.#rooms.set(room, { members: connection, entered: undefined });
-    this.#roomPartitions.add(this.#partitioning.roomPartitionOf(room), room);
+    this.rooms.add(room, connection);
   }
 
   exit(connection: LocalConnection, room: string): void {
@@ -113,18 +99,8 @@ export class LocalConnections {
     const rooms = connection.rooms as Set<string>;
     rooms.delete(room);
     if (rooms.size === 0) connection.rooms = NO_ROOMS;
-    this.#forgetMember(connection, room);
-  }
-
-  /** Stores the join result of a room whose channel is now subscribed on this server. */
-  entered(room: string, entered: EnteredRoom | undefined): void {
-    const local = this.#rooms.get(room);
-    if (local !== undefined) local.entered = entered;
-  }
-
-  /** Returns the value last passed to {@link entered} for a room with local members. */
-  enteredRoom(room: string): EnteredRoom | undefined {
-    return this.#rooms.get(room)?.entered;
+    this.#memberships--;
+    this.rooms.delete(room, connection);
   }
 
   get(connectionId: string): LocalConnection | undefined {
@@ -141,20 +117,6 @@ export class LocalConnections {
     return this.#byId.values();
   }
 
-  roomNames(): MapIterator<string> {
-    return this.#rooms.keys();
-  }
-
-  /** Returns the rooms of the partition that have local members. */
-  roomsOfPartition(partition: number): Iterable<string> {
-    return this.#roomPartitions.of(partition);
-  }
-
-  membersOf(room: string): Iterable<LocalConnection> {
-    const members = this.#rooms.get(room)?.members ?? [];
-    return Symbol.iterator in members ? members : [members];
-  }
-
   /** Returns the local connections of the users in a partition. */
   connectionsOfPartition(partition: number): Iterable<LocalConnection> {
     return this.#userPartitions.of(partition);
@@ -165,48 +127,12 @@ export class LocalConnections {
     return this.#recordPartitions.of(recordPartition);
   }
 
-  hasRoom(room: string): boolean {
-    return this.#rooms.has(room);
-  }
-
   hasUser(userId: string): boolean {
     return this.#users.has(userId);
   }
 
   userIds(): MapIterator<string> {
     return this.#users.keys();
-  }
-
-  #forgetMember(connection: LocalConnection, room: string): void {
-    this.#memberships--;
-    const local = this.#rooms.get(room);
-    if (local === undefined) return;
-    if (local.members instanceof Set) {
-      local.members.delete(connection);
-      if (local.members.size > 0) return;
-    } else if (local.members !== connection) return;
-    this.#rooms.delete(room);
-    this.#roomPartitions.delete(this.#partitioning.roomPartitionOf(room), room);
-  }
-}
-
-/** Index of items by partition. A partition without items has no entry. */
-class PartitionIndex<T> {
-  readonly #partitions = new Map<number, Set<T>>();
-
-  add(partition: number, item: T): void {
-    const items = this.#partitions.get(partition);
-    if (items === undefined) this.#partitions.set(partition, new Set([item]));
-    else items.add(item);
-  }
-
-  delete(partition: number, item: T): void {
-    const items = this.#partitions.get(partition);
-    if (items?.delete(item) === true && items.size === 0) this.#partitions.delete(partition);
-  }
-
-  of(partition: number): Iterable<T> {
-    return this.#partitions.get(partition) ?? [];
   }
 }
 
