@@ -1,4 +1,4 @@
-import { type AnnouncedMember, CmError, type EnteredRoom } from "@cm/protocol";
+import { type AnnouncedMember, CmError, type EnteredRoom, type Partitioned, requireConnectionId } from "@cm/protocol";
 import type { LocalRooms } from "./local-rooms.js";
 import { PartitionIndex } from "./partition-index.js";
 
@@ -26,18 +26,13 @@ export interface LocalConnection {
 /** The rooms of a connection that is in none: one object for all such connections. */
 export const NO_ROOMS: ReadonlySet<string> = new Set();
 
-/** How the store shards its data, so that one shard at a time can be compared with the local state. */
-export interface Partitioning {
-  userPartitionOf(userId: string): number;
-  recordPartitionOf(connectionId: string): number;
-}
-
 /**
  * The local state: this server's connections and the rooms that they are in. No other object of this process keeps
  * who is in which room; the transport alone keeps the subscriptions of its sockets.
  */
 export class LocalConnections {
-  readonly #partitioning: Partitioning;
+  /** How the store shards its data, so that one shard at a time can be compared with the local state. */
+  readonly #partitioning: Pick<Partitioned, "partitionOf">;
   readonly #byId = new Map<string, LocalConnection>();
   /** The rooms that the connections are in. Their members change only through this object. */
   readonly rooms: LocalRooms;
@@ -47,7 +42,7 @@ export class LocalConnections {
   readonly #recordPartitions = new PartitionIndex<LocalConnection>();
   #memberships = 0;
 
-  constructor(partitioning: Partitioning, rooms: LocalRooms) {
+  constructor(partitioning: Pick<Partitioned, "partitionOf">, rooms: LocalRooms) {
     this.#partitioning = partitioning;
     this.rooms = rooms;
   }
@@ -67,8 +62,8 @@ export class LocalConnections {
 
   /** Adds a connection. Throws `id-invalid` if the connection id contains no valid record partition. */
   add(connection: LocalConnection): void {
-    this.#recordPartitions.add(this.#partitioning.recordPartitionOf(connection.connectionId), connection);
-    this.#userPartitions.add(this.#partitioning.userPartitionOf(connection.userId), connection);
+    this.#recordPartitions.add(recordPartitionOf(connection), connection);
+    this.#userPartitions.add(this.#partitioning.partitionOf(connection.userId), connection);
     this.#byId.set(connection.connectionId, connection);
     this.#users.set(connection.userId, (this.#users.get(connection.userId) ?? 0) + 1);
   }
@@ -83,8 +78,8 @@ export class LocalConnections {
     const count = (this.#users.get(connection.userId) ?? 1) - 1;
     if (count === 0) this.#users.delete(connection.userId);
     else this.#users.set(connection.userId, count);
-    this.#userPartitions.delete(this.#partitioning.userPartitionOf(connection.userId), connection);
-    this.#recordPartitions.delete(this.#partitioning.recordPartitionOf(connection.connectionId), connection);
+    this.#userPartitions.delete(this.#partitioning.partitionOf(connection.userId), connection);
+    this.#recordPartitions.delete(recordPartitionOf(connection), connection);
   }
 
   enter(connection: LocalConnection, room: string): void {
@@ -134,6 +129,10 @@ export class LocalConnections {
   userIds(): MapIterator<string> {
     return this.#users.keys();
   }
+}
+
+function recordPartitionOf({ connectionId }: LocalConnection): number {
+  return requireConnectionId(connectionId).recordPartition;
 }
 
 /** Returns the entry of a connection as a member of a room. */

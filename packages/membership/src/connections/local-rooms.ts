@@ -1,10 +1,10 @@
-import type { EnteredRoom, RoomInterest } from "@cm/protocol";
+import type { EnteredRoom, Partitioned, RoomInterest } from "@cm/protocol";
 import type { LocalConnection } from "./local-connections.js";
 import { PartitionIndex } from "./partition-index.js";
 
 /** Options of {@link LocalRooms}. */
 export interface LocalRoomsOptions {
-  readonly partitionOf: (room: string) => number;
+  readonly partitioning: Pick<Partitioned, "partitionOf">;
   /** Told of a room's first and last local member, never of the members between them. */
   readonly interest: RoomInterest;
   /** Called after `interest` has entered a room. Must not throw. */
@@ -68,7 +68,7 @@ export class LocalRooms {
     const room = this.#rooms.get(name);
     if (room === undefined) {
       this.#rooms.set(name, new LocalRoom(member));
-      this.#partitions.add(this.#options.partitionOf(name), name);
+      this.#partitions.add(this.#options.partitioning.partitionOf(name), name);
       return;
     }
     if (!(room.members instanceof Set)) room.members = new Set([room.members]);
@@ -84,7 +84,7 @@ export class LocalRooms {
       if (room.members.size > 0) return;
     } else if (room.members !== member) return;
     this.#rooms.delete(name);
-    this.#partitions.delete(this.#options.partitionOf(name), name);
+    this.#partitions.delete(this.#options.partitioning.partitionOf(name), name);
     // If the `enter` is still in progress, it exits the room at its end.
     if (!room.isEntered) return;
     const { interest, onExited } = this.#options;
