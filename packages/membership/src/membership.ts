@@ -109,6 +109,11 @@ export interface Membership {
    */
   join(connectionId: string, room: string, options?: JoinRoomOptions): Promise<EnteredRoom | undefined>;
   /**
+   * Whether a connection is in a room: its join has resolved, and it has neither left nor closed since. Answers from
+   * memory. `false` while a join is in progress.
+   */
+  isMember(connectionId: string, room: string): boolean;
+  /**
    * Removes a connection from a room. No-op if it is not a member. A failed write to the store is retried in
    * the background.
    */

@@ -30,6 +30,8 @@ const WRONG: Readonly<Record<keyof MembershipOptions, unknown>> = {
   staleConnectionTimeoutMs: null,
   cleanupIntervalMs: Number.NaN,
   onStale: {},
+  onRoomEntered: "lobby",
+  onRoomExited: 1,
   onLeaseTaken: "log",
   reapClaimMs: 99,
   onServersLost: null,

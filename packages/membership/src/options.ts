@@ -47,7 +47,10 @@ export interface MembershipOptions {
   readonly ids: ConnectionIdSource;
   /** A started store. The membership does not close it. */
   readonly store: MembershipStore;
-  /** Notified of each room that a local connection joins or leaves; a join waits for its `enter`. */
+  /**
+   * Subscribes to the rooms of local connections. `enter` is called for the first local member of a room, whose join
+   * waits for it, and `exit` after the last one has left. For each room, the two alternate.
+   */
   readonly interest: RoomInterest;
   /**
    * Host at which other machines reach this server. Published to other servers, not interpreted. Default
@@ -118,6 +121,16 @@ export interface MembershipOptions {
   /** Called for each stale connection; the owner of the socket should close it. Must not throw. */
   readonly onStale?: ((connectionId: string) => void) | undefined;
   /**
+   * Called when a room has its first member on this server, after `interest` has entered the room and before that
+   * member's join resolves. Must not throw.
+   */
+  readonly onRoomEntered?: ((room: string) => void) | undefined;
+  /**
+   * Called when the last member on this server has left a room, once after each `onRoomEntered`, but not for rooms
+   * that still have members at a shutdown. Must not throw.
+   */
+  readonly onRoomExited?: ((room: string) => void) | undefined;
+  /**
    * Called once if the lease expired and another process took the server id. This process is no longer part
    * of the cluster and should close. Must not throw.
    */
@@ -173,6 +186,8 @@ const KNOWN: Readonly<Record<keyof MembershipOptions, true>> = {
   staleConnectionTimeoutMs: true,
   cleanupIntervalMs: true,
   onStale: true,
+  onRoomEntered: true,
+  onRoomExited: true,
   onLeaseTaken: true,
   reapClaimMs: true,
   onServersLost: true,
@@ -191,6 +206,7 @@ export function resolveMembershipOptions(given: MembershipOptions): ResolvedMemb
   const { staleConnectionTimeoutMs = 1_800_000, cleanupIntervalMs = 300_000 } = options;
   const { reapClaimMs = Math.min(30_000, Math.max(1_000, leaseTtlMs)), host = "localhost", port = 0 } = options;
   const { lastSeenOf = () => undefined, onStale = () => undefined, onLeaseTaken = () => undefined } = options;
+  const { onRoomEntered = () => undefined, onRoomExited = () => undefined } = options;
   const { onServersLost = () => undefined, onDrift = () => undefined, onRestored = async () => undefined } = options;
   const { onError = () => undefined, now = Date.now } = options;
   const resolved: ResolvedMembershipOptions = {
@@ -225,6 +241,8 @@ export function resolveMembershipOptions(given: MembershipOptions): ResolvedMemb
     staleConnectionTimeoutMs: requireDurationMs("staleConnectionTimeoutMs", staleConnectionTimeoutMs, 1_000),
     cleanupIntervalMs: requireDurationMs("cleanupIntervalMs", cleanupIntervalMs, 100),
     onStale: requireFunction("onStale", onStale),
+    onRoomEntered: requireFunction("onRoomEntered", onRoomEntered),
+    onRoomExited: requireFunction("onRoomExited", onRoomExited),
     onLeaseTaken: requireFunction("onLeaseTaken", onLeaseTaken),
     reapClaimMs: requireDurationMs("reapClaimMs", reapClaimMs, 100, 3_600_000),
     onServersLost: requireFunction("onServersLost", onServersLost),

@@ -49,7 +49,7 @@ export interface Node {
   /**
    * Registers the connections of this process. If the node takes no lease (`lease: false`), nothing can be
    * registered: every call that would write rejects with `options-invalid`, with `lease` in `details.field`;
-   * `close` and `leave` do nothing, and all numbers of `stats` are 0.
+   * `close` and `leave` do nothing, `isMember` is `false`, and all numbers of `stats` are 0.
    */
   readonly membership: Membership;
   /** Tells who is online and who is in which room. */

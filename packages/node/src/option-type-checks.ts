@@ -47,6 +47,8 @@ export const MEMBERSHIP_KINDS = {
   staleConnectionTimeoutMs: "number",
   cleanupIntervalMs: "number",
   onStale: "function",
+  onRoomEntered: "function",
+  onRoomExited: "function",
   reapClaimMs: "number",
   onServersLost: "function",
   onDrift: "function",

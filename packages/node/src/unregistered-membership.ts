@@ -38,6 +38,7 @@ export function createUnregisteredMembership(serverId: string): Membership {
     open: refuse,
     update: refuse,
     join: refuse,
+    isMember: () => false,
     reap: refuse,
     reapExpired: refuse,
     start: nothing,

@@ -68,7 +68,7 @@ describe("the members of a room", () => {
 });
 
 describe("watching rooms", () => {
-  it("ends with the last local member, and with everything", async () => {
+  it("ends with the room, and with everything", async () => {
     const store = await new TestCluster().store();
     const presence = createPresence(store);
     onTestFinished(() => presence.close());
@@ -76,11 +76,8 @@ describe("watching rooms", () => {
     const local = { toRoom: () => undefined };
     const departures = new LeaveNotices({ presence, local, onError: (error) => errors.push(error) });
     departures.enter("lobby");
-    departures.enter("lobby");
     departures.enter("hall");
     await expect.poll(() => presence.stats()).toMatchObject({ watches: 2, channels: 2 });
-    departures.exit("lobby");
-    expect(presence.stats().watches).toBe(2);
     departures.exit("lobby");
     departures.exit("lobby");
     await expect.poll(() => presence.stats()).toMatchObject({ watches: 1, channels: 1 });

@@ -46,24 +46,18 @@ export class LeaveNotices {
     this.#options = options;
   }
 
-  /** Counts one more local member of a room. */
+  /** Begins to watch a room, because it has its first local member. */
   enter(name: string): void {
-    if (this.#isClosed) return;
-    let room = this.#rooms.get(name);
-    if (room === undefined) {
-      room = new WatchedRoom(name, this.#options, (failed) => this.#later(failed));
-      this.#rooms.set(name, room);
-      room.open();
-    }
-    room.localMembers += 1;
+    if (this.#isClosed || this.#rooms.has(name)) return;
+    const room = new WatchedRoom(name, this.#options, (failed) => this.#later(failed));
+    this.#rooms.set(name, room);
+    room.open();
   }
 
-  /** Counts one local member less of a room. */
+  /** Ends watching a room, because its last local member has left. */
   exit(name: string): void {
     const room = this.#rooms.get(name);
     if (room === undefined) return;
-    room.localMembers -= 1;
-    if (room.localMembers > 0) return;
     this.#rooms.delete(name);
     this.#unwatched.delete(room);
     room.close();
@@ -91,7 +85,6 @@ export class LeaveNotices {
 
 /** One room with local members. */
 class WatchedRoom {
-  localMembers = 0;
   readonly #name: string;
   readonly #options: LeaveNoticesOptions;
   readonly #onUnwatched: (room: WatchedRoom) => void;

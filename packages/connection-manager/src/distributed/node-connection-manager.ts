@@ -60,6 +60,8 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
   readonly #options: ResolvedDistributedOptions<S>;
   readonly #node: Node;
   readonly #connections: RegisteredConnections<S>;
+  /** `undefined` if departures are not announced. */
+  readonly #leaveNotices: LeaveNotices | undefined;
   #shutdown: Promise<void> | undefined;
 
   constructor(local: LocalConnectionManager<S>, options: ResolvedDistributedOptions<S>) {
@@ -82,20 +84,18 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
       local,
       lastSeenOf: (connectionId) => local.lastSeenOf(connectionId),
       onStale: (connectionId) => this.#inBackground(this.#connections.remove(connectionId, "stale")),
+      onRoomEntered: (room) => this.#leaveNotices?.enter(room),
+      onRoomExited: (room) => this.#leaveNotices?.exit(room),
       onControl: (operation) => this.#carryOut(operation),
     });
     const { serverId, membership, presence } = this.#node;
     this.serverId = serverId;
+    this.#leaveNotices = options.announceDepartures
+      ? new LeaveNotices({ presence, local, onError: options.onError })
+      : undefined;
     this.#connections = new RegisteredConnections({
       local,
       membership,
-      leaveNotices: options.announceDepartures
-        ? new LeaveNotices({
-            presence,
-            local,
-            onError: options.onError,
-          })
-        : undefined,
       onFailure: (work) => this.#inBackground(work),
     });
   }
@@ -228,6 +228,8 @@ class NodeConnectionManager<S> implements DistributedConnectionManager<S> {
   }
 
   async #close(): Promise<void> {
+    // The sockets that close now are not announced to each other.
+    this.#leaveNotices?.close();
     await closePaced(this.#connections.close(), this.#local);
     await this.#node.close();
   }

@@ -1,4 +1,6 @@
-import { type AnnouncedMember, CmError, type EnteredRoom } from "@cm/protocol";
+import { type AnnouncedMember, CmError, type EnteredRoom, type Partitioning, requireConnectionId } from "@cm/protocol";
+import type { LocalRooms } from "./local-rooms.js";
+import { PartitionIndex } from "./partition-index.js";
 
 /** A connection of this server, as known by this server, its owner. */
 export interface OwnedConnection {
@@ -24,44 +26,29 @@ export interface OwnedConnection {
 /** The rooms of a connection that is in none: one object for all such connections. */
 export const NO_ROOMS: ReadonlySet<string> = new Set();
 
-/** A room with local members. */
-interface LocalRoom {
-  /** The room's local members. A single member is stored without a set. */
-  members: OwnedConnection | Set<OwnedConnection>;
-  /** The result of the latest join, which later joiners of the room also get. */
-  entered: EnteredRoom | undefined;
-}
-
-/** How the store shards its data, so that one shard at a time can be compared with the local state. */
-export interface Partitioning {
-  roomPartitionOf(room: string): number;
-  userPartitionOf(userId: string): number;
-  recordPartitionOf(connectionId: string): number;
-}
-
-/** The local state: this server's connections and the rooms that they are in. */
+/**
+ * The local state: this server's connections and the rooms that they are in. No other object of this process keeps
+ * who is in which room; the transport alone keeps the subscriptions of its sockets.
+ */
 export class OwnedConnections {
-  readonly #partitioning: Partitioning;
+  /** How the store shards its data, so that one shard at a time can be compared with the local state. */
+  readonly #partitioning: Pick<Partitioning, "partitionOf">;
   readonly #byId = new Map<string, OwnedConnection>();
-  /** Rooms with at least one local member. */
-  readonly #rooms = new Map<string, LocalRoom>();
+  /** The rooms that the connections are in. Their members change only through this object. */
+  readonly rooms: LocalRooms;
   /** Number of local connections by user id. */
   readonly #users = new Map<string, number>();
-  readonly #roomPartitions = new PartitionIndex<string>();
   readonly #userPartitions = new PartitionIndex<OwnedConnection>();
   readonly #recordPartitions = new PartitionIndex<OwnedConnection>();
   #memberships = 0;
 
-  constructor(slicing: Partitioning) {
-    this.#partitioning = slicing;
+  constructor(partitioning: Pick<Partitioning, "partitionOf">, rooms: LocalRooms) {
+    this.#partitioning = partitioning;
+    this.rooms = rooms;
   }
 
   get size(): number {
     return this.#byId.size;
-  }
-
-  get roomCount(): number {
-    return this.#rooms.size;
   }
 
   /** Number of room memberships: each connection counts once for each of its rooms. */
@@ -75,8 +62,8 @@ export class OwnedConnections {
 
   /** Adds a connection. Throws `id-invalid` if the connection id contains no valid record partition. */
   add(connection: OwnedConnection): void {
-    this.#recordPartitions.add(this.#partitioning.recordPartitionOf(connection.connectionId), connection);
-    this.#userPartitions.add(this.#partitioning.userPartitionOf(connection.userId), connection);
+    this.#recordPartitions.add(recordPartitionOf(connection), connection);
+    this.#userPartitions.add(this.#partitioning.partitionOf(connection.userId), connection);
     this.#byId.set(connection.connectionId, connection);
     this.#users.set(connection.userId, (this.#users.get(connection.userId) ?? 0) + 1);
   }
@@ -86,26 +73,20 @@ export class OwnedConnections {
     const { rooms } = connection;
     connection.rooms = NO_ROOMS;
     if (!this.#byId.delete(connection.connectionId)) return;
-    for (const room of rooms) this.#forgetMember(connection, room);
+    this.#memberships -= rooms.size;
+    for (const room of rooms) this.rooms.delete(room, connection);
     const count = (this.#users.get(connection.userId) ?? 1) - 1;
     if (count === 0) this.#users.delete(connection.userId);
     else this.#users.set(connection.userId, count);
-    this.#userPartitions.delete(this.#partitioning.userPartitionOf(connection.userId), connection);
-    this.#recordPartitions.delete(this.#partitioning.recordPartitionOf(connection.connectionId), connection);
+    this.#userPartitions.delete(this.#partitioning.partitionOf(connection.userId), connection);
+    this.#recordPartitions.delete(recordPartitionOf(connection), connection);
   }
 
   enter(connection: OwnedConnection, room: string): void {
     const rooms = connection.rooms === NO_ROOMS ? new Set<string>() : (connection.rooms as Set<string>);
     connection.rooms = rooms.add(room);
     this.#memberships++;
-    const entered = this.#rooms.get(room);
-    if (entered !== undefined) {
-      if (!(entered.members instanceof Set)) entered.members = new Set([entered.members]);
-      entered.members.add(connection);
-      return;
-    }
-    this.#rooms.set(room, { members: connection, entered: undefined });
-    this.#roomPartitions.add(this.#partitioning.roomPartitionOf(room), room);
+    this.rooms.add(room, connection);
   }
 
   exit(connection: OwnedConnection, room: string): void {
@@ -113,18 +94,8 @@ export class OwnedConnections {
     const rooms = connection.rooms as Set<string>;
     rooms.delete(room);
     if (rooms.size === 0) connection.rooms = NO_ROOMS;
-    this.#forgetMember(connection, room);
-  }
-
-  /** Stores the join result of a room whose channel is now subscribed on this server. */
-  entered(room: string, entered: EnteredRoom | undefined): void {
-    const local = this.#rooms.get(room);
-    if (local !== undefined) local.entered = entered;
-  }
-
-  /** Returns the value last passed to {@link entered} for a room with local members. */
-  enteredRoom(room: string): EnteredRoom | undefined {
-    return this.#rooms.get(room)?.entered;
+    this.#memberships--;
+    this.rooms.delete(room, connection);
   }
 
   get(connectionId: string): OwnedConnection | undefined {
@@ -141,20 +112,6 @@ export class OwnedConnections {
     return this.#byId.values();
   }
 
-  roomNames(): MapIterator<string> {
-    return this.#rooms.keys();
-  }
-
-  /** Returns the rooms of the partition that have local members. */
-  roomsOfPartition(partition: number): Iterable<string> {
-    return this.#roomPartitions.of(partition);
-  }
-
-  membersOf(room: string): Iterable<OwnedConnection> {
-    const members = this.#rooms.get(room)?.members ?? [];
-    return Symbol.iterator in members ? members : [members];
-  }
-
   /** Returns the local connections of the users in a partition. */
   connectionsOfPartition(partition: number): Iterable<OwnedConnection> {
     return this.#userPartitions.of(partition);
@@ -165,10 +122,6 @@ export class OwnedConnections {
     return this.#recordPartitions.of(recordPartition);
   }
 
-  hasRoom(room: string): boolean {
-    return this.#rooms.has(room);
-  }
-
   hasUser(userId: string): boolean {
     return this.#users.has(userId);
   }
@@ -176,38 +129,10 @@ export class OwnedConnections {
   userIds(): MapIterator<string> {
     return this.#users.keys();
   }
-
-  #forgetMember(connection: OwnedConnection, room: string): void {
-    this.#memberships--;
-    const local = this.#rooms.get(room);
-    if (local === undefined) return;
-    if (local.members instanceof Set) {
-      local.members.delete(connection);
-      if (local.members.size > 0) return;
-    } else if (local.members !== connection) return;
-    this.#rooms.delete(room);
-    this.#roomPartitions.delete(this.#partitioning.roomPartitionOf(room), room);
-  }
 }
 
-/** Index of items by partition. A partition without items has no entry. */
-class PartitionIndex<T> {
-  readonly #partitions = new Map<number, Set<T>>();
-
-  add(partition: number, item: T): void {
-    const items = this.#partitions.get(partition);
-    if (items === undefined) this.#partitions.set(partition, new Set([item]));
-    else items.add(item);
-  }
-
-  delete(partition: number, item: T): void {
-    const items = this.#partitions.get(partition);
-    if (items?.delete(item) === true && items.size === 0) this.#partitions.delete(partition);
-  }
-
-  of(partition: number): Iterable<T> {
-    return this.#partitions.get(partition) ?? [];
-  }
+function recordPartitionOf({ connectionId }: OwnedConnection): number {
+  return requireConnectionId(connectionId).recordPartition;
 }
 
 /** Returns the entry of a connection as a member of a room. */

@@ -1,4 +1,4 @@
-import { CmError, type EnteredRoom, type RoomInterest, requireName } from "@cm/protocol";
+import { CmError, type EnteredRoom, requireName } from "@cm/protocol";
 import type { LeaseKeeper } from "../lease/lease-keeper.js";
 import type { Projection } from "../projection/projection.js";
 import type { OwnedConnection, OwnedConnections } from "./owned-connections.js";
@@ -12,7 +12,6 @@ export interface RoomMembershipsOptions {
   readonly projection: Projection;
   readonly changes: WriteGuard;
   readonly removals: PendingRemovals;
-  readonly interest: RoomInterest;
   /** Same as `MembershipOptions.maxMemberships`. */
   readonly maxMemberships: number;
   /** Same as `MembershipOptions.maxRooms`. */
@@ -37,13 +36,15 @@ export class RoomMemberships {
     const connection = local.require(connectionId);
     const joining = connection.joining?.get(room);
     if (joining !== undefined) return joining;
-    if (connection.rooms.has(room)) return local.enteredRoom(room);
+    if (connection.rooms.has(room)) return local.rooms.enteredRoom(room);
     this.#requireCapacity(room);
     local.enter(connection, room);
     changes.begin(connectionId);
-    const attempt = this.#join(connection, room, record).finally(() => {
+    // `leave` drops the attempt, and the connection may then have begun to join the room once more.
+    const isCurrent = (): boolean => connection.joining?.get(room) === attempt;
+    const attempt = this.#join(connection, room, record, isCurrent).finally(() => {
       changes.end(connectionId);
-      if (connection.joining?.get(room) === attempt) endJoining(connection, room);
+      if (isCurrent()) endJoining(connection, room);
     });
     connection.joining ??= new Map();
     connection.joining.set(room, attempt);
@@ -55,7 +56,7 @@ export class RoomMemberships {
     const limit =
       maxMemberships > 0 && local.memberships >= maxMemberships
         ? "maxMemberships"
-        : maxRooms > 0 && local.roomCount >= maxRooms && !local.hasRoom(room)
+        : maxRooms > 0 && local.rooms.size >= maxRooms && !local.rooms.has(room)
           ? "maxRooms"
           : undefined;
     if (limit === undefined) return;
@@ -65,32 +66,29 @@ export class RoomMemberships {
 
   /** Removes a connection from the local state. Returns the rooms that it was in. */
   forget(connection: OwnedConnection): string[] {
-    const { local, interest } = this.#options;
     const rooms = [...connection.rooms];
-    local.delete(connection);
-    for (const room of rooms) interest.exit(room);
+    this.#options.local.delete(connection);
     return rooms;
   }
 
-  async #join(connection: OwnedConnection, room: string, record: string | undefined): Promise<EnteredRoom | undefined> {
-    const { local, interest, changes, removals, keeper, projection } = this.#options;
+  async #join(
+    connection: OwnedConnection,
+    room: string,
+    record: string | undefined,
+    isCurrent: () => boolean,
+  ): Promise<EnteredRoom | undefined> {
+    const { local, changes, removals, keeper, projection } = this.#options;
     // Subscribe and write concurrently, so that the join takes only one round trip.
     const [live, written] = await Promise.allSettled([
-      interest.enter(room),
+      local.rooms.enter(room),
       changes.run(connection.connectionId, async () => {
         await removals.ofRoom(connection, room);
         await keeper.write((lease) => projection.join(lease, connection, room, record));
       }),
     ]);
-    const stayed = connection.rooms.has(room);
-    if (live.status === "fulfilled" && written.status === "fulfilled" && stayed) {
-      local.entered(room, live.value);
-      return live.value;
-    }
-    if (stayed) {
-      local.exit(connection, room);
-      if (live.status === "fulfilled") interest.exit(room);
-    }
+    const stayed = connection.rooms.has(room) && isCurrent();
+    if (live.status === "fulfilled" && written.status === "fulfilled" && stayed) return live.value;
+    if (stayed) local.exit(connection, room);
     // The failed join may have written a part of its entries. If the connection left or closed during the join, the
     // join's write may also have arrived after that removal. So remove the member, even if it was removed before.
     await removals.run({ connection, rooms: [room] });
@@ -99,14 +97,19 @@ export class RoomMemberships {
     throw new CmError("not-found", "The connection left while it was joining.");
   }
 
+  /** See `Membership.isMember`. */
+  isMember(connectionId: string, room: string): boolean {
+    const connection = this.#options.local.get(connectionId);
+    return connection?.rooms.has(room) === true && connection.joining?.has(room) !== true;
+  }
+
   /** See `Membership.leave`. */
   async leave(connectionId: string, room: string): Promise<void> {
-    const { local, interest, removals } = this.#options;
+    const { local, removals } = this.#options;
     const connection = local.get(connectionId);
     if (connection === undefined || !connection.rooms.has(room)) return;
     local.exit(connection, room);
     endJoining(connection, room);
-    interest.exit(room);
     await removals.run({ connection, rooms: [room] });
   }
 }

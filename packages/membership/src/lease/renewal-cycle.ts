@@ -29,8 +29,8 @@ export class RenewalCycle {
     this.#partitionsABeat = Math.ceil(this.#recordPartitions / beats);
     this.#rooms = new Cycle(
       beats,
-      () => local.roomNames(),
-      (room) => local.hasRoom(room),
+      () => local.rooms.names(),
+      (room) => local.rooms.has(room),
     );
     this.#users = new Cycle(
       beats,

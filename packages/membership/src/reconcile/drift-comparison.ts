@@ -34,7 +34,7 @@ export function compareRooms(
   isTouched: IsTouched,
 ): RoomDifference[] {
   const members = new Map(held.map((room) => [room.room, room.members]));
-  const rooms = new Set([...members.keys(), ...local.roomsOfPartition(partition)]);
+  const rooms = new Set([...members.keys(), ...local.rooms.ofPartition(partition)]);
   return [...rooms].flatMap((room) => {
     const known = new Set<string>();
     const stray: RoomMember[] = [];
@@ -44,7 +44,7 @@ export function compareRooms(
       if (connection?.userId === userId && connection.rooms.has(room)) known.add(connectionId);
       else if (!isTouched(connectionId)) stray.push(member);
     }
-    const missing = [...local.membersOf(room)].filter(
+    const missing = [...local.rooms.membersOf(room)].filter(
       ({ connectionId }) => !known.has(connectionId) && !isTouched(connectionId),
     );
     return missing.length + stray.length === 0 ? [] : [{ room, missing, stray }];

@@ -23,7 +23,7 @@ export interface LocalDelivery {
 export interface EnteredRoom {
   /**
    * The position in the room's history up to which local members have received messages; `undefined` if the
-   * room is not recoverable. It changes with each message, for as long as the room has local members.
+   * room is not recoverable. It changes with each message, until the `exit`.
    */
   readonly position: HistoryPosition | undefined;
 }
@@ -31,14 +31,15 @@ export interface EnteredRoom {
 /** The rooms that this process wants to receive messages of. */
 export interface RoomInterest {
   /**
-   * Counts one more local member. Resolves when the room's channel is live on this server: no message
-   * published after that moment is missed. Resolves with `undefined` if this server keeps no room histories.
-   * If it rejects, the member was not counted.
+   * Begins an interest in the room, for one member or on behalf of many: a membership of `@cm/membership` calls it
+   * once for all local members. Resolves when the room's channel is live on this server: no message published
+   * after that moment is missed. Resolves with `undefined` if this server keeps no room histories. If it rejects,
+   * nothing has begun.
    */
   enter(room: string): Promise<EnteredRoom | undefined>;
   /**
-   * Counts one local member less. The room's channel is unsubscribed some time after the last member
-   * has left.
+   * Ends one interest in the room; each `enter` that resolved needs one `exit`. The room's channel is unsubscribed
+   * some time after the last interest has ended.
    */
   exit(room: string): void;
 }
