@@ -18,10 +18,14 @@ const CLUSTER = "Cluster of three masters";
 /** Measures how many messages a second the bus carries on one Redis and on a Cluster. */
 export const busScenario: FigureScenario = {
   name: "bus",
-  text:
-    `Two gateways, ${LOAD.rooms} rooms of ${LOAD.members} with a member on each, ${LOAD.rate} messages a second in all, on one Redis ` +
-    "and on a Cluster of three masters. What the bus carries is calculated from the processor time of its busiest process: " +
-    "a process of Redis executes commands on one core.",
+  text: (scale) => {
+    const { rooms, members, rate } = scaled(LOAD, scale);
+    return (
+      `Two gateways, ${rooms} rooms of ${members} with a member on each, ${rate} messages a second in all, on one Redis ` +
+      "and on a Cluster of three masters. What the bus carries is calculated from the processor time of its busiest process: " +
+      "a process of Redis executes commands on one core."
+    );
+  },
   subjects: [CLUSTER, SINGLE],
   measure,
 };

@@ -38,8 +38,8 @@ export interface FigureContext {
 /** A scenario that measures other figures than those of a load. */
 export interface FigureScenario {
   readonly name: string;
-  /** What is measured, in one or more sentences. */
-  readonly text: string;
+  /** Says what a run at a scale measures, in one or more sentences. */
+  text(scale: number): string;
   /**
    * The contenders or setups that are compared. Ratios divide the figures of the first one by those of each other
    * one.

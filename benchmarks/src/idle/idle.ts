@@ -32,13 +32,17 @@ export const SHARED_ROOM_BYTES = "live bytes a membership in a shared room";
 /** Measures the memory and processor time of connections that do nothing. */
 export const idleScenario: FigureScenario = {
   name: "idle",
-  text:
-    `${CONNECTIONS} connections of as many users to one server. Bytes are those of the server's resident set without files and ` +
+  text: (scale) =>
+    `${connectionsAt(scale)} connections of as many users to one server. Bytes are those of the server's resident set without files and ` +
     "without the free part of its JavaScript heap, and live bytes those of JavaScript objects and their buffers alone, both after a garbage " +
     `collection. Then each connection joins ${ROOMS} rooms of its own, and then ${ROOMS} rooms of ${SHARED_MEMBERS}. The floor is bare uWebSockets.js.`,
   subjects: ["cm", "floor", "minimum", "ws", "socket.io", "socket.io-uws"],
   measure,
 };
+
+function connectionsAt(scale: number): number {
+  return Math.max(SHARED_MEMBERS, Math.round(CONNECTIONS * scale));
+}
 
 async function measure(subject: string, { redis, scale, seconds }: FigureContext): Promise<FigureSample> {
   const contender = CONTENDERS[contenderNamed(subject)];
@@ -50,7 +54,7 @@ async function measure(subject: string, { redis, scale, seconds }: FigureContext
     await warm.join(1, CONCURRENCY, (client) => `warm-${client}`);
     await warm.join(1, CONCURRENCY, (client) => `warm-shared-${client % 10}`);
     await sleep(PAUSE_MS);
-    const connections = Math.max(SHARED_MEMBERS, Math.round(CONNECTIONS * scale));
+    const connections = connectionsAt(scale);
     const before = await server.memory();
     await crowd.open(connections, CONCURRENCY);
     await sleep(PAUSE_MS);

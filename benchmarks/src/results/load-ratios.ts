@@ -59,7 +59,7 @@ export function deliveriesPerCoreSecond({
 /** The figures that are worth comparing in a scenario. */
 export function figuresOf(scenario: string): readonly RatioFigure[] {
   return scenario === "saturation"
-    ? ["deliveries a second of a server core", "latency p99"]
+    ? ["deliveries a second of a server core", "Redis CPU a message", "latency p99"]
     : ["server CPU a delivery", "Redis CPU a message", "latency p99"];
 }
 
@@ -85,7 +85,8 @@ function ratioOf(runs: readonly Measurement[], figure: RatioFigure, contender: C
   const turns = runs.flatMap((own) => {
     if (own.contender !== contender) return [];
     const other = runs.find((run) => run.contender === against && run.repeat === own.repeat);
-    if (other === undefined) return [];
+    // Leave out what is too little for the clock of processor time.
+    if (other === undefined || read(other) <= 0) return [];
     return [{ value: read(own) / read(other), isDoubtful: isDoubtful(own) || isDoubtful(other) }];
   });
   return ratioOfTurns(turns);
