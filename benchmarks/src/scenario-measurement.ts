@@ -114,7 +114,7 @@ export function toMeasurement(
   const { findings, steady, latencyMs } = report;
   const servers = sumCpu(serverCpu);
   const redis = sumCpu(redisCpu);
-  const cores = serverCpu.map(({ user, system }) => (user + system) / steady.seconds);
+  const cores = serverCpu.map(({ total }) => total / steady.seconds);
   const receivers = receiversOf(scenario);
   return {
     contender,
@@ -129,9 +129,9 @@ export function toMeasurement(
     otherCores: otherCpuSeconds / steady.seconds,
     driverFull: driverWasFull(report) && Math.min(...cores) < FULL_SERVER_CORES,
     driverBusy: report.driver.busy,
-    serverCpuUsPerDelivery: ((servers.user + servers.system) * 1e6) / steady.deliveries,
+    serverCpuUsPerDelivery: (servers.total * 1e6) / steady.deliveries,
     serverUserUsPerDelivery: (servers.user * 1e6) / steady.deliveries,
-    redisCpuUsPerMessage: ((redis.user + redis.system) * 1e6) / steady.published,
+    redisCpuUsPerMessage: (redis.total * 1e6) / steady.published,
     serverCores: cores.reduce((sum, each) => sum + each, 0),
     busiestServerCores: Math.max(...cores),
     serverMiB: serverBytes / 2 ** 20,

@@ -58,8 +58,7 @@ async function measure(subject: string, context: FigureContext): Promise<FigureS
     });
     const result = await driving.result;
     const { valid, otherCores, p99Ms, publishedPerSecond, ...run } = toMeasurement("cm", { scenario, repeat }, result);
-    const busiestCores =
-      Math.max(...result.redisCpu.map(({ user, system }) => user + system)) / result.report.steady.seconds;
+    const busiestCores = Math.max(...result.redisCpu.map(({ total }) => total)) / result.report.steady.seconds;
     return {
       valid,
       otherCores,

@@ -2,7 +2,7 @@
 import { runLoad, type SteadyEdge } from "@cm/load";
 import { CONTENDERS } from "../contenders.js";
 import { type PingLatency, startProbe } from "../probe/probe-process.js";
-import { type CpuSeconds, cpuBetween, readMachineBusySeconds, readProcessCpu, sumCpu } from "../process-cpu.js";
+import { type CpuSeconds, cpuBetween, NO_CPU, readMachineBusySeconds, readProcessCpu, sumCpu } from "../process-cpu.js";
 import { readProcessBytes } from "../process-memory.js";
 import { createRoomDialect } from "../protocols/room-dialects.js";
 import { SlowReaders } from "../sockets/slow-readers.js";
@@ -83,11 +83,11 @@ async function drive(job: DriveJob): Promise<DriveResult> {
     serverCpu: spentEach(begin.servers, end.servers),
     ping: await ping,
     redisCpu: spentEach(begin.redis, end.redis),
-    otherCpuSeconds: Math.max(0, end.busySeconds - begin.busySeconds - ours.user - ours.system),
+    otherCpuSeconds: Math.max(0, end.busySeconds - begin.busySeconds - ours.total),
     serverBytes,
   };
 }
 
 function spentEach(before: readonly CpuSeconds[], after: readonly CpuSeconds[]): CpuSeconds[] {
-  return after.map((each, index) => cpuBetween(before[index] ?? { user: 0, system: 0 }, each));
+  return after.map((each, index) => cpuBetween(before[index] ?? NO_CPU, each));
 }

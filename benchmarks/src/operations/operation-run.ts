@@ -44,7 +44,7 @@ export async function runOperations(
     operations: count,
     wallMs,
     clientCpuUsPerOperation: (own.user + own.system) / count,
-    redisCpuUsPerOperation: ((spent.user + spent.system) * 1e6) / count,
+    redisCpuUsPerOperation: (spent.total * 1e6) / count,
     p99Ms: durations[Math.min(count - 1, Math.floor(count * 0.99))] ?? Number.NaN,
   };
 }

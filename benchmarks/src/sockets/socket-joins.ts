@@ -16,10 +16,7 @@ const WARM_UP_CONNECTIONS = 200;
 /** How many other rooms connections are in when they join one more. The gateway's default maximum is 100 rooms. */
 const OTHER_ROOMS = [0, 10, 99];
 
-/**
- * Number of connections that join one more room, for each entry of `OTHER_ROOMS`. The clock of processor time
- * ticks every 10 ms, so fewer joins could not be measured.
- */
+/** Number of connections that join one more room, for each entry of `OTHER_ROOMS`. */
 const CONNECTIONS_IN_OTHER_ROOMS = 1_000;
 
 /** Time for a server to finish what it began, in milliseconds. */
