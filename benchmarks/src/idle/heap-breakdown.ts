@@ -18,7 +18,7 @@ export async function readBytesByConstructor(file: string): Promise<BytesByConst
   return bytesByConstructor(JSON.parse(await readFile(file, "utf8")) as HeapSnapshot);
 }
 
-export function bytesByConstructor({ snapshot, nodes, strings }: HeapSnapshot): BytesByConstructor {
+function bytesByConstructor({ snapshot, nodes, strings }: HeapSnapshot): BytesByConstructor {
   const { node_fields: fields, node_types: types } = snapshot.meta;
   const [typeAt, nameAt, sizeAt] = ["type", "name", "self_size"].map((field) => fields.indexOf(field));
   if (typeAt === undefined || nameAt === undefined || sizeAt === undefined) return {};
