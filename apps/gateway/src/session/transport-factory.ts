@@ -148,6 +148,7 @@ export function createClientTransport(
     maxTotalBackpressureBytes: config.maxTotalBackpressureBytes,
     slowReaders: slowReadersOf(config),
     roomWindowMs: config.roomWindowMs,
+    roomWindows: config.roomWindows,
     idleTimeoutMs: config.idleTimeoutMs,
     pingIntervalMs: config.pingIntervalMs,
     authenticate: (request, signal) => {

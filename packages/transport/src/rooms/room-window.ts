@@ -10,6 +10,12 @@ export const ROOM_WINDOW_MAX_MS = 100;
  */
 export type RoomWindow = number | "auto";
 
+/** The window of the rooms whose names begin with a prefix. */
+export interface RoomWindowRule {
+  readonly prefix: string;
+  readonly windowMs: RoomWindow;
+}
+
 /**
  * Time constant of a room's average rate, in milliseconds. Example: at 400 messages per second, messages are
  * held back after at most 100 ms; when the messages stop, the window is 0 again within 500 ms.
