@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 /**
  * `USER_HZ`: the number of ticks per second in `/proc/<pid>/stat`. It is 100 on every Linux system that Node.js
@@ -8,9 +8,15 @@ const TICKS_PER_SECOND = 100;
 
 /** Seconds of processor time used by a process and its threads. */
 export interface CpuSeconds {
+  /** User and system together, from a clock of nanoseconds. */
+  readonly total: number;
+  /** The parts in user mode and in the kernel, from a clock that ticks every 10 ms. */
   readonly user: number;
   readonly system: number;
 }
+
+/** No processor time. */
+export const NO_CPU: CpuSeconds = { total: 0, user: 0, system: 0 };
 
 /** Returns the processor time that a process has used so far. */
 export function readProcessCpu(pid: number): CpuSeconds {
@@ -18,7 +24,26 @@ export function readProcessCpu(pid: number): CpuSeconds {
   // The name in parentheses may contain any character, so count the fields after it: utime is the 12th, stime the
   // 13th.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return { user: Number(fields[11]) / TICKS_PER_SECOND, system: Number(fields[12]) / TICKS_PER_SECOND };
+  const [user, system] = [Number(fields[11]) / TICKS_PER_SECOND, Number(fields[12]) / TICKS_PER_SECOND];
+  return { total: readThreadSeconds(pid) ?? user + system, user, system };
+}
+
+/**
+ * Returns the processor time of all running threads of a process, or `undefined` on a kernel without scheduler
+ * statistics. A thread that has ended no longer counts; Node.js and Redis keep their threads.
+ */
+function readThreadSeconds(pid: number): number | undefined {
+  let nanoseconds = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    try {
+      // The fields are the time on a processor, the time of waiting for one, both in ns, and the number of time slices.
+      nanoseconds += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "latin1").split(" ", 1)[0]);
+    } catch {
+      if (thread === String(pid)) return undefined;
+      // Another thread has ended since the list was read.
+    }
+  }
+  return nanoseconds / 1e9;
 }
 
 /**
@@ -35,12 +60,14 @@ export function readMachineBusySeconds(): number {
 }
 
 export function sumCpu(parts: readonly CpuSeconds[]): CpuSeconds {
-  return {
-    user: parts.reduce((sum, part) => sum + part.user, 0),
-    system: parts.reduce((sum, part) => sum + part.system, 0),
-  };
+  const sum = (name: keyof CpuSeconds) => parts.reduce((total, part) => total + part[name], 0);
+  return { total: sum("total"), user: sum("user"), system: sum("system") };
 }
 
 export function cpuBetween(before: CpuSeconds, after: CpuSeconds): CpuSeconds {
-  return { user: after.user - before.user, system: after.system - before.system };
+  return {
+    total: after.total - before.total,
+    user: after.user - before.user,
+    system: after.system - before.system,
+  };
 }

@@ -3,6 +3,8 @@ import type { RedisServer } from "@cm/test-kit";
 import { CONTENDERS, type ContenderName } from "./contenders.js";
 import type { DriveResult } from "./driver/driver-job.js";
 import { driveInProcess } from "./driver/driver-process.js";
+import { createGcFiles, type GcPauses } from "./gc/gc-pauses.js";
+import type { CommandUses } from "./operations/command-uses.js";
 import type { PingLatency } from "./probe/probe-process.js";
 import { sumCpu } from "./process-cpu.js";
 import { receiversOf, type Scenario, SERVERS } from "./scenario.js";
@@ -42,6 +44,10 @@ export interface Measurement {
   readonly serverUserUsPerDelivery: number;
   /** Microseconds of Redis's processor time per published message. */
   readonly redisCpuUsPerMessage: number;
+  /** Redis's commands for a published message; older results lack them. */
+  readonly redisCommands?: CommandUses;
+  /** Pauses of the servers' garbage collections; older results lack them. */
+  readonly gc?: GcPauses;
   /** Number of cores that all servers used together, and number of cores that the busiest one used. */
   readonly serverCores: number;
   readonly busiestServerCores: number;
@@ -83,10 +89,14 @@ const FULL_SERVER_CORES = 0.6;
 export async function measure(contender: ContenderName, options: MeasureOptions): Promise<Measurement> {
   const { scenario, repeat, redis, nodeArgs, warmupSeconds, seconds } = options;
   const { maxServers = Number.POSITIVE_INFINITY } = CONTENDERS[contender];
+  const count = Math.min(maxServers, scenario.servers ?? SERVERS);
+  const gcFiles = await createGcFiles(count);
   const servers = await Promise.all(
-    Array.from({ length: Math.min(maxServers, scenario.servers ?? SERVERS) }, (_, index) =>
-      startServerProcess(CONTENDERS[contender], index, redis.url, { nodeArgs }),
-    ),
+    Array.from({ length: count }, (_, index) => {
+      const reporting = gcFiles.forServer(index);
+      const options = { ...reporting, nodeArgs: [...nodeArgs, ...reporting.nodeArgs] };
+      return startServerProcess(CONTENDERS[contender], index, redis.url, options);
+    }),
   );
   try {
     const driving = driveInProcess({
@@ -98,10 +108,14 @@ export async function measure(contender: ContenderName, options: MeasureOptions)
       seed: repeat,
       serverPids: servers.map((server) => server.pid),
       redisPids: [redis.pid],
+      redisPort: redis.port,
     });
-    return toMeasurement(contender, options, await driving.result);
+    const result = await driving.result;
+    const gc = await gcFiles.read(result.steadyTime);
+    return { ...toMeasurement(contender, options, result), gc };
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
+    await gcFiles.remove();
   }
 }
 
@@ -109,12 +123,12 @@ export async function measure(contender: ContenderName, options: MeasureOptions)
 export function toMeasurement(
   contender: ContenderName,
   { scenario, repeat }: Pick<MeasureOptions, "scenario" | "repeat">,
-  { report, serverCpu, redisCpu, otherCpuSeconds, ping, serverBytes }: DriveResult,
+  { report, serverCpu, redisCpu, redisCommands, otherCpuSeconds, ping, serverBytes }: DriveResult,
 ): Measurement {
   const { findings, steady, latencyMs } = report;
   const servers = sumCpu(serverCpu);
   const redis = sumCpu(redisCpu);
-  const cores = serverCpu.map(({ user, system }) => (user + system) / steady.seconds);
+  const cores = serverCpu.map(({ total }) => total / steady.seconds);
   const receivers = receiversOf(scenario);
   return {
     contender,
@@ -129,9 +143,10 @@ export function toMeasurement(
     otherCores: otherCpuSeconds / steady.seconds,
     driverFull: driverWasFull(report) && Math.min(...cores) < FULL_SERVER_CORES,
     driverBusy: report.driver.busy,
-    serverCpuUsPerDelivery: ((servers.user + servers.system) * 1e6) / steady.deliveries,
+    serverCpuUsPerDelivery: (servers.total * 1e6) / steady.deliveries,
     serverUserUsPerDelivery: (servers.user * 1e6) / steady.deliveries,
-    redisCpuUsPerMessage: ((redis.user + redis.system) * 1e6) / steady.published,
+    redisCpuUsPerMessage: (redis.total * 1e6) / steady.published,
+    ...(redisCommands === undefined ? {} : { redisCommands }),
     serverCores: cores.reduce((sum, each) => sum + each, 0),
     busiestServerCores: Math.max(...cores),
     serverMiB: serverBytes / 2 ** 20,

@@ -18,10 +18,14 @@ const CLUSTER = "Cluster of three masters";
 /** Measures how many messages a second the bus carries on one Redis and on a Cluster. */
 export const busScenario: FigureScenario = {
   name: "bus",
-  text:
-    `Two gateways, ${LOAD.rooms} rooms of ${LOAD.members} with a member on each, ${LOAD.rate} messages a second in all, on one Redis ` +
-    "and on a Cluster of three masters. What the bus carries is calculated from the processor time of its busiest process: " +
-    "a process of Redis executes commands on one core.",
+  text: (scale) => {
+    const { rooms, members, rate } = scaled(LOAD, scale);
+    return (
+      `Two gateways, ${rooms} rooms of ${members} with a member on each, ${rate} messages a second in all, on one Redis ` +
+      "and on a Cluster of three masters. What the bus carries is calculated from the processor time of its busiest process: " +
+      "a process of Redis executes commands on one core."
+    );
+  },
   subjects: [CLUSTER, SINGLE],
   measure,
 };
@@ -54,8 +58,7 @@ async function measure(subject: string, context: FigureContext): Promise<FigureS
     });
     const result = await driving.result;
     const { valid, otherCores, p99Ms, publishedPerSecond, ...run } = toMeasurement("cm", { scenario, repeat }, result);
-    const busiestCores =
-      Math.max(...result.redisCpu.map(({ user, system }) => user + system)) / result.report.steady.seconds;
+    const busiestCores = Math.max(...result.redisCpu.map(({ total }) => total)) / result.report.steady.seconds;
     return {
       valid,
       otherCores,

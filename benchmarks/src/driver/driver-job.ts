@@ -1,5 +1,7 @@
 import type { LoadReport } from "@cm/load";
 import type { ContenderName } from "../contenders.js";
+import type { TimeSpan } from "../gc/gc-pauses.js";
+import type { CommandUses } from "../operations/command-uses.js";
 import type { PingLatency } from "../probe/probe-process.js";
 import type { CpuSeconds } from "../process-cpu.js";
 import type { Scenario } from "../scenario.js";
@@ -15,6 +17,8 @@ export interface DriveJob {
   readonly serverPids: readonly number[];
   /** Every process of Redis; a Cluster has several. */
   readonly redisPids: readonly number[];
+  /** The port of a single Redis, whose commands are counted. */
+  readonly redisPort?: number;
   /** Further processes that take part in the run, whose work does not count as a disturbance. */
   readonly otherPids?: readonly number[];
 }
@@ -30,6 +34,10 @@ export interface DriveResult {
   readonly otherCpuSeconds: number;
   /** Ping latency, in the steady part, of an additional connection to the first server. */
   readonly ping: PingLatency;
+  /** Redis's commands for a published message in the steady part, if the job has the port. */
+  readonly redisCommands: CommandUses | undefined;
+  /** The time of the steady part. */
+  readonly steadyTime: TimeSpan;
   /** Memory of all servers at the end of the steady part (resident set), in bytes. */
   readonly serverBytes: number;
 }

@@ -1,8 +1,9 @@
 /** The driver process: receives one job over IPC, sends its result, and ends. */
 import { runLoad, type SteadyEdge } from "@cm/load";
 import { CONTENDERS } from "../contenders.js";
+import { type CommandUses, readCommandUses, usesPerOperation } from "../operations/command-uses.js";
 import { type PingLatency, startProbe } from "../probe/probe-process.js";
-import { type CpuSeconds, cpuBetween, readMachineBusySeconds, readProcessCpu, sumCpu } from "../process-cpu.js";
+import { type CpuSeconds, cpuBetween, NO_CPU, readMachineBusySeconds, readProcessCpu, sumCpu } from "../process-cpu.js";
 import { readProcessBytes } from "../process-memory.js";
 import { createRoomDialect } from "../protocols/room-dialects.js";
 import { SlowReaders } from "../sockets/slow-readers.js";
@@ -24,6 +25,8 @@ interface Mark {
   readonly redis: readonly CpuSeconds[];
   readonly ours: CpuSeconds;
   readonly busySeconds: number;
+  readonly commands: Promise<CommandUses> | undefined;
+  readonly atMs: number;
 }
 
 async function drive(job: DriveJob): Promise<DriveResult> {
@@ -52,7 +55,10 @@ async function drive(job: DriveJob): Promise<DriveResult> {
     const redis = redisPids.map(readProcessCpu);
     const drivers = [process.pid, probe.pid, ...otherPids].map(readProcessCpu);
     const ours = sumCpu([...servers, ...redis, ...drivers]);
-    marks.push({ servers, redis, ours, busySeconds: readMachineBusySeconds() });
+    const commands = job.redisPort === undefined ? undefined : readCommandUses(job.redisPort);
+    // The end of the run waits for it; a failure before that must not end the process.
+    commands?.catch(() => undefined);
+    marks.push({ servers, redis, ours, busySeconds: readMachineBusySeconds(), commands, atMs: Date.now() });
   };
   const report = await runLoad({
     urls: job.urls,
@@ -78,16 +84,22 @@ async function drive(job: DriveJob): Promise<DriveResult> {
   const [begin, end] = marks;
   if (begin === undefined || end === undefined || ping === undefined) throw new Error("The run had no steady part.");
   const ours = cpuBetween(begin.ours, end.ours);
+  const [commandsBefore, commandsAfter] = [await begin.commands, await end.commands];
   return {
     report,
     serverCpu: spentEach(begin.servers, end.servers),
     ping: await ping,
     redisCpu: spentEach(begin.redis, end.redis),
-    otherCpuSeconds: Math.max(0, end.busySeconds - begin.busySeconds - ours.user - ours.system),
+    otherCpuSeconds: Math.max(0, end.busySeconds - begin.busySeconds - ours.total),
     serverBytes,
+    redisCommands:
+      commandsBefore === undefined || commandsAfter === undefined
+        ? undefined
+        : usesPerOperation(commandsBefore, commandsAfter, report.steady.published),
+    steadyTime: { fromMs: begin.atMs, toMs: end.atMs },
   };
 }
 
 function spentEach(before: readonly CpuSeconds[], after: readonly CpuSeconds[]): CpuSeconds[] {
-  return after.map((each, index) => cpuBetween(before[index] ?? { user: 0, system: 0 }, each));
+  return after.map((each, index) => cpuBetween(before[index] ?? NO_CPU, each));
 }

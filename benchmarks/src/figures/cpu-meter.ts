@@ -18,7 +18,6 @@ export class CpuMeter {
 
   /** Microseconds of processor time, user and system, of all given processes together. */
   get cpuUs(): number {
-    const spent = cpuBetween(this.#before, sumCpu(this.#pids.map(readProcessCpu)));
-    return (spent.user + spent.system) * 1e6;
+    return cpuBetween(this.#before, sumCpu(this.#pids.map(readProcessCpu))).total * 1e6;
   }
 }

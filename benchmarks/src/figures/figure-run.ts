@@ -16,6 +16,8 @@ export interface FigureRun {
   /** Average number of cores that other processes used. */
   readonly otherCores: number;
   readonly figures: Figures;
+  /** The parts of some figures, by the titles of the figures; older results lack them. */
+  readonly details?: Readonly<Record<string, Figures>>;
 }
 
 /** What one run of a subject measured. */
@@ -23,6 +25,7 @@ export interface FigureSample {
   readonly valid: boolean;
   readonly otherCores: number;
   readonly figures: Figures;
+  readonly details?: Readonly<Record<string, Figures>>;
 }
 
 /** Options of one run of a subject. */
@@ -38,8 +41,8 @@ export interface FigureContext {
 /** A scenario that measures other figures than those of a load. */
 export interface FigureScenario {
   readonly name: string;
-  /** What is measured, in one or more sentences. */
-  readonly text: string;
+  /** Says what a run at a scale measures, in one or more sentences. */
+  text(scale: number): string;
   /**
    * The contenders or setups that are compared. Ratios divide the figures of the first one by those of each other
    * one.

@@ -19,6 +19,6 @@ export class MachineWatch {
     const seconds = (performance.now() - this.#startedAt) / 1_000;
     const ours = cpuBetween(this.#ours, sumCpu(this.#pids.map(readProcessCpu)));
     const busySeconds = readMachineBusySeconds() - this.#busySeconds;
-    return Math.max(0, busySeconds - ours.user - ours.system) / seconds;
+    return Math.max(0, busySeconds - ours.total) / seconds;
   }
 }

@@ -45,10 +45,9 @@ function isChosen(subject: string, chosen: readonly ContenderName[] | undefined)
 }
 
 async function measureOnce(scenario: FigureScenario, subject: string, context: FigureContext): Promise<FigureRun> {
-  const { valid, otherCores, figures } = await scenario.measure(subject, context);
-  const { name } = scenario;
-  const disturbed = otherCores > DISTURBED_CORES;
-  return { scenario: name, subject, repeat: context.repeat, valid, disturbed, otherCores, figures };
+  const sample = await scenario.measure(subject, context);
+  const disturbed = sample.otherCores > DISTURBED_CORES;
+  return { scenario: scenario.name, subject, repeat: context.repeat, disturbed, ...sample };
 }
 
 function summarise({ scenario, subject, repeat, valid, disturbed, otherCores, figures }: FigureRun): string {

@@ -1,9 +1,10 @@
 /**
  * Loaded into a server before its program (`--import`), with `--expose-gc`: on SIGUSR2, the process collects
- * garbage and writes its memory figures to the file `BENCH_MEMORY_FILE`.
+ * garbage and writes its memory figures to the file `BENCH_MEMORY_FILE`. With `BENCH_SNAPSHOTS=1` it writes a heap
+ * snapshot before, to the same name with `.heapsnapshot` appended.
  */
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
-import { getHeapStatistics } from "node:v8";
+import { getHeapStatistics, writeHeapSnapshot } from "node:v8";
 
 const file = process.env.BENCH_MEMORY_FILE;
 let reports = 0;
@@ -14,6 +15,8 @@ process.on("SIGUSR2", () => {
   globalThis.gc?.();
   globalThis.gc?.();
   reports++;
+  // A snapshot takes more memory than it describes, which stays with the process.
+  if (process.env.BENCH_SNAPSHOTS === "1") writeHeapSnapshot(`${file}.heapsnapshot`);
   const heap = getHeapStatistics();
   const report = {
     report: reports,

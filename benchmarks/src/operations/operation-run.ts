@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import type { RedisServer } from "@cm/test-kit";
 import { cpuBetween, readProcessCpu } from "../process-cpu.js";
+import { type CommandUses, readCommandUses, usesPerOperation } from "./command-uses.js";
 
 /** The cost of one run of operations. */
 export interface OperationRun {
@@ -10,6 +11,8 @@ export interface OperationRun {
   readonly clientCpuUsPerOperation: number;
   /** Microseconds of Redis's processor time per operation. */
   readonly redisCpuUsPerOperation: number;
+  /** Redis's commands for an operation; older results lack them. */
+  readonly redisCommands?: CommandUses;
   readonly p99Ms: number;
 }
 
@@ -24,6 +27,7 @@ export async function runOperations(
   operation: Operation,
 ): Promise<OperationRun> {
   const durations = new Float64Array(count);
+  const commandsBefore = await readCommandUses(redis.port);
   const redisBefore = readProcessCpu(redis.pid);
   const ownBefore = process.cpuUsage();
   const startedAt = performance.now();
@@ -39,12 +43,14 @@ export async function runOperations(
   const wallMs = performance.now() - startedAt;
   const own = process.cpuUsage(ownBefore);
   const spent = cpuBetween(redisBefore, readProcessCpu(redis.pid));
+  const redisCommands = usesPerOperation(commandsBefore, await readCommandUses(redis.port), count);
   durations.sort();
   return {
     operations: count,
     wallMs,
     clientCpuUsPerOperation: (own.user + own.system) / count,
-    redisCpuUsPerOperation: ((spent.user + spent.system) * 1e6) / count,
+    redisCpuUsPerOperation: (spent.total * 1e6) / count,
+    redisCommands,
     p99Ms: durations[Math.min(count - 1, Math.floor(count * 0.99))] ?? Number.NaN,
   };
 }

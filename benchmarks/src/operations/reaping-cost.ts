@@ -3,8 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createMembership } from "@cm/membership";
 import { CmError, createConnectionIdSource, type OnError, type Store } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
-import { askRedis, eventually, RespConnection, type RespReply, startRedis } from "@cm/test-kit";
+import { askRedis, eventually, RespConnection, startRedis } from "@cm/test-kit";
 import { fillRedis } from "./filled-redis.js";
+import { longestCommand } from "./slow-log.js";
 
 /** The cost of cleaning up after a server that died with all its connections. */
 export interface ReapingCost {
@@ -12,8 +13,13 @@ export interface ReapingCost {
   readonly rooms: number;
   /** Time from the start of the surviving server's membership until it has cleaned up, in milliseconds. */
   readonly totalMs: number;
-  /** Duration of the longest single command during the cleanup, including scripts, from Redis's slow log. */
+  /**
+   * Duration of the longest single command during the cleanup, including scripts, from Redis's slow log; the log's
+   * threshold if no command was slower.
+   */
   readonly longestCommandMs: number;
+  /** The longest command; older results lack it, and so do results whose slow log is empty. */
+  readonly longestCommand?: string;
   /**
    * The longest time that a command of another client waited for its reply during the cleanup, and the 99th
    * percentile of these times.
@@ -58,12 +64,14 @@ export async function measureReaping(): Promise<ReapingCost> {
       );
       const totalMs = performance.now() - from;
       const durations = await pings.stop();
+      const longest = await longestCommand(await askRedis(redis.port, "SLOWLOG", "GET", -1));
       if ((await store.counts.of("connections")) !== 0) throw new CmError("internal", "Something was left.");
       return {
         connections: CONNECTIONS,
         rooms: CONNECTIONS / ROOM_MEMBERS,
         totalMs,
-        longestCommandMs: longestOf(await askRedis(redis.port, "SLOWLOG", "GET", -1)),
+        longestCommandMs: longest?.ms ?? SLOWLOG_FROM_US / 1_000,
+        ...(longest === undefined ? {} : { longestCommand: longest.text }),
         pingLongestMs: durations.at(-1) ?? Number.NaN,
         pingP99Ms: durations[Math.floor(durations.length * 0.99)] ?? Number.NaN,
       };
@@ -114,14 +122,4 @@ function startPings(pinger: RespConnection): { stop(): Promise<number[]> } {
       return durations.sort((left, right) => left - right);
     },
   };
-}
-
-/**
- * Returns the longest duration in a slow log in milliseconds, or the log's threshold if the log is empty. The
- * third field of an entry is the duration of the command in microseconds.
- */
-function longestOf(slowlog: RespReply): number {
-  const entries = Array.isArray(slowlog) ? slowlog : [];
-  const durations = entries.map((entry) => (Array.isArray(entry) ? Number(entry[2]) : 0));
-  return Math.max(SLOWLOG_FROM_US, ...durations) / 1_000;
 }

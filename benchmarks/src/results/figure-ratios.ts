@@ -46,9 +46,8 @@ function ratioOf(runs: readonly FigureRun[], title: string, subject: string, aga
     if (own.subject !== subject) return [];
     const other = runs.find((run) => run.subject === against && run.repeat === own.repeat);
     const [mine, theirs] = [own.figures[title], other?.figures[title]];
-    // Leave out figures that the other subject lacks, and divisors that are not positive, such as memory that did
-    // not grow.
-    if (other === undefined || mine === undefined || theirs === undefined || theirs <= 0) return [];
+    // Leave out figures that the other subject lacks, and memory that did not grow.
+    if (other === undefined || mine === undefined || theirs === undefined || mine < 0 || theirs <= 0) return [];
     return [{ value: mine / theirs, isDoubtful: own.disturbed || other.disturbed }];
   });
   const ratio = ratioOfTurns(turns);

@@ -1,12 +1,12 @@
 import type { FigureRun } from "../figures/figure-run.js";
 import { FIGURE_SCENARIOS } from "../figures/figure-scenarios.js";
 import { takeFigureMedians, takeFigureRatios } from "./figure-ratios.js";
-import { round, table } from "./tables.js";
+import { measured, table } from "./tables.js";
 import { ratioCell } from "./turn-ratio.js";
 
-/** Returns the description of the figure scenario with this name, or an empty text if there is none. */
-export function figureText(name: string): string {
-  return FIGURE_SCENARIOS.find((scenario) => scenario.name === name)?.text ?? "";
+/** Describes a run of the figure scenario with this name. Returns an empty text if there is no such scenario. */
+export function figureText(name: string, scale: number): string {
+  return FIGURE_SCENARIOS.find((scenario) => scenario.name === name)?.text(scale) ?? "";
 }
 
 /**
@@ -28,8 +28,8 @@ export function figureTables(runs: readonly FigureRun[]): string[] {
     ...subjects.map((subject) => {
       const found = medians.find((each) => each.subject === subject && each.title === title);
       if (found === undefined) return "-";
-      const spread = found.low === found.high ? "" : ` (${round(found.low)} to ${round(found.high)})`;
-      return `${round(found.median)}${spread}`;
+      const spread = found.low === found.high ? "" : ` (${measured(found.low)} to ${measured(found.high)})`;
+      return found.median < 0 ? measured(found.median) : `${measured(found.median)}${spread}`;
     }),
   ]);
   return [...(others.length === 0 ? [] : [table(["", ...others], ratioRows)]), table(["", ...subjects], figureRows)];

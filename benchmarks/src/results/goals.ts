@@ -50,11 +50,17 @@ const RATIO_GOALS: readonly RatioGoal[] = [
   { scenarios: ALL, figure: "server CPU a delivery", against: "socket.io", limit: 0.6, limitIncluded: false },
   { scenarios: ALL, figure: "server CPU a delivery", against: "socket.io-uws", limit: 0.85, limitIncluded: false },
   { scenarios: CALM, figure: "latency p99", against: "minimum", limit: 1.1, limitIncluded: true },
-  // The huge room is left out, because its few messages cost Redis less processor time than one tick of the
-  // kernel's clock.
+  // The huge room is left out, because its messages are so few that most of Redis's processor time is for other
+  // commands.
   { scenarios: [...CALM, ...HOT], figure: "Redis CPU a message", against: "minimum", limit: 1, limitIncluded: true },
   // Several messages of a room that are published in one turn of the event loop share a message on the bus.
-  { scenarios: ["same-turn"], figure: "Redis CPU a message", against: "minimum", limit: 0.5, limitIncluded: false },
+  {
+    scenarios: ["saturation", "same-turn"],
+    figure: "Redis CPU a message",
+    against: "minimum",
+    limit: 0.5,
+    limitIncluded: false,
+  },
   ...saturated("minimum", 1),
   ...saturated("socket.io", 2.5),
 ];

@@ -1,4 +1,5 @@
 import { CONTENDER_NAMES, type ContenderName, isOwnContender, OWN_CONTENDERS } from "../contenders.js";
+import { type CommandUse, sumOfUses } from "../operations/command-uses.js";
 import type { Measurement } from "../scenario-measurement.js";
 import { median } from "./median.js";
 import { ratioOfTurns, type TurnRatio } from "./turn-ratio.js";
@@ -16,6 +17,14 @@ export interface Medians {
   readonly serverCpuUsPerDelivery: number;
   readonly serverUserUsPerDelivery: number;
   readonly redisCpuUsPerMessage: number;
+  /**
+   * Number of `PUBLISH` commands for a message, and their time in microseconds; `NaN` if an older build did not count
+   * them.
+   */
+  readonly publishCommandsPerMessage: number;
+  readonly publishUsPerMessage: number;
+  /** The longest pause of a garbage collection, in milliseconds; `NaN` if an older build did not measure it. */
+  readonly longestGcMs: number;
   readonly deliveriesPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -59,7 +68,7 @@ export function deliveriesPerCoreSecond({
 /** The figures that are worth comparing in a scenario. */
 export function figuresOf(scenario: string): readonly RatioFigure[] {
   return scenario === "saturation"
-    ? ["deliveries a second of a server core", "latency p99"]
+    ? ["deliveries a second of a server core", "Redis CPU a message", "latency p99"]
     : ["server CPU a delivery", "Redis CPU a message", "latency p99"];
 }
 
@@ -85,10 +94,16 @@ function ratioOf(runs: readonly Measurement[], figure: RatioFigure, contender: C
   const turns = runs.flatMap((own) => {
     if (own.contender !== contender) return [];
     const other = runs.find((run) => run.contender === against && run.repeat === own.repeat);
-    if (other === undefined) return [];
+    // Leave out what is too little for the clock of processor time.
+    if (other === undefined || read(other) <= 0) return [];
     return [{ value: read(own) / read(other), isDoubtful: isDoubtful(own) || isDoubtful(other) }];
   });
   return ratioOfTurns(turns);
+}
+
+function publishes({ redisCommands }: Measurement): CommandUse {
+  if (redisCommands === undefined) return { calls: Number.NaN, us: Number.NaN };
+  return sumOfUses(redisCommands, (name) => name === "publish" || name === "spublish");
 }
 
 function isDoubtful(run: Measurement): boolean {
@@ -117,6 +132,9 @@ export function takeMedians(measurements: readonly Measurement[]): Medians[] {
           serverCpuUsPerDelivery: of((run) => run.serverCpuUsPerDelivery),
           serverUserUsPerDelivery: of((run) => run.serverUserUsPerDelivery),
           redisCpuUsPerMessage: of((run) => run.redisCpuUsPerMessage),
+          publishCommandsPerMessage: of((run) => publishes(run).calls),
+          publishUsPerMessage: of((run) => publishes(run).us),
+          longestGcMs: of((run) => run.gc?.longestMs ?? Number.NaN),
           deliveriesPerSecond: of((run) => run.deliveriesPerSecond),
           p50Ms: of((run) => run.p50Ms),
           p99Ms: of((run) => run.p99Ms),

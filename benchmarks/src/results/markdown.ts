@@ -5,7 +5,7 @@ import { figureTables, figureText } from "./figure-tables.js";
 import type { Goal } from "./goals.js";
 import type { Medians } from "./load-ratios.js";
 import { median } from "./median.js";
-import { round, table } from "./tables.js";
+import { measured, round, table } from "./tables.js";
 
 /** Formats the result as a Markdown page. */
 export function toMarkdown(result: BenchResult): string {
@@ -55,7 +55,7 @@ export function toMarkdown(result: BenchResult): string {
   }
   for (const name of new Set(result.figureRuns.map(({ scenario }) => scenario))) {
     const runs = result.figureRuns.filter(({ scenario }) => scenario === name);
-    parts.push(`## ${name}`, figureText(name), ...figureTables(runs));
+    parts.push(`## ${name}`, figureText(name, result.scale), ...figureTables(runs));
   }
   parts.push(
     ...memoryParts(result.memory),
@@ -217,7 +217,7 @@ export function goalTable(goals: readonly Goal[]): string {
     goals.map((goal) => [
       goal.scenario,
       goal.figure,
-      round(goal.value),
+      measured(goal.value),
       limitOf(goal),
       verdictOf(goal),
       goal.caution === undefined && !goal.met ? (goal.why ?? "") : "",

@@ -151,6 +151,26 @@ it("leaves disturbed and invalid runs out of medians and ratios where there are 
   expect(takeFigureRatios(runs)).toMatchObject([{ median: 3, turns: 2, doubtfulTurns: 1 }]);
 });
 
+it("says how many connections a scaled run had", () => {
+  const results = [result("2026-01-03", { figureRuns: [figureRun("cm", 80)] })];
+  const { text } = toPerformancePage(chooseLatest(results, ["socket-joins"]));
+  expect(text).toContain("250 connections to one server, all opened at the same time");
+  expect(text).toContain("Then 500 connections each");
+});
+
+it("shows a dash for a ratio to nothing and for memory that did not grow", () => {
+  const floor = measurement("floor", 5, { redisCpuUsPerMessage: 0 });
+  const load = loadResult("2026-01-02", 12, 10);
+  const measurements = [...load.result.measurements, floor];
+  const shrunk = [figureRun("cm", -5), figureRun("minimum", 20)];
+  const results = [{ ...load, result: { ...load.result, measurements, figureRuns: shrunk } }];
+  const { text } = toPerformancePage(chooseLatest(results, ["socket-joins"]));
+  expect(text).toContain("| Redis CPU a message, cm / | **1.00** (1.00 to 1.00) | - |");
+  expect(text).toContain("| server CPU us a join, cm / | - |");
+  expect(text).toContain("| server CPU us a join | - | 20.00 |");
+  expect(text).not.toMatch(/Infinity|NaN/);
+});
+
 it("draws bars that keep to the picture, with their content as text and its characters escaped", () => {
   const bars = [
     { label: "cm", value: 10, text: "10 <us>", isOwn: true },

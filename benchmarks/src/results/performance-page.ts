@@ -9,7 +9,7 @@ import { judgeGoals } from "./goals.js";
 import type { LatestResults, LoadSection, NamedResult, Sourced } from "./latest-results.js";
 import { deliveriesPerCoreSecond, figuresOf, type Ratio, takeMedians, takeRatios } from "./load-ratios.js";
 import { goalTable, memoryParts, reapingParts, scaleOutParts, statisticsParts, stormParts } from "./markdown.js";
-import { round, table } from "./tables.js";
+import { measured, round, table } from "./tables.js";
 import { ratioCell } from "./turn-ratio.js";
 
 /** `docs/performance.md` and its charts. */
@@ -134,15 +134,10 @@ function mediansTable(measurements: readonly Measurement[]): string {
     round(each.p50Ms),
     round(each.p99Ms),
     round(each.pingP99Ms),
-    known(each.busiestServerCores),
-    known(each.serverMiB),
+    measured(each.busiestServerCores),
+    measured(each.serverMiB),
   ]);
   return table(["", ...columns], rows);
-}
-
-/** Formats a figure, which is `NaN` if an older build did not measure it. */
-function known(value: number): string {
-  return Number.isNaN(value) ? "-" : round(value);
 }
 
 function ratioTable(ratios: readonly Ratio[]): string[] {
@@ -189,7 +184,7 @@ function figureParts(
   const ratios = takeFigureRatios(runs);
   const medians = takeFigureMedians(runs);
   const [first] = medians;
-  const parts = [`## ${name}`, figureText(name), sourceOf(source, true)];
+  const parts = [`## ${name}`, figureText(name, source.result.scale), sourceOf(source, true)];
   if (runs.every(({ disturbed }) => disturbed)) parts.push(ALL_DOUBTFUL);
   if (first !== undefined) {
     const bars = medians
@@ -207,7 +202,7 @@ function figureParts(
 
 function barOf(label: string, value: number, ratio: number | undefined): Bar {
   const isOwn = isOwnContender(label);
-  return { label, value, text: `${round(value)}${ratio === undefined ? "" : ` (ratio ${round(ratio)})`}`, isOwn };
+  return { label, value, text: `${measured(value)}${ratio === undefined ? "" : ` (ratio ${round(ratio)})`}`, isOwn };
 }
 
 function describe(title: string, groups: BarChart["groups"]): string {

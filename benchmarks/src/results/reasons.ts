@@ -1,28 +1,28 @@
 import type { ContenderName } from "../contenders.js";
-import type { FigureRun } from "../figures/figure-run.js";
-import type { MemoryMeasurement } from "../memory/redis-memory.js";
 import { SERVER_CPU_A_JOIN } from "../sockets/socket-joins.js";
 import { takeFigureMedians } from "./figure-ratios.js";
 import type { Medians } from "./load-ratios.js";
+import { MEMORY_REASONS } from "./memory-reasons.js";
+import type { Evidence, Missed, Reason } from "./reason.js";
+import { restOfRedis } from "./redis-rest.js";
+import { STORM_REASONS } from "./storm-reasons.js";
 import { round } from "./tables.js";
 
-/** The measurements that reasons are taken from. */
-export interface Evidence {
-  readonly medians: readonly Medians[];
-  readonly figureRuns: readonly FigureRun[];
-  readonly memory: MemoryMeasurement | undefined;
-}
-
-/** The goal that is missed: the scenario, and the figure as the page shows it. */
-export interface Missed {
-  readonly scenario: string;
-  readonly figure: string;
-}
-
-/** Returns a reason, or `undefined` if it is about another goal or its measurement is missing. */
-type Reason = (missed: Missed, evidence: Evidence) => string | undefined;
-
-const REASONS: readonly Reason[] = [windowItself, timeInUserMode, pingOfTheMinimum, joinOfTheMinimum, bytesByKind];
+const REASONS: readonly Reason[] = [
+  windowItself,
+  timeInUserMode,
+  spreadOfTurns,
+  waitOfOthers,
+  pausesOfTheServers,
+  redisOfSameBytes,
+  commandsOfTheBus,
+  pingOfTheMinimum,
+  joinOfTheMinimum,
+  bytesByKind,
+  longestCommandOfReaping,
+  ...STORM_REASONS,
+  ...MEMORY_REASONS,
+];
 
 /**
  * Returns the reasons why a goal is missed, as far as measurements show them, or `undefined` if they show none. To
@@ -62,6 +62,53 @@ function timeInUserMode({ scenario, figure }: Missed, evidence: Evidence): strin
   );
 }
 
+/** Says that some turns met the goal, if so: then the median is within the noise. */
+function spreadOfTurns({ scenario, figure, limit }: Missed, { ratios }: Evidence): string | undefined {
+  const [name, against] = figure.split(" / ");
+  const ratio = ratios.find(
+    (each) => each.scenario === scenario && each.contender === "cm" && each.figure === name && each.against === against,
+  );
+  if (name !== "latency p99" || ratio === undefined || ratio.low > limit || ratio.high < limit) return undefined;
+  return `the limit is within the range of the turns, ${round(ratio.low)} to ${round(ratio.high)}`;
+}
+
+/** Compares how long a ping waits that has nothing to do with the messages: for its core, and for the event loop. */
+function waitOfOthers({ scenario, figure }: Missed, evidence: Evidence): string | undefined {
+  if (figure !== "latency p99 / minimum") return undefined;
+  const [own, minimum] = [of(evidence, scenario, "cm"), of(evidence, scenario, "minimum")];
+  if (own === undefined || minimum === undefined) return undefined;
+  return `the p99 of an uninvolved ping is ${round(own.pingP99Ms)} ms instead of ${round(minimum.pingP99Ms)}`;
+}
+
+function pausesOfTheServers({ scenario, figure }: Missed, evidence: Evidence): string | undefined {
+  if (figure !== "latency p99 / minimum") return undefined;
+  const [own, minimum] = [of(evidence, scenario, "cm"), of(evidence, scenario, "minimum")];
+  if (own === undefined || minimum === undefined || !areKnown(own.longestGcMs, minimum.longestGcMs)) return undefined;
+  return `the longest pause of a garbage collection is ${round(own.longestGcMs)} ms instead of ${round(minimum.longestGcMs)}`;
+}
+
+/** Compares with the minimum that publishes as many bytes, which shows the share of the larger messages. */
+function redisOfSameBytes({ scenario, figure }: Missed, evidence: Evidence): string | undefined {
+  if (figure !== "Redis CPU a message / minimum") return undefined;
+  const [minimum, sameBytes] = [of(evidence, scenario, "minimum"), of(evidence, scenario, "same-bytes")];
+  if (minimum === undefined || sameBytes === undefined || minimum.redisCpuUsPerMessage === 0) return undefined;
+  const ratio = sameBytes.redisCpuUsPerMessage / minimum.redisCpuUsPerMessage;
+  return `the minimum with messages of the same size needs ${round(ratio)} of the minimum itself`;
+}
+
+/** Compares the commands that carry the messages. The rest of Redis's time is reading and writing its sockets. */
+function commandsOfTheBus({ scenario, figure }: Missed, evidence: Evidence): string | undefined {
+  if (figure !== "Redis CPU a message / minimum") return undefined;
+  const [own, minimum] = [of(evidence, scenario, "cm"), of(evidence, scenario, "minimum")];
+  if (own === undefined || minimum === undefined) return undefined;
+  if (!areKnown(own.publishCommandsPerMessage, minimum.publishCommandsPerMessage)) return undefined;
+  const rests = [own, minimum].map((each) => each.redisCpuUsPerMessage - each.publishUsPerMessage);
+  return (
+    `${round(own.publishCommandsPerMessage)} publish commands a message instead of ${round(minimum.publishCommandsPerMessage)}, ` +
+    `which take ${round(own.publishUsPerMessage)} us instead of ${round(minimum.publishUsPerMessage)}${restOfRedis(rests)}`
+  );
+}
+
 function pingOfTheMinimum({ scenario, figure }: Missed, evidence: Evidence): string | undefined {
   if (figure !== "p99 of an uninvolved ping, ms") return undefined;
   const minimum = of(evidence, scenario, "minimum");
@@ -83,6 +130,18 @@ function bytesByKind({ figure }: Missed, { memory }: Evidence): string | undefin
   const largestFirst = Object.entries(memory.bytesByKind).sort(([, left], [, right]) => right - left);
   const told = largestFirst.filter(([, bytes]) => bytes >= 1).map(([kind, bytes]) => `${kind} ${bytes.toFixed(0)}`);
   return `of the keys' bytes for a connection: ${told.join(", ")}`;
+}
+
+function longestCommandOfReaping({ scenario, figure }: Missed, { reaping }: Evidence): string | undefined {
+  // Results of older builds do not have the command.
+  if (scenario !== "reaping" || figure !== "longest command, ms" || reaping?.longestCommand === undefined)
+    return undefined;
+  return `it is ${reaping.longestCommand}`;
+}
+
+/** Whether both figures were measured; they are `NaN`, or `null` in a stored result, if an older build did not. */
+function areKnown(...figures: readonly (number | null)[]): boolean {
+  return figures.every((figure) => Number.isFinite(figure));
 }
 
 function of({ medians }: Evidence, scenario: string, contender: ContenderName): Medians | undefined {

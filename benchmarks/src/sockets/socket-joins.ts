@@ -16,10 +16,7 @@ const WARM_UP_CONNECTIONS = 200;
 /** How many other rooms connections are in when they join one more. The gateway's default maximum is 100 rooms. */
 const OTHER_ROOMS = [0, 10, 99];
 
-/**
- * Number of connections that join one more room, for each entry of `OTHER_ROOMS`. The clock of processor time
- * ticks every 10 ms, so fewer joins could not be measured.
- */
+/** Number of connections that join one more room, for each entry of `OTHER_ROOMS`. */
 const CONNECTIONS_IN_OTHER_ROOMS = 1_000;
 
 /** Time for a server to finish what it began, in milliseconds. */
@@ -31,13 +28,17 @@ export const SERVER_CPU_A_JOIN = "server CPU us a join";
 /** The cost of connections and joins through sockets, on an otherwise idle server. */
 export const socketJoinsScenario: FigureScenario = {
   name: "socket-joins",
-  text:
-    `${CONNECTIONS} connections to one server, all opened at the same time; then each joins ${JOINS} of ${ROOMS} rooms, ` +
+  text: (scale) =>
+    `${atLeastTen(CONNECTIONS * scale)} connections to one server, all opened at the same time; then each joins ${JOINS} of ${ROOMS} rooms, ` +
     "one after the other, all connections at the same time. No messages. " +
-    `Then ${CONNECTIONS_IN_OTHER_ROOMS} connections each, which are in no room, in 10 and in 99, join one more.`,
+    `Then ${atLeastTen(CONNECTIONS_IN_OTHER_ROOMS * scale)} connections each, which are in no room, in 10 and in 99, join one more.`,
   subjects: ["cm", "minimum", "ws", "socket.io", "socket.io-uws"],
   measure,
 };
+
+function atLeastTen(connections: number): number {
+  return Math.max(10, Math.round(connections));
+}
 
 async function measure(subject: string, { redis, scale }: FigureContext): Promise<FigureSample> {
   const contender = CONTENDERS[contenderNamed(subject)];
@@ -49,7 +50,7 @@ async function measure(subject: string, { redis, scale }: FigureContext): Promis
     // Warm up first: V8 compiles functions that have run some thousand times.
     await warm.open(WARM_UP_CONNECTIONS, WARM_UP_CONNECTIONS);
     await warm.join(JOINS, WARM_UP_CONNECTIONS, (client, join) => `warm-${(client * JOINS + join) % ROOMS}`);
-    const connections = Math.max(10, Math.round(CONNECTIONS * scale));
+    const connections = atLeastTen(CONNECTIONS * scale);
     const watch = new MachineWatch([server.pid, redis.pid]);
     const opening = new CpuMeter([server.pid]);
     await crowd.open(connections, connections);
@@ -67,7 +68,7 @@ async function measure(subject: string, { redis, scale }: FigureContext): Promis
         server.pid,
         {
           others,
-          connections: Math.max(10, Math.round(CONNECTIONS_IN_OTHER_ROOMS * scale)),
+          connections: atLeastTen(CONNECTIONS_IN_OTHER_ROOMS * scale),
         },
       );
     }

@@ -20,13 +20,21 @@ const RUNNING: Scenario = {
 /** Connections that come, join, are cut and come back, beside running rooms. */
 export const socketStormsScenario: FigureScenario = {
   name: "socket-storms",
-  text:
-    `${CONNECTIONS} connections open at the same time, at most ${CONCURRENCY} of them in progress; then all join rooms of ` +
-    `${ROOM_MEMBERS}; then all are cut at once, come back, and join again. Meanwhile ${RUNNING.rooms} rooms of ` +
-    `${RUNNING.members} run on the same two servers with ${RUNNING.rate} messages a second; the storms are part of the time that their p99 is from.`,
+  text: (scale) => {
+    const { rooms, members, rate } = scaled(RUNNING, scale);
+    return (
+      `${connectionsAt(scale)} connections open at the same time, at most ${CONCURRENCY} of them in progress; then all join rooms of ` +
+      `${ROOM_MEMBERS}; then all are cut at once, come back, and join again. Meanwhile ${rooms} rooms of ` +
+      `${members} run on the same two servers with ${rate} messages a second; the storms are part of the time that their p99 is from.`
+    );
+  },
   subjects: ["cm", "minimum", "ws", "socket.io", "socket.io-uws"],
   measure,
 };
+
+function connectionsAt(scale: number): number {
+  return Math.max(ROOM_MEMBERS, Math.round(CONNECTIONS * scale));
+}
 
 async function measure(subject: string, context: FigureContext): Promise<FigureSample> {
   const { redis, repeat, scale, seconds, warmupSeconds } = context;
@@ -45,7 +53,7 @@ async function measure(subject: string, context: FigureContext): Promise<FigureS
       otherPids: [process.pid],
     });
     await driving.steady;
-    const connections = Math.max(ROOM_MEMBERS, Math.round(CONNECTIONS * scale));
+    const connections = connectionsAt(scale);
     const [connect, join] = [await openAll(crowd, connections), await joinAll(crowd)];
     const from = performance.now();
     await crowd.cut();

@@ -42,6 +42,7 @@ export abstract class BaseTransport<U, C extends BaseConnection<U>> implements T
     this.routes = new RouteDispatcher(options.routes, options.onError);
     this.fanOut = new RoomFanOut({
       roomWindowMs: options.roomWindowMs,
+      roomWindows: options.roomWindows,
       maxMembersPerTurn: options.maxMembersPerTurn,
       sockets: {
         members: (room, lane) => this.membersIn(room, lane),

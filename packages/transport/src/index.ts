@@ -37,7 +37,7 @@ export { resolveTransportOptions } from "./options/resolved-options.js";
 export { flag, invalid, whole } from "./options/option-checks.js";
 export type { RoomFrame } from "./rooms/room-fan-out.js";
 export { RoomFanOut } from "./rooms/room-fan-out.js";
-export type { RoomWindow } from "./rooms/room-window.js";
+export type { RoomWindow, RoomWindowRule } from "./rooms/room-window.js";
 export { ROOM_WINDOW_MAX_MS } from "./rooms/room-window.js";
 export { peerAddress } from "./http/peer-address.js";
 export { TrustedProxies } from "./http/trusted-proxies.js";

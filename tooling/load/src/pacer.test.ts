@@ -81,3 +81,22 @@ test("The calls of a burst are due at the same time, and the rate stays the same
   const perMoment = [...new Set(sentAt)].map((at) => sentAt.filter((each) => each === at).length);
   expect(perMoment).toEqual([20, 20, 20, 20, 20]);
 });
+
+test("Each call is told when it was due, however late it is", async () => {
+  let clockMs = 0;
+  const dueAt: number[] = [];
+  await runPaced({
+    rate: 1_000,
+    burst: 5,
+    seconds: 0.03,
+    send: (dueAtMs) => {
+      dueAt.push(dueAtMs);
+      return true;
+    },
+    signal: undefined,
+    // After 8 ms, the clock advances by 12 ms in one step.
+    now: () => (clockMs += clockMs === 8 ? 12 : 1),
+  });
+  // The clock is 1 when the pacer reads its start.
+  expect(dueAt).toEqual([6, 11, 16, 21, 26, 31].flatMap((at) => Array(5).fill(at)));
+});

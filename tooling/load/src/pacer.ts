@@ -5,8 +5,11 @@ export interface PaceOptions {
   /** Number of calls that are due at the same time. Default 1. */
   readonly burst?: number;
   readonly seconds: number;
-  /** Sends a message and returns whether it was sent. A message that was not sent is not retried. */
-  readonly send: () => boolean;
+  /**
+   * Sends a message that was due at this time on the clock of `now`, and returns whether it was sent. A message that
+   * was not sent is not retried.
+   */
+  readonly send: (dueAtMs: number) => boolean;
   readonly signal: AbortSignal | undefined;
   /** Returns the time in milliseconds on a monotonic clock. */
   readonly now: () => number;
@@ -37,6 +40,7 @@ const TICK_MS = 1;
 export function runPaced({ rate, burst = 1, seconds, send, signal, now }: PaceOptions): Promise<PaceReport> {
   const startedAt = now();
   const planned = Math.round(rate * seconds);
+  const dueAt = (call: number) => startedAt + ((Math.trunc(call / burst) + 1) * burst * 1000) / rate;
   const catchUp = Math.max(1, Math.ceil((rate * CATCH_UP_MS) / 1000));
   let done = 0;
   let sent = 0;
@@ -55,7 +59,7 @@ export function runPaced({ rate, burst = 1, seconds, send, signal, now }: PaceOp
         done = due - catchUp;
       }
       for (; done < due; done++) {
-        if (send()) sent++;
+        if (send(dueAt(done))) sent++;
         else blocked++;
       }
       if (at - startedAt >= seconds * 1000 || signal?.aborted === true) {

@@ -156,6 +156,19 @@ test.each<[string, Faults]>([
   expect(report.published).toBeGreaterThan(50);
 });
 
+test("Messages that were due while driver and server stood still count with their whole wait", async () => {
+  const url = await startServer({
+    refuse: (publish) => {
+      const until = performance.now() + (publish === 50 ? 150 : 0);
+      while (performance.now() < until);
+      return undefined;
+    },
+  });
+  const report = await runLoad({ ...SMALL, urls: [url] });
+  // 45 of the 150 messages were due within those 150 ms.
+  expect(report.latencyMs.p90).toBeGreaterThan(50);
+});
+
 test("A publisher that is cut off is counted by its close code, and the others continue", async () => {
   const url = await startServer({ cut: (publish) => publish === 20 });
   const report = await runLoad({ ...SMALL, urls: [url] });

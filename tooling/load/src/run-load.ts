@@ -67,7 +67,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
   }
 }
 
-type Sender = () => boolean;
+type Sender = (dueAtMs: number) => boolean;
 
 /**
  * Returns a function that publishes one message per call, and returns whether it could. Rooms take turns, each
@@ -83,7 +83,7 @@ function createSender(
   const sequences = new Int32Array(rooms * publishers);
   let turn = 0;
   let first = 0;
-  return () => {
+  return (dueAtMs) => {
     if (tally.isSaturated) return false;
     const room = Math.trunc(turn / burst) % rooms;
     const inBurst = turn++ % burst;
@@ -97,7 +97,9 @@ function createSender(
       const sequence = sequences[publisher] ?? 0;
       sequences[publisher] = sequence + 1;
       tally.published(publisher, sequence, room);
-      member.publish(payloads.write(publisher, sequence, tally.nowUs()), sequence);
+      // Latency counts from the time at which the message was due, even if the driver was late. Otherwise a driver that
+      // waits for the same core as a slow server would not notice the slowest messages.
+      member.publish(payloads.write(publisher, sequence, tally.toUs(dueAtMs)), sequence);
       return true;
     }
     return false;

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { PAYLOAD_MIN_BYTES, PayloadReader, type PayloadStamp, PayloadWriter } from "./stamped-payload.js";
 
 function empty(): PayloadStamp {
-  return { run: 0, publisher: 0, sequence: 0, sentAtUs: 0 };
+  return { run: 0, publisher: 0, sequence: 0, dueAtUs: 0 };
 }
 
 test("A stamp is read back wherever it lies in a frame", () => {
@@ -12,7 +12,7 @@ test("A stamp is read back wherever it lies in a frame", () => {
     const bytes = Buffer.from(`before${frame}~cm~after`);
     const stamp = empty();
     expect(reader.read(bytes, 6, 6 + frame.length, stamp)).toBe(true);
-    expect(stamp).toEqual({ run: 0xbeef, publisher: 19_999, sequence: 123_456_789, sentAtUs: 4_200_000_000 });
+    expect(stamp).toEqual({ run: 0xbeef, publisher: 19_999, sequence: 123_456_789, dueAtUs: 4_200_000_000 });
   }
 });
 

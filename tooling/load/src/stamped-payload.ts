@@ -2,15 +2,15 @@
  * The stamp in a message's `data`: a JSON string with a fixed layout, so that a receiver reads it from the
  * raw bytes of a frame without parsing JSON.
  *
- * `"~cm~` + run (4) + publisher (5) + sequence (8) + send time (8) + padding + `"`, all numbers in lower-case
+ * `"~cm~` + run (4) + publisher (5) + sequence (8) + due time (8) + padding + `"`, all numbers in lower-case
  * hexadecimal.
  */
 export interface PayloadStamp {
   run: number;
   publisher: number;
   sequence: number;
-  /** Microseconds since the driver's origin; they must be less than 2^32 to fit. */
-  sentAtUs: number;
+  /** Time at which the message was due, in microseconds since the driver's origin; less than 2^32, to fit. */
+  dueAtUs: number;
 }
 
 const MARKER = "~cm~";
@@ -37,8 +37,8 @@ export class PayloadWriter {
   }
 
   /** Returns the payload's text, which becomes a JSON string when it is put in quotes. */
-  write(publisher: number, sequence: number, sentAtUs: number): string {
-    return this.#head + hex(publisher, 5) + hex(sequence, 8) + hex(sentAtUs, 8) + this.#padding;
+  write(publisher: number, sequence: number, dueAtUs: number): string {
+    return this.#head + hex(publisher, 5) + hex(sequence, 8) + hex(dueAtUs, 8) + this.#padding;
   }
 }
 
@@ -60,7 +60,7 @@ export class PayloadReader {
     stamp.run = unhex(bytes, at + RUN_AT, 4);
     stamp.publisher = unhex(bytes, at + PUBLISHER_AT, 5);
     stamp.sequence = unhex(bytes, at + SEQUENCE_AT, 8);
-    stamp.sentAtUs = unhex(bytes, at + TIME_AT, 8);
+    stamp.dueAtUs = unhex(bytes, at + TIME_AT, 8);
     return true;
   }
 }

@@ -54,6 +54,17 @@ describe("readGatewayConfig", () => {
     expect(problemsOf({ PING_INTERVAL_MS: "999" })).toContain("PING_INTERVAL_MS");
   });
 
+  it("takes windows of rooms by prefix, with the text after the last = as the window", () => {
+    expect(readGatewayConfig({}).roomWindows).toEqual([]);
+    expect(readGatewayConfig({ ROOM_WINDOWS: "chat:=0, pos=x:=auto" }).roomWindows).toEqual([
+      { prefix: "chat:", windowMs: 0 },
+      { prefix: "pos=x:", windowMs: "auto" },
+    ]);
+    for (const value of ["chat:", "chat:=", "chat:=101", "chat:=AUTO", "a=1,b"]) {
+      expect(problemsOf({ ROOM_WINDOWS: value })).toContain("ROOM_WINDOWS");
+    }
+  });
+
   it("lets messages of busy rooms wait for each other, or for a time, or not at all", () => {
     expect(readGatewayConfig({}).roomWindowMs).toBe("auto");
     expect(readGatewayConfig({ ROOM_WINDOW_MS: "auto" }).roomWindowMs).toBe("auto");

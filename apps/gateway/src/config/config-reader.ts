@@ -1,6 +1,6 @@
 import { createTokenVerifier, type TokenVerifierOptions } from "@cm/auth";
 import { isCmError, isServerId, randomBase36 } from "@cm/protocol";
-import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "@cm/transport";
+import { ROOM_WINDOW_MAX_MS, type RoomWindow, type RoomWindowRule } from "@cm/transport";
 import { membershipsThatFit, roomsThatFit } from "../limits/heap-capacity.js";
 import { USER_LIMIT_POLICIES } from "../session/user-connection-limit.js";
 import { lacksOrigins, readAllowedOrigins } from "./allowed-origins.js";
@@ -83,6 +83,7 @@ function readConfig(reader: EnvReader): Omit<GatewayConfig, "warnings"> {
     connectionsPerUserPolicy: reader.oneOf("CONNECTIONS_PER_USER_POLICY", "refuse", USER_LIMIT_POLICIES),
     trustedProxies: readTrustedProxies(reader),
     roomWindowMs: readRoomWindow(reader),
+    roomWindows: readRoomWindows(reader),
     idleTimeoutMs,
     pingIntervalMs: readPingInterval(reader, idleTimeoutMs),
     allowedOrigins,
@@ -218,11 +219,34 @@ export function bytesPerSecondOf({
 }
 
 function readRoomWindow(reader: EnvReader): RoomWindow {
-  const text = reader.text("ROOM_WINDOW_MS");
-  if (text === undefined || text === "auto") return "auto";
-  if (/^\d{1,3}$/.test(text) && Number(text) <= ROOM_WINDOW_MAX_MS) return Number(text);
+  const window = roomWindowOf(reader.text("ROOM_WINDOW_MS") ?? "auto");
+  if (window !== undefined) return window;
   reader.problem("ROOM_WINDOW_MS", `must be auto or a whole number from 0 to ${ROOM_WINDOW_MAX_MS}`);
   return "auto";
+}
+
+/** Maximum number of entries in `ROOM_WINDOWS`; the transport has the same. */
+const ROOM_WINDOWS_MAX = 100;
+
+function readRoomWindows(reader: EnvReader): RoomWindowRule[] {
+  const entries = reader.list("ROOM_WINDOWS");
+  const rules = entries.flatMap((entry) => {
+    // A prefix may contain a =, a window does not.
+    const at = entry.lastIndexOf("=");
+    const windowMs = at === -1 ? undefined : roomWindowOf(entry.slice(at + 1));
+    return windowMs === undefined ? [] : [{ prefix: entry.slice(0, at), windowMs }];
+  });
+  if (rules.length < entries.length || entries.length > ROOM_WINDOWS_MAX) {
+    const window = `auto or a whole number from 0 to ${ROOM_WINDOW_MAX_MS}`;
+    reader.problem("ROOM_WINDOWS", `must be at most ${ROOM_WINDOWS_MAX} entries of a prefix, = and ${window}`);
+  }
+  return rules;
+}
+
+/** Returns `undefined` if the text is no window. */
+function roomWindowOf(text: string): RoomWindow | undefined {
+  if (text === "auto") return text;
+  return /^\d{1,3}$/.test(text) && Number(text) <= ROOM_WINDOW_MAX_MS ? Number(text) : undefined;
 }
 
 type SlowReaders = Pick<GatewayConfig, "slowReaderDropRooms" | "slowReaderLatestRooms" | "slowReaderBytes">;

@@ -1,5 +1,5 @@
 import type { TokenVerifierOptions } from "@cm/auth";
-import type { RoomWindow } from "@cm/transport";
+import type { RoomWindow, RoomWindowRule } from "@cm/transport";
 import type { UserLimitPolicy } from "../session/user-connection-limit.js";
 
 /**
@@ -176,6 +176,12 @@ export interface GatewayConfig {
    * Default `auto`.
    */
   readonly roomWindowMs: RoomWindow;
+  /**
+   * `ROOM_WINDOWS`: windows of rooms by the beginning of their names, instead of `ROOM_WINDOW_MS`: comma-separated
+   * entries of a prefix, `=` and a window, such as `chat:=0,pos:=50`. The longest prefix that matches is used. At most
+   * 100. Default: none.
+   */
+  readonly roomWindows: readonly RoomWindowRule[];
   /**
    * `MAX_ROOMS_PER_CONNECTION`: maximum number of rooms that one connection may be in. 0: no limit; `welcome` then
    * reports 1,000,000,000. Default 100.

@@ -85,6 +85,7 @@ function settingsOf(config: ResolvedGatewayOptions) {
     maxTotalBackpressureBytes: config.maxTotalBackpressureBytes,
     slowReaders: slowReadersOf(config),
     roomWindowMs: config.roomWindowMs,
+    roomWindows: config.roomWindows,
     idleTimeoutMs: config.idleTimeoutMs,
     pingIntervalMs: config.pingIntervalMs,
   };

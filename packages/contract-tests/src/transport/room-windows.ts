@@ -40,6 +40,23 @@ export function describeRoomWindows(createTransport: CreateTransport): void {
       expect(framesSent).toBe(63);
     });
 
+    it("has the length of the longest prefix that the room's name begins with", async () => {
+      const roomWindows = [
+        { prefix: "", windowMs: 0 },
+        { prefix: "pos:", windowMs: LONG_MS },
+        { prefix: "pos:own:", windowMs: 0 },
+      ];
+      const { server, join } = await startServer({ roomWindowMs: LONG_MS, roomWindows });
+      const { connection } = await join();
+      const sentAtOnce = (room: string): number => {
+        connection.enter(room);
+        const before = server.stats().traffic.framesSent;
+        for (const text of ["1", "2", "3"]) server.toRoom(room, bytes(text), []);
+        return server.stats().traffic.framesSent - before;
+      };
+      expect(["chat", "pos:own:1", "pos:1"].map(sentAtOnce)).toEqual([3, 3, 1]);
+    });
+
     it("opens by itself for a room with many messages, and not for one with few", async () => {
       const { server, join } = await startServer({ roomWindowMs: "auto" });
       const [hot, calm] = [await join(), await join()];

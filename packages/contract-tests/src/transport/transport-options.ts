@@ -71,6 +71,15 @@ const OTHER_FIELDS: Record<string, unknown[]> = {
     { open: 1, frame: 1, binary: 1, closed: 1 },
     { ...testOptions().options.handler, pong: 1 },
   ],
+  roomWindows: [
+    "auto",
+    {},
+    [null],
+    [{ prefix: "x" }],
+    [{ windowMs: 1 }],
+    [{ prefix: "x", windowMs: 101 }],
+    Array.from({ length: 101 }, () => ({ prefix: "x", windowMs: 1 })),
+  ],
   slowReaders: [
     null,
     "drop",
@@ -138,6 +147,7 @@ export function describeTransportOptions(createTransport: CreateTransport): void
     });
 
     it.each<[string, string | undefined, object]>([
+      ["roomWindows[0].window", "windowMs", { roomWindows: [{ prefix: "x", window: 5 }] }],
       ["slowReaders.maxByte", "maxBytes", { slowReaders: { policyOf: () => "drop", maxByte: 4_096 } }],
       ["slowReaders.keyof", "keyOf", { slowReaders: { policyOf: () => "latest", keyof: () => "x" } }],
       ["slowReaders.colour", undefined, { slowReaders: { policyOf: () => "drop", colour: "red" } }],

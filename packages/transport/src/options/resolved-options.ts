@@ -5,9 +5,9 @@ import type { ConnectionHandler } from "../connections/connection-handler.js";
 import { createFaultCounter, type FaultCounter } from "../counters/fault-counter.js";
 import { type RouteTable, routeTableOf } from "../http/route-table.js";
 import { TrustedProxies } from "../http/trusted-proxies.js";
-import { ROOM_WINDOW_MAX_MS, type RoomWindow } from "../rooms/room-window.js";
+import { ROOM_WINDOW_MAX_MS, type RoomWindow, type RoomWindowRule } from "../rooms/room-window.js";
 import { type ResolvedSlowReaderOptions, resolveSlowReaders } from "../rooms/slow-reader-options.js";
-import { fixedPath, invalid, whole } from "./option-checks.js";
+import { fixedPath, invalid, knownMembers, whole } from "./option-checks.js";
 import type { TransportOptions } from "./transport-options.js";
 
 /** {@link TransportOptions} with all defaults filled in and all values checked. */
@@ -46,6 +46,8 @@ export interface ResolvedTransportOptions<U> {
   readonly slowReaders: ResolvedSlowReaderOptions | undefined;
   /** See {@link TransportOptions.roomWindowMs}. */
   readonly roomWindowMs: RoomWindow;
+  /** See {@link TransportOptions.roomWindows}; the longest prefix first. */
+  readonly roomWindows: readonly RoomWindowRule[];
   /** See {@link TransportOptions.maxMembersPerTurn}. */
   readonly maxMembersPerTurn: number;
   /** See {@link TransportOptions.idleTimeoutMs}. */
@@ -89,6 +91,7 @@ const KNOWN: Readonly<Record<keyof TransportOptions<unknown>, true>> = {
   maxTotalBackpressureBytes: true,
   slowReaders: true,
   roomWindowMs: true,
+  roomWindows: true,
   maxMembersPerTurn: true,
   idleTimeoutMs: true,
   pingIntervalMs: true,
@@ -164,7 +167,8 @@ export function resolveTransportOptions<U>(
       2 ** 40,
     ),
     slowReaders: resolveSlowReaders(options.slowReaders, maxBackpressureBytes),
-    roomWindowMs: roomWindow(options.roomWindowMs ?? 0),
+    roomWindowMs: roomWindow("roomWindowMs", options.roomWindowMs ?? 0),
+    roomWindows: roomWindowRules(options.roomWindows ?? []),
     maxMembersPerTurn: whole("maxMembersPerTurn", options.maxMembersPerTurn ?? 200, 10, 1_000_000),
     idleTimeoutMs,
     pingIntervalMs: pingInterval(options.pingIntervalMs, idleTimeoutMs),
@@ -179,11 +183,30 @@ export function resolveTransportOptions<U>(
   };
 }
 
-function roomWindow(value: unknown): RoomWindow {
+function roomWindow(field: string, value: unknown): RoomWindow {
   if (value === "auto") return value;
   if (typeof value === "string")
-    throw invalid("roomWindowMs", `must be "auto" or a whole number from 0 to ${ROOM_WINDOW_MAX_MS}`);
-  return whole("roomWindowMs", value, 0, ROOM_WINDOW_MAX_MS);
+    throw invalid(field, `must be "auto" or a whole number from 0 to ${ROOM_WINDOW_MAX_MS}`);
+  return whole(field, value, 0, ROOM_WINDOW_MAX_MS);
+}
+
+/** Every message looks for its rule, so there may not be many. */
+const ROOM_WINDOW_RULES_MAX = 100;
+
+function roomWindowRules(rules: unknown): RoomWindowRule[] {
+  if (!Array.isArray(rules) || rules.length > ROOM_WINDOW_RULES_MAX) {
+    throw invalid("roomWindows", `must be a list of at most ${ROOM_WINDOW_RULES_MAX} rules`);
+  }
+  const resolved = rules.map((rule: unknown, index): RoomWindowRule => {
+    const field = `roomWindows[${index}]`;
+    if (typeof rule !== "object" || rule === null) throw invalid(field, "must be an object");
+    knownMembers(field, rule, ["prefix", "windowMs"]);
+    // Plain JavaScript may pass anything, so each member is checked.
+    const { prefix, windowMs } = rule as { readonly prefix?: unknown; readonly windowMs?: unknown };
+    if (typeof prefix !== "string") throw invalid(`${field}.prefix`, "must be a string");
+    return { prefix, windowMs: roomWindow(`${field}.windowMs`, windowMs) };
+  });
+  return resolved.sort((left, right) => right.prefix.length - left.prefix.length);
 }
 
 function pingInterval(value: unknown, idleTimeoutMs: number): number {

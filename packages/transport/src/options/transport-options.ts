@@ -3,7 +3,7 @@ import type { Authentication, UpgradeRequest } from "../admission/authentication
 import type { ConnectionHandler } from "../connections/connection-handler.js";
 import type { FaultCounter } from "../counters/fault-counter.js";
 import type { Route, RouteHandler } from "../http/route-table.js";
-import type { RoomWindow } from "../rooms/room-window.js";
+import type { RoomWindow, RoomWindowRule } from "../rooms/room-window.js";
 import type { SlowReaderOptions } from "../rooms/slow-reader-options.js";
 
 /** Options of every transport. */
@@ -98,6 +98,11 @@ export interface TransportOptions<U> {
    * 10 ms, and only while the room has more than about 75 messages per second. Default 0.
    */
   readonly roomWindowMs?: RoomWindow | undefined;
+  /**
+   * Windows of rooms by the beginning of their names, instead of `roomWindowMs`; the longest prefix that matches is
+   * used. At most 100. Default: none.
+   */
+  readonly roomWindows?: readonly RoomWindowRule[] | undefined;
   /**
    * Maximum number of members of one room that are written to in one turn of the event loop; other work is done
    * in between, and the room's messages keep their order. 10 to 1,000,000; default 200.

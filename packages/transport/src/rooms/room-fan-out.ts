@@ -1,4 +1,4 @@
-import { RoomRate, type RoomWindow } from "./room-window.js";
+import { RoomRate, type RoomWindow, type RoomWindowRule } from "./room-window.js";
 
 /** A frame to a room. */
 export interface RoomFrame {
@@ -23,6 +23,8 @@ export interface RoomSockets {
 export interface RoomFanOutOptions {
   readonly sockets: RoomSockets;
   readonly roomWindowMs: RoomWindow;
+  /** The first rule whose prefix matches is used instead of `roomWindowMs`. */
+  readonly roomWindows: readonly RoomWindowRule[];
   /** Maximum number of members in a lane. */
   readonly maxMembersPerTurn: number;
 }
@@ -219,8 +221,9 @@ export class RoomFanOut {
   }
 
   #windowOf(room: Room, now: number): number {
-    const { roomWindowMs } = this.#options;
-    return roomWindowMs === "auto" ? room.rate.count(now) : roomWindowMs;
+    const { roomWindowMs, roomWindows } = this.#options;
+    const windowMs = roomWindows.find(({ prefix }) => room.name.startsWith(prefix))?.windowMs ?? roomWindowMs;
+    return windowMs === "auto" ? room.rate.count(now) : windowMs;
   }
 
   #hold(lane: Lane, frame: RoomFrame, now: number, windowMs: number): void {

@@ -12,6 +12,12 @@ export const ROOM_WINDOW_MAX_MS = 100;
  */
 export type RoomWindow = number | "auto";
 
+/** The window of the rooms whose names begin with a prefix. */
+export interface RoomWindowRule {
+  readonly prefix: string;
+  readonly windowMs: RoomWindow;
+}
+
 /** From this rate on, the window has its full length, which covers at least 1.5 messages. */
 const FULL_AT_PER_SECOND = 150;
 

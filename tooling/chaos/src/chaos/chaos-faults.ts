@@ -254,7 +254,7 @@ async function viaProxy(
 
 /** Sends a command to every master, and waits for `lastsMs`, the duration of its effect. */
 async function onMasters(world: ChaosWorld, command: readonly (string | number)[], lastsMs = 0): Promise<void> {
-  for (const { port } of await mastersOf(world)) {
+  for (const { port } of await world.masters()) {
     // Another fault may have stopped the node already.
     await askRedis(port, ...command).catch(() => undefined);
   }
@@ -270,23 +270,12 @@ function nodesOf({ store }: ChaosWorld): readonly RedisServer[] {
  * faults.
  */
 async function cutClients(world: ChaosWorld, named: RegExp): Promise<void> {
-  for (const { port } of await mastersOf(world)) {
+  for (const { port } of await world.masters()) {
     const clients = String(await askRedis(port, "CLIENT", "LIST").catch(() => "")).split("\n");
     for (const client of clients.filter((each) => named.test(each))) {
       const id = /^id=(\d+)/.exec(client)?.[1];
       if (id !== undefined) await askRedis(port, "CLIENT", "KILL", "ID", id).catch(() => undefined);
     }
-  }
-}
-
-async function mastersOf({ store }: ChaosWorld): Promise<readonly RedisServer[]> {
-  switch (store.topology) {
-    case "single":
-      return [store.redis];
-    case "sentinel":
-      return [await store.redis.currentMaster()];
-    case "cluster":
-      return store.redis.masters();
   }
 }
 

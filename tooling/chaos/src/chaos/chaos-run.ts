@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expectNoKeys, expectProjected, expectUsageNear } from "@cm/gateway-kit/invariants/invariants";
 import { eventually, type ProcessUsage } from "@cm/test-kit";
+import { expect } from "vitest";
 import { ChaosClient } from "./chaos-client.js";
 import { faultsFor } from "./chaos-faults.js";
 import { ChaosLedger } from "./chaos-ledger.js";
 import { ChaosPresence } from "./chaos-presence.js";
 import { ChaosWorld, HEARTBEAT_MS, LEASE_MS, RECOVERABLE_PREFIX, type Topology } from "./chaos-world.js";
+import { BURST_EVERY_MS, HOT_MEMBERS, HOT_ROOM, measureHotRoom, publishBurst } from "./hot-room.js";
 import { SeededRandom } from "./seeded-random.js";
 
 /** Options of a run. */
@@ -62,6 +64,8 @@ class ChaosRun {
   readonly #options: ChaosOptions;
   readonly #random: SeededRandom;
   readonly #ledger = new ChaosLedger();
+  readonly #calm: readonly ChaosClient[];
+  readonly #hot: readonly ChaosClient[];
   readonly #clients: readonly ChaosClient[];
   readonly #startedAtMs = performance.now();
   readonly #faults: Record<string, number> = {};
@@ -72,27 +76,28 @@ class ChaosRun {
   #isPublishing = false;
   #current = "starting";
   #turn = 0;
+  #bursts = 0;
 
   constructor(world: ChaosWorld, options: ChaosOptions) {
     this.#world = world;
     this.#options = options;
     this.#random = new SeededRandom(options.seed);
-    this.#clients = Array.from(
-      { length: CLIENTS },
-      (_, i) =>
-        new ChaosClient({
-          user: `user-${i}`,
-          // Every other room is recoverable.
-          room: `${i % 2 === 0 ? "room-" : RECOVERABLE_PREFIX}${i % ROOMS}`,
-          ledger: this.#ledger,
-          nextGateway: this.#balancer(i),
-        }),
+    const connect = (i: number, room: string) =>
+      new ChaosClient({ user: `user-${i}`, room, ledger: this.#ledger, nextGateway: this.#balancer(i) });
+    this.#calm = Array.from({ length: CLIENTS }, (_, i) =>
+      // Every other room is recoverable.
+      connect(i, `${i % 2 === 0 ? "room-" : RECOVERABLE_PREFIX}${i % ROOMS}`),
     );
+    this.#hot = Array.from({ length: HOT_MEMBERS }, (_, i) => connect(CLIENTS + i, HOT_ROOM));
+    this.#clients = [...this.#calm, ...this.#hot];
   }
 
   async run(): Promise<ChaosReport> {
     const progress = setInterval(() => this.#report(this.#current), PROGRESS_EVERY_MS);
-    const load = setInterval(() => this.#publish(), PUBLISH_EVERY_MS);
+    const loads = [
+      setInterval(() => this.#publish(), PUBLISH_EVERY_MS),
+      setInterval(() => this.#publishBurst(), BURST_EVERY_MS),
+    ];
     try {
       await this.#checkpoint("before the first fault");
       const end = this.#startedAtMs + this.#options.minutes * 60_000;
@@ -100,7 +105,7 @@ class ChaosRun {
       if (this.#ledger.violations.length === 0) await this.#end();
     } finally {
       clearInterval(progress);
-      clearInterval(load);
+      for (const load of loads) clearInterval(load);
       await Promise.all(this.#clients.map((client) => client.stop()));
       await this.#presence?.close();
     }
@@ -160,12 +165,19 @@ class ChaosRun {
   }
 
   /**
-   * Ends the run: the gateways must not have grown, and after all clients and gateways have left, no keys may
-   * remain.
+   * Ends the run: the hot room must have been served with batches and windows, the gateways must not have grown, and
+   * after all clients and gateways have left, no keys may remain.
    */
   async #end(): Promise<void> {
-    this.#current = "leaving";
     try {
+      this.#current = "measuring the hot room";
+      const { messages, publishCommands, deliveries, writes } = await measureHotRoom(this.#world, this.#hot);
+      this.#report(
+        `hot room: ${messages} messages in ${publishCommands} commands, ${deliveries} deliveries in ${writes} writes`,
+      );
+      expect(publishCommands).toBeLessThan(messages);
+      if (this.#options.roomWindow !== "0") expect(writes).toBeLessThan(deliveries);
+      this.#current = "leaving";
       for (const [index, gateway] of this.#world.gateways.entries()) {
         const before = this.#usage.get(gateway.pid);
         if (before === undefined) continue;
@@ -196,13 +208,21 @@ class ChaosRun {
 
   #publish(): void {
     if (!this.#isPublishing) return;
-    const client = this.#clients[this.#turn++ % this.#clients.length];
-    if (client === undefined) return;
-    const answered = client.publish().then((answer) => {
+    const client = this.#calm[this.#turn++ % this.#calm.length];
+    if (client !== undefined) this.#count(client.publish());
+  }
+
+  #publishBurst(): void {
+    if (!this.#isPublishing) return;
+    for (const answer of publishBurst(this.#hot[this.#bursts++ % this.#hot.length])) this.#count(answer);
+  }
+
+  #count(published: Promise<string>): void {
+    const answered = published.then((answer) => {
       if (answer !== "ack") this.#refused[answer] = (this.#refused[answer] ?? 0) + 1;
     });
     this.#answers.add(answered);
-    answered.finally(() => this.#answers.delete(answered));
+    void answered.finally(() => this.#answers.delete(answered));
   }
 
   /**

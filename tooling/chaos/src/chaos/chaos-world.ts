@@ -140,6 +140,19 @@ export class ChaosWorld implements GatewayCluster {
     return CmSocket.open(this.gateway(index).wsUrl, user);
   }
 
+  /** The nodes of Redis that are masters now. */
+  async masters(): Promise<readonly RedisServer[]> {
+    const { store } = this;
+    switch (store.topology) {
+      case "single":
+        return [store.redis];
+      case "sentinel":
+        return [await store.redis.currentMaster()];
+      case "cluster":
+        return store.redis.masters();
+    }
+  }
+
   keys(): Promise<string[]> {
     return keysLeftUnder(this.redisUrl, this.prefix);
   }

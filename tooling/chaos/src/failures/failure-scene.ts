@@ -4,6 +4,7 @@ import { eventually } from "@cm/test-kit";
 import { ChaosClient } from "../chaos/chaos-client.js";
 import { ChaosLedger } from "../chaos/chaos-ledger.js";
 import { ChaosWorld, type Leases, RECOVERABLE_PREFIX, type Topology } from "../chaos/chaos-world.js";
+import { BURST_EVERY_MS, HOT_MEMBERS, HOT_ROOM, publishBurst } from "../chaos/hot-room.js";
 
 const GATEWAYS = 4;
 const CLIENTS = 48;
@@ -36,26 +37,29 @@ export class FailureScene {
   readonly world: ChaosWorld;
   readonly clients: readonly ChaosClient[];
   readonly #ledger = new ChaosLedger();
-  readonly #load: NodeJS.Timeout;
+  readonly #calm: readonly ChaosClient[];
+  readonly #hot: readonly ChaosClient[];
+  readonly #loads: readonly NodeJS.Timeout[];
   readonly #answers = new Set<Promise<void>>();
   #isPublishing = false;
   #turn = 0;
+  #bursts = 0;
   #refused = 0;
 
   private constructor(world: ChaosWorld) {
     this.world = world;
-    this.clients = Array.from(
-      { length: CLIENTS },
-      (_, i) =>
-        new ChaosClient({
-          user: `user-${i}`,
-          // Every other room is recoverable.
-          room: `${i % 2 === 0 ? "room-" : RECOVERABLE_PREFIX}${i % ROOMS}`,
-          ledger: this.#ledger,
-          nextGateway: () => this.#spread(i),
-        }),
+    const connect = (i: number, room: string) =>
+      new ChaosClient({ user: `user-${i}`, room, ledger: this.#ledger, nextGateway: () => this.#spread(i) });
+    this.#calm = Array.from({ length: CLIENTS }, (_, i) =>
+      // Every other room is recoverable.
+      connect(i, `${i % 2 === 0 ? "room-" : RECOVERABLE_PREFIX}${i % ROOMS}`),
     );
-    this.#load = setInterval(() => this.#publish(), PUBLISH_EVERY_MS);
+    this.#hot = Array.from({ length: HOT_MEMBERS }, (_, i) => connect(CLIENTS + i, HOT_ROOM));
+    this.clients = [...this.#calm, ...this.#hot];
+    this.#loads = [
+      setInterval(() => this.#publish(), PUBLISH_EVERY_MS),
+      setInterval(() => this.#publishBurst(), BURST_EVERY_MS),
+    ];
   }
 
   static async start(topology: Topology, leases: Leases): Promise<FailureScene> {
@@ -156,7 +160,7 @@ export class FailureScene {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#load);
+    for (const load of this.#loads) clearInterval(load);
     await Promise.all(this.clients.map((client) => client.stop()));
     await this.world.close();
   }
@@ -210,12 +214,20 @@ export class FailureScene {
 
   #publish(): void {
     if (!this.#isPublishing) return;
-    const client = this.clients[this.#turn++ % this.clients.length];
-    if (client === undefined) return;
-    const answered = client.publish().then((answer) => {
+    const client = this.#calm[this.#turn++ % this.#calm.length];
+    if (client !== undefined) this.#count(client.publish());
+  }
+
+  #publishBurst(): void {
+    if (!this.#isPublishing) return;
+    for (const answer of publishBurst(this.#hot[this.#bursts++ % this.#hot.length])) this.#count(answer);
+  }
+
+  #count(published: Promise<string>): void {
+    const answered = published.then((answer) => {
       if (answer !== "ack" && answer !== "not-connected") this.#refused++;
     });
     this.#answers.add(answered);
-    answered.finally(() => this.#answers.delete(answered));
+    void answered.finally(() => this.#answers.delete(answered));
   }
 }

@@ -15,7 +15,7 @@ const rounds = Number(process.env.FAILURE_RUNS ?? "0");
 const IN_SHORT = ["a gateway is killed", "all subscribers' connections are killed"];
 
 it(rounds > 0 ? `measures every fault ${rounds} times and writes the page` : "measures faults without a silent loss", {
-  timeout: 60_000 + rounds * 240_000,
+  timeout: 120_000 + rounds * 240_000,
 }, async () => {
   const faults = MEASURED_FAULTS.filter(({ name }) => rounds > 0 || IN_SHORT.includes(name));
   const figures: FaultFigures[] = [];

@@ -30,7 +30,7 @@ export interface MemberEvents {
  * The stamp of the current message. It is overwritten for every message, which is safe because the driver has
  * one thread.
  */
-const STAMP: PayloadStamp = { run: 0, publisher: 0, sequence: 0, sentAtUs: 0 };
+const STAMP: PayloadStamp = { run: 0, publisher: 0, sequence: 0, dueAtUs: 0 };
 
 /** One connection: a socket, the dialect's session on it, and the reader of its payloads. */
 export class Member implements RawSocketEvents, SessionPort {

@@ -68,14 +68,19 @@ export class LoadTally implements MemberEvents {
 
   /** Microseconds since {@link startClock}. */
   nowUs(): number {
-    return Math.trunc((performance.now() - this.#originMs) * 1000);
+    return this.toUs(performance.now());
+  }
+
+  /** Microseconds from {@link startClock} to a time on the clock of `performance.now()`. */
+  toUs(timeMs: number): number {
+    return Math.trunc((timeMs - this.#originMs) * 1000);
   }
 
   totals(): { published: number; delivered: number } {
     return { published: this.#published, delivered: this.#checker.delivered };
   }
 
-  /** Makes the latency include the messages that are sent from now on. */
+  /** Makes the latency include the messages that are due from now on. */
   beginLatency(): void {
     this.#latencyFromUs = this.nowUs();
   }
@@ -99,8 +104,8 @@ export class LoadTally implements MemberEvents {
     }
     if (!this.#checker.received(member.index, stamp.publisher, stamp.sequence)) return;
     if (this.#memberOf(stamp.publisher) === member.index) this.#inFlight?.settled(stamp.publisher, stamp.sequence);
-    if (stamp.sentAtUs < this.#latencyFromUs) return;
-    const latencyUs = this.nowUs() - stamp.sentAtUs;
+    if (stamp.dueAtUs < this.#latencyFromUs) return;
+    const latencyUs = this.nowUs() - stamp.dueAtUs;
     this.#latency.record(latencyUs);
     this.#recentLatency.record(latencyUs);
   }
