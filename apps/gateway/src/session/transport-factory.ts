@@ -44,7 +44,7 @@ export type ServerParts = Pick<SessionContext, "fanOut" | "reached" | "refused" 
 /** Creates the server that clients connect to, with a session for each connection. */
 export function createClientTransport(
   config: ResolvedGatewayOptions,
-  { serverId, membership, router, store }: Node,
+  { serverId, membership, presence, router, store }: Node,
   routes: ReturnType<typeof gatewayRoutes>["table"],
   failures: FailureLog,
   { sessions, revocations, measurements, ...shared }: ServerParts,
@@ -84,6 +84,7 @@ export function createClientTransport(
     ...shared,
     serverId: config.showServerIds ? serverId : undefined,
     membership,
+    presence,
     router,
     rooms: store.rooms,
     limits: {
