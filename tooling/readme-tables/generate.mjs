@@ -7,6 +7,7 @@ import { filesUnder } from "../workspace/setup/build-stamp.mjs";
 import { publishablePackages, ROOT } from "../workspace/workspace.mjs";
 import { codeBlock, comparisonTable, decisionTable, keyTable, packageTable, variableTable } from "./page-tables.mjs";
 import { errorsOf, errorTable, optionTable, partErrorTable, replaceGenerated, weightOf } from "./readme-tables.mjs";
+import { importsName } from "./source-code.mjs";
 
 const CONTENTS = JSON.parse(readFileSync(join(ROOT, "tooling/workspace/tarball-contents.json"), "utf8"));
 
@@ -48,7 +49,7 @@ function thrownBy({ dir }) {
   const sources = filesUnder(`${dir}/src`)
     .filter((path) => path.endsWith(".ts") && !/\.(test|fixture)\.ts$/.test(path))
     .map(read)
-    .filter((source) => !/^import \{[^}]*\bexpect\b[^}]*\} from "vitest";$/m.test(source));
+    .filter((source) => !importsName(source, "vitest", "expect"));
   return errorsOf(sources, ERROR_CODES);
 }
 

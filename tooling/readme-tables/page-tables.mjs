@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { membersOf } from "./source-code.mjs";
 
 const LANGUAGES = {
   ts: "ts",
@@ -33,9 +34,7 @@ export function codeBlock(source, path, region) {
  * variable has no default.
  */
 export function variableTable(source, names) {
-  const rows = [...source.matchAll(/^ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/$/gm)].flatMap(([, comment]) =>
-    rowsOf(comment),
-  );
+  const rows = membersOf(source).flatMap(({ comment }) => (comment === undefined ? [] : rowsOf(comment)));
   const told = rows.flatMap((row) => row.names);
   const odd = [...names.filter((name) => !told.includes(name)), ...told.filter((name) => !names.includes(name))];
   if (odd.length > 0) throw new Error(`Described and known variables differ: ${odd.join(", ")}.`);

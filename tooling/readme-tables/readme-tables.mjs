@@ -1,3 +1,5 @@
+import { callsOf, membersOf } from "./source-code.mjs";
+
 /** Replaces the text between the markers; `make(kind, args)` returns the new text. */
 export function replaceGenerated(text, make) {
   return text.replace(
@@ -16,26 +18,27 @@ export function optionTable(source, name) {
 
 /** The own fields of an interface, as `{ field, required, meaning }`. Throws if there is no such interface. */
 export function optionsOf(source, name) {
-  const start = source.search(new RegExp(`^export interface ${name}\\b`, "m"));
-  if (start < 0) throw new Error(`There is no interface ${name}.`);
-  const body = source.slice(start, source.indexOf("\n}", start));
-  const found = body.matchAll(
-    /(?:^ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n)?^ {2}(?:readonly )?(\w+)(\??)(?::\s*([^;]*);|\()/gm,
-  );
-  return [...found].map(([, comment, field, optional, type]) => ({
+  return membersOf(source, name).map(({ field, required, type, comment }) => ({
     field,
-    required: optional === "",
+    required,
     meaning: cell(comment === undefined ? `\`${type ?? "function"}\`` : prose(comment)),
   }));
 }
 
+/** Functions whose first or second argument is the code of the error that they make. */
+const ERROR_MAKERS = ["CmError", "toCmError", "refusal"];
+
+/** Functions that throw `options-invalid`. */
+const OPTION_CHECKS = ["optionInvalid", "requireOptions", "invalid"];
+
 /** The entries of `codes` whose codes the sources throw or report. */
 export function errorsOf(sources, codes) {
-  const text = sources.join("\n");
-  const thrown = new Set(
-    [...text.matchAll(/(?:new CmError|toCmError|refusal)\(\s*(?:[\w.]+,\s*)?"([a-z-]+)"/g)].map(([, code]) => code),
-  );
-  if (/\b(optionInvalid|requireOptions|invalid)\(/.test(text)) thrown.add("options-invalid");
+  const thrown = new Set();
+  for (const { name, args } of sources.flatMap(callsOf)) {
+    const code = typeof args[0] === "string" ? args[0] : args[1];
+    if (ERROR_MAKERS.includes(name) && code in codes) thrown.add(code);
+    if (OPTION_CHECKS.includes(name)) thrown.add("options-invalid");
+  }
   // Code that validates options also checks versions and the runtime, and throws these codes.
   if (thrown.has("options-invalid")) for (const code of ["version-mismatch", "runtime-unsupported"]) thrown.add(code);
   return Object.entries(codes).filter(([code]) => thrown.has(code));

@@ -54,12 +54,18 @@ export function createGatewayNode(config: ResolvedGatewayOptions, connections: N
 }
 
 /** The options of the node's store: a store of the application already has all of its settings. */
-function storeOf({ store, redisUrl, redisPrefix, lastSeenTtlMs, roomWindowMs }: ResolvedGatewayOptions) {
+function storeOf(config: ResolvedGatewayOptions) {
+  const { store, redisUrl, redisPrefix, lastSeenTtlMs } = config;
   if (store !== undefined) return { store };
-  return {
-    ...(redisUrl === undefined ? {} : { redisUrl }),
-    prefix: redisPrefix,
-    lastSeenTtlMs,
-    publishWindowMs: roomWindowMs === "auto" ? PUBLISH_WINDOW_MS : Math.min(roomWindowMs, PUBLISH_WINDOW_MS),
+  const publishWindowMs = publishWindowOf(config);
+  return { ...(redisUrl === undefined ? {} : { redisUrl }), prefix: redisPrefix, lastSeenTtlMs, publishWindowMs };
+}
+
+/** Returns a function that limits how long a room's messages wait on their way to Redis, by the window of the room. */
+function publishWindowOf({ roomWindowMs, roomWindows }: ResolvedGatewayOptions): (room: string) => number {
+  const rules = roomWindows.toSorted((a, b) => b.prefix.length - a.prefix.length);
+  return (room) => {
+    const windowMs = rules.find(({ prefix }) => room.startsWith(prefix))?.windowMs ?? roomWindowMs;
+    return windowMs === "auto" ? PUBLISH_WINDOW_MS : Math.min(windowMs, PUBLISH_WINDOW_MS);
   };
 }

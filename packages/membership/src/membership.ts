@@ -67,7 +67,8 @@ export interface Membership {
    * Asks the store whether it holds this server's lease. A store that lost its data, or whose clock passed the
    * lease's expiry, responds to other queries as if there were no other server. If the lease is not held, the
    * server acquires it again at once; then each call resolves with `false` until the other servers have done so too,
-   * but at most for `deadAfterMs`. Never rejects; resolves with `false` if the store does not respond.
+   * but at most for `deadAfterMs`. `true` also holds for reads of the store that were sent before the call and
+   * answered before its result. Never rejects; resolves with `false` if the store does not respond.
    */
   checkLease(): Promise<boolean>;
   /**

@@ -45,6 +45,8 @@ class ClusterNode implements Node {
   /** The functions that close the started parts, in the order in which the parts were started. */
   readonly #releasers: (() => Promise<void>)[] = [];
   #phase: NodePhase = "starting";
+  /** Whether this server has taken its lease, after which the membership knows what the store lacks. */
+  #isRegistered = false;
   /** Ends the start of the part that is being started, if that start may take long. */
   #interrupt: (() => Promise<void>) | undefined;
   #starting: Promise<void> | undefined;
@@ -105,6 +107,9 @@ class ClusterNode implements Node {
       partitioning: store.partitioning,
       bus: store.bus,
       link: store.link,
+      isComplete: resolved.lease
+        ? () => (this.#isRegistered ? this.membership.checkLease() : Promise.resolve(true))
+        : undefined,
       onError,
     });
   }
@@ -187,6 +192,7 @@ class ClusterNode implements Node {
       // After a dead process with this server's id, the start waits for the cleanup.
       this.#interrupt = () => this.membership.shutdown();
       await this.membership.start();
+      this.#isRegistered = this.#options.lease;
       this.#interrupt = undefined;
       this.#requireWanted();
       for (const part of this.#options.parts) {

@@ -1,7 +1,7 @@
 import { createMemoryStore } from "@cm/memory-store";
 import type { OnError, Store } from "@cm/protocol";
 import { optionInvalid, renaming } from "@cm/protocol/options";
-import { createRedisStore } from "@cm/redis-store";
+import { createRedisStore, type PublishWindowMs } from "@cm/redis-store";
 import { definedOnly } from "./defined-only.js";
 
 /**
@@ -39,10 +39,10 @@ export interface NodeStoreOptions {
   /** Time to live of a room's record without activity, in milliseconds. Default 7,200,000; 1,000 or more. */
   readonly roomRecordTtlMs?: number | undefined;
   /**
-   * Maximum time that a message to a busy room waits for other messages on its way to Redis, in milliseconds, 0 to 100;
-   * see `createRedisStore`. Default 3.
+   * Maximum time that a message to a busy room waits for other messages on its way to Redis, in milliseconds, 0 to 100,
+   * or a function that returns it for a room; see `createRedisStore`. Default 3.
    */
-  readonly publishWindowMs?: number | undefined;
+  readonly publishWindowMs?: PublishWindowMs | undefined;
 }
 
 /** A node's store, and whether the node created it. */

@@ -1,6 +1,9 @@
+import type { Membership } from "@cm/membership";
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
+import type { Presence } from "@cm/presence";
 import { CmError, isCmError, type LocalDelivery } from "@cm/protocol";
-import { eventually, freePort } from "@cm/test-kit";
+import type { Router } from "@cm/router";
+import { type CallTable, callsNotRejectedWith, eventually, freePort } from "@cm/test-kit";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createNode } from "./composed-node.js";
 import type { Node, NodePart } from "./node.js";
@@ -295,34 +298,12 @@ describe("the parts of a node", () => {
 
   it("names the call and start() in the error of each call that came before its start", async () => {
     const node = makeNode();
-    const { router, membership, presence, store } = node;
-    const id = membership.nextConnectionId();
-    const watcher = { snapshot: () => undefined, change: () => undefined };
-    const time = { timeoutMs: 1_000 };
+    const { store } = node;
+    const ofParts = Object.entries(partCalls(node)).flatMap(([part, calls]) =>
+      Object.entries(calls).map(([name, call]) => [`${part}.${name}`, call] as const),
+    );
     const calls: Record<string, () => Promise<unknown>> = {
-      "router.enter": () => router.enter("hall"),
-      "router.toRoom": () => router.toRoom("hall", "x"),
-      "router.toConnection": () => router.toConnection(id, "x"),
-      "router.toUser": () => router.toUser("ann", "x"),
-      "router.toServer": () => router.toServer("alpha", new Uint8Array(1)),
-      "router.control": () => router.control("alpha", { type: "ping" }, time),
-      "router.ask": () => router.ask(new Uint8Array(1), time),
-      "router.recover": () => router.recover("hall", { epoch: 1, offset: 1 }, { maxMessages: 1, maxBytes: 1 }, () => 0),
-      "membership.open": () => membership.open({ connectionId: id, userId: "ann" }),
-      "membership.update": () => membership.update(id, 1),
-      "membership.join": () => membership.join(id, "hall"),
-      "membership.reap": () => membership.reap("dead"),
-      "membership.reapExpired": () => membership.reapExpired(),
-      "presence.get": () => presence.get("ann"),
-      "presence.getMany": () => presence.getMany(["ann"]),
-      "presence.online": () => presence.online({ limit: 10 }),
-      "presence.countOnline": () => presence.countOnline(),
-      "presence.roster": () => presence.roster("hall", { limit: 10 }),
-      "presence.countMembers": () => presence.countMembers("hall"),
-      "presence.watchUser": () => presence.watchUser("ann", watcher),
-      "presence.watchUsers": () => presence.watchUsers(["ann"], watcher),
-      "presence.watchAll": () => presence.watchAll(watcher),
-      "presence.watchRoom": () => presence.watchRoom("hall", watcher),
+      ...Object.fromEntries(ofParts),
       "users.states": () => store.users.states(["ann"]),
       "bus.publish": () => store.bus.publish({ kind: "room", name: "hall" }, new Uint8Array(1)),
       "node.drain": () => node.drain(),
@@ -336,6 +317,69 @@ describe("the parts of a node", () => {
     }
   });
 });
+
+describe("a closed node", () => {
+  it.each([true, false])(
+    "fails every call with closed, also if it was never started (started: %s)",
+    async (isStarted) => {
+      const node = makeNode();
+      // Made before the end: the ids come from the membership.
+      const calls = partCalls(node);
+      if (isStarted) await node.start();
+      await node.close();
+      const starts = {
+        node: () => node.start(),
+        router: () => node.router.start(),
+        membership: () => node.membership.start(),
+      };
+      for (const table of [...Object.values(calls), starts]) {
+        expect(await callsNotRejectedWith("closed", table)).toEqual({});
+      }
+      const removals = { leave: () => node.membership.leave("a.1", "hall"), close: () => node.membership.close("a.1") };
+      expect(await callsNotRejectedWith("closed", removals)).toEqual({ leave: "done", close: "done" });
+      expect(await node.membership.checkLease()).toBe(false);
+      await node.drain();
+    },
+  );
+});
+
+/** Every call of a node's parts that must fail before the start and after the end, by part. */
+function partCalls({ router, membership, presence }: Node) {
+  const id = membership.nextConnectionId();
+  const watcher = { snapshot: () => undefined, change: () => undefined };
+  const time = { timeoutMs: 1_000 };
+  const ofRouter: CallTable<Router, "start" | "close"> = {
+    enter: () => router.enter("hall"),
+    toRoom: () => router.toRoom("hall", "x"),
+    toConnection: () => router.toConnection(id, "x"),
+    toUser: () => router.toUser("ann", "x"),
+    toServer: () => router.toServer("alpha", new Uint8Array(1)),
+    control: () => router.control("alpha", { type: "ping" }, time),
+    ask: () => router.ask(new Uint8Array(1), time),
+    recover: () => router.recover("hall", { epoch: 1, offset: 1 }, { maxMessages: 1, maxBytes: 1 }, () => 0),
+  };
+  const ofMembership: CallTable<Membership, "start" | "checkLease" | "close" | "leave" | "shutdown"> = {
+    open: () => membership.open({ connectionId: id, userId: "ann" }),
+    update: () => membership.update(id, 1),
+    join: () => membership.join(id, "hall"),
+    reap: () => membership.reap("dead"),
+    reapExpired: () => membership.reapExpired(),
+  };
+  const ofPresence: CallTable<Presence, "close"> = {
+    get: () => presence.get("ann"),
+    getMany: () => presence.getMany(["ann"]),
+    online: () => presence.online({ limit: 10 }),
+    countOnline: () => presence.countOnline(),
+    roster: () => presence.roster("hall", { limit: 10 }),
+    countMembers: () => presence.countMembers("hall"),
+    readComplete: () => presence.readComplete(async () => undefined),
+    watchUser: () => presence.watchUser("ann", watcher),
+    watchUsers: () => presence.watchUsers(["ann"], watcher),
+    watchAll: () => presence.watchAll(watcher),
+    watchRoom: () => presence.watchRoom("hall", watcher),
+  };
+  return { router: ofRouter, membership: ofMembership, presence: ofPresence };
+}
 
 describe("a node without sockets", () => {
   it("publishes and reads, and is no server of the cluster", async () => {

@@ -2,7 +2,15 @@ import type { NodeStoreOptions } from "./node-store.js";
 import type { NodeMembershipOptions, NodePresenceOptions, NodeRouterOptions } from "./part-options.js";
 
 /** The type that an option must have. The part that receives the option checks its range. */
-export type OptionKind = "string" | "number" | "boolean" | "function" | "store" | "local" | "parts";
+export type OptionKind =
+  | "string"
+  | "number"
+  | "boolean"
+  | "function"
+  | "number-or-function"
+  | "store"
+  | "local"
+  | "parts";
 
 /** Requires a kind for each option, so that a new option of a part can't be forgotten here. */
 type KindsOf<T> = Readonly<Record<keyof T, OptionKind>>;
@@ -14,7 +22,7 @@ export const STORE_KINDS = {
   connectionTtlMs: "number",
   lastSeenTtlMs: "number",
   roomRecordTtlMs: "number",
-  publishWindowMs: "number",
+  publishWindowMs: "number-or-function",
 } as const satisfies KindsOf<NodeStoreOptions>;
 
 export const ROUTER_KINDS = {
@@ -74,6 +82,8 @@ const PART_CALLS = ["start", "close"];
 /** Returns a description of the expected value, or `undefined` if the value is as expected. */
 export function expectationOf(kind: OptionKind, value: unknown): string | undefined {
   switch (kind) {
+    case "number-or-function":
+      return typeof value === "number" || typeof value === "function" ? undefined : "a number or a function";
     case "store":
       return STORE_PARTS.every((name) => typeof member(value, name) === "object") ? undefined : "a store";
     case "local":

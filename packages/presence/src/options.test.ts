@@ -27,6 +27,7 @@ describe("the options of presence", () => {
     recheckIntervalMs: 999,
     restoreWithinMs: "1s",
     announceTtlMs: 86_400_001,
+    isComplete: true,
     onError: "loud",
   };
 

@@ -63,6 +63,12 @@ export interface PresenceOptions extends PresenceStore {
    */
   readonly announceTtlMs?: number | undefined;
   /**
+   * Asks whether the store has the entries of all servers at this moment, such as `Membership.checkLease`. While it
+   * resolves with `false`, `online`, `countOnline`, `roster`, `countMembers` and new watches wait, for at most 6 s.
+   * Default: the store counts as complete.
+   */
+  readonly isComplete?: (() => Promise<boolean>) | undefined;
+  /**
    * Receives failures that no caller is waiting for: of a read (`subscription`), of a watcher that
    * throws (`handler`), of a damaged change (`bus`). Default: failures are dropped.
    */
@@ -70,7 +76,9 @@ export interface PresenceOptions extends PresenceStore {
 }
 
 /** {@link PresenceOptions} with defaults filled in. */
-export interface ResolvedPresenceOptions extends Complete<Omit<PresenceOptions, keyof PresenceStore>> {
+export interface ResolvedPresenceOptions
+  extends Complete<Omit<PresenceOptions, keyof PresenceStore | "isComplete">>,
+    Pick<PresenceOptions, "isComplete"> {
   readonly store: PresenceStore;
 }
 
@@ -91,6 +99,7 @@ const KNOWN: Readonly<Record<keyof PresenceOptions | keyof Store, true>> = {
   recheckIntervalMs: true,
   restoreWithinMs: true,
   announceTtlMs: true,
+  isComplete: true,
   onError: true,
   servers: true,
   connections: true,
@@ -106,7 +115,7 @@ export function resolvePresenceOptions(given: PresenceOptions): ResolvedPresence
   const options = requireOptions(given, KNOWN);
   const { maxWatches = 10_000, maxUsersPerWatch = 1_000, maxKept = 200_000, maxBufferedChanges = 10_000 } = options;
   const { recheckIntervalMs = 60_000, restoreWithinMs = 35_000, announceTtlMs = 60_000 } = options;
-  const { onError = () => undefined } = options;
+  const { isComplete, onError = () => undefined } = options;
   return {
     store: {
       users: requireMembers("users", options.users, ["states", "online"]),
@@ -123,6 +132,7 @@ export function resolvePresenceOptions(given: PresenceOptions): ResolvedPresence
     recheckIntervalMs: requireDurationMs("recheckIntervalMs", recheckIntervalMs, 1_000),
     restoreWithinMs: requireDurationMs("restoreWithinMs", restoreWithinMs, 1_000),
     announceTtlMs: requireDurationMs("announceTtlMs", announceTtlMs, 1_000),
+    isComplete: isComplete === undefined ? undefined : requireFunction("isComplete", isComplete),
     onError: requireFunction("onError", onError),
   };
 }

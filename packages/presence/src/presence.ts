@@ -1,6 +1,7 @@
 import { CmError, type Page, type PageRequest, requireName } from "@cm/protocol";
-import { notStarted, requirePage } from "@cm/protocol/options";
+import { notStarted, requireDurationMs, requireFields, requireFunction, requirePage } from "@cm/protocol/options";
 import { ChangeChannels } from "./changes/change-channels.js";
+import { type CompleteReadOptions, CompleteReads } from "./complete-reads.js";
 import { type PresenceOptions, type ResolvedPresenceOptions, resolvePresenceOptions } from "./options.js";
 import { RoomFeed } from "./rosters/room-feed.js";
 import type { RosterMember } from "./rosters/roster-members.js";
@@ -28,7 +29,8 @@ export interface PresenceStats {
  * Each read method documents its cost. Reads reject with `unavailable` or `timeout`; with `options-invalid`
  * for an invalid cursor or limit, with `name-invalid` or `name-too-long` for an invalid name, and with
  * `closed` before the store is started (`details.call` names the call). Connections of dead servers are left
- * out.
+ * out. With the option `isComplete`, lists, counts and the beginning of a watch show no part: while the store lacks
+ * entries that servers are writing again, they wait for at most 6 s and then reject with `unavailable`.
  *
  * A watch delivers a snapshot first and then each change once, in order, without a gap; the promise of the
  * call that opens the watch resolves after the snapshot. If changes were missed (because of an interruption
@@ -57,10 +59,18 @@ export interface Presence {
    * up.
    */
   countOnline(): Promise<number>;
-  /** Lists the members of a room in pages of 1 to 1,000; two round trips per page. */
+  /**
+   * Lists the members of a room in pages of 1 to 1,000; two round trips per page, and with `isComplete` a third.
+   */
   roster(room: string, page: PageRequest): Promise<Page<RosterMember>>;
   /** Counts the members of a room, without reading the roster. */
   countMembers(room: string): Promise<number>;
+  /**
+   * Resolves with the result of `read`, which reads the store. While the store lacks entries that servers are writing
+   * again, `read` is repeated; see the option `isComplete`. Rejects with the errors of `read`, and with `unavailable`
+   * if the store was not complete in time.
+   */
+  readComplete<T>(read: () => Promise<T>, options?: CompleteReadOptions): Promise<T>;
   /** Watches the presence of one user. */
   watchUser(userId: string, watcher: PresenceWatcher): Promise<Watch>;
   /** Watches the presence of several users; at most `maxUsersPerWatch`. Duplicates are ignored. */
@@ -92,6 +102,7 @@ class StorePresence implements Presence {
   readonly #options: ResolvedPresenceOptions;
   readonly #channels: ChangeChannels;
   readonly #kept: WatchBudget;
+  readonly #complete: CompleteReads;
   readonly #states: UserStateReader;
   readonly #rosters: RosterReader;
   readonly #users: OpenUserFeeds;
@@ -105,9 +116,16 @@ class StorePresence implements Presence {
     this.#options = options;
     this.#channels = new ChangeChannels(store.bus, onError);
     this.#kept = new WatchBudget(maxKept);
+    this.#complete = new CompleteReads(options.isComplete);
     this.#states = new UserStateReader(store.users);
     this.#rosters = new RosterReader(store.rooms, this.#states);
-    this.#users = new OpenUserFeeds(options, this.#channels, this.#kept, this.#states);
+    this.#users = new OpenUserFeeds({
+      options,
+      reader: this.#states,
+      channels: this.#channels,
+      kept: this.#kept,
+      complete: this.#complete,
+    });
     this.#rechecks = new PeriodicRefresh(recheckIntervalMs, () => [...this.#users.all, ...this.#rooms.values()]);
   }
 
@@ -129,23 +147,34 @@ class StorePresence implements Presence {
 
   async online(page: PageRequest): Promise<Page<UserPresence>> {
     this.#requireOpen("online");
-    const { items, cursor } = await this.#options.store.users.online(requirePage(page));
+    const request = requirePage(page);
+    const { items, cursor } = await this.#complete.run(() => this.#options.store.users.online(request));
     return { items: items.map(presenceOf), cursor };
   }
 
   async countOnline(): Promise<number> {
     this.#requireOpen("countOnline");
-    return this.#options.store.counts.of("users");
+    return this.#complete.run(() => this.#options.store.counts.of("users"));
   }
 
   async roster(room: string, page: PageRequest): Promise<Page<RosterMember>> {
     this.#requireOpen("roster");
-    return this.#rosters.page(requireName(room, "room"), requirePage(page));
+    requireName(room, "room");
+    const request = requirePage(page);
+    return this.#complete.run(() => this.#rosters.page(room, request));
   }
 
   async countMembers(room: string): Promise<number> {
     this.#requireOpen("countMembers");
-    return this.#options.store.rooms.count(requireName(room, "room"));
+    requireName(room, "room");
+    return this.#complete.run(() => this.#options.store.rooms.count(room));
+  }
+
+  async readComplete<T>(read: () => Promise<T>, options: CompleteReadOptions = {}): Promise<T> {
+    this.#requireOpen("readComplete");
+    const { waitMs } = requireFields("options", options, { waitMs: true }, "{ waitMs: 0 }");
+    if (waitMs !== undefined) requireDurationMs("waitMs", waitMs, 0);
+    return this.#complete.run(requireFunction("read", read), { waitMs });
   }
 
   watchUser(userId: string, watcher: PresenceWatcher): Promise<Watch> {
@@ -230,6 +259,7 @@ class StorePresence implements Presence {
 
   async #close(): Promise<void> {
     this.#rechecks.stop();
+    this.#complete.close();
     await Promise.all([...this.#watches].map((watch) => watch.close()));
   }
 
@@ -240,6 +270,7 @@ class StorePresence implements Presence {
       reader: this.#rosters,
       channels: this.#channels,
       kept: this.#kept,
+      complete: this.#complete,
     });
     this.#rooms.set(room, feed);
     return feed;

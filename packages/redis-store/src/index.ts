@@ -2,5 +2,5 @@ export { parseConnectionUrl } from "./address/connection-url.js";
 export { createRedisStore } from "./redis-store.js";
 
 export type { Address, ConnectionUrl } from "./address/connection-url.js";
-export type { RedisClients, RedisClusterOptions, RedisStoreOptions } from "./options.js";
+export type { PublishWindowMs, RedisClients, RedisClusterOptions, RedisStoreOptions } from "./options.js";
 export type { RedisStore } from "./redis-store.js";

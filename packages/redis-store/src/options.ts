@@ -28,6 +28,12 @@ export type RedisClients =
   | { readonly commands: Redis; readonly subscriber: Redis }
   | { readonly commands: Cluster; readonly subscriber?: never };
 
+/** The maximum time that a message to a busy room waits, in milliseconds, for all rooms or for each room. */
+export type PublishWindowMs = number | ((room: string) => number);
+
+/** Maximum of `publishWindowMs`, in milliseconds. */
+const PUBLISH_WINDOW_MAX_MS = 100;
+
 /**
  * Options of {@link createRedisStore}: exactly one of `url`, `node`, `sentinel`, `cluster` and `clients` is
  * required.
@@ -89,10 +95,11 @@ export interface RedisStoreOptions {
   readonly maxPendingCommands?: number | undefined;
   /**
    * Maximum time that a message to a busy room waits for other messages, so that they share a write, in milliseconds, 0
-   * to 100; 0: messages do not wait. A room is busy if this process publishes 75 or more messages a second to it. Nothing
-   * waits if too few others come meanwhile. Default 3.
+   * to 100; 0: messages do not wait. Or a function that returns this time for a room, of which a result out of range
+   * counts as 0. A room is busy if this process publishes 75 or more messages a second to it. Nothing waits if too few
+   * others come meanwhile. Default 3.
    */
-  readonly publishWindowMs?: number | undefined;
+  readonly publishWindowMs?: PublishWindowMs | undefined;
   /**
    * Interval at which the store checks that published messages arrive, in milliseconds, 50 to 60,000. Each
    * check takes two small messages; the interval determines how soon a hanging link is detected. One check
@@ -138,7 +145,7 @@ export interface ResolvedRedisStoreOptions {
   readonly historyTtlMs: number;
   readonly commandTimeoutMs: number;
   readonly maxPendingCommands: number;
-  readonly publishWindowMs: number;
+  readonly publishWindowMs: (room: string) => number;
   readonly probeIntervalMs: number;
   readonly probeTimeoutMs: number;
   readonly startTimeoutMs: number;
@@ -194,12 +201,23 @@ export function resolveRedisStoreOptions(given: RedisStoreOptions): ResolvedRedi
       min: 100,
       max: 1_000_000,
     }),
-    publishWindowMs: requireDurationMs("publishWindowMs", options.publishWindowMs ?? 3, 0, 100),
+    publishWindowMs: resolvePublishWindow(options.publishWindowMs ?? 3),
     probeIntervalMs,
     probeTimeoutMs,
     startTimeoutMs: requireDurationMs("startTimeoutMs", options.startTimeoutMs ?? 10_000, 50, 600_000),
     onError,
   };
+}
+
+function resolvePublishWindow(given: PublishWindowMs): (room: string) => number {
+  if (typeof given === "function") {
+    return (room) => {
+      const windowMs = given(room);
+      return windowMs >= 0 && windowMs <= PUBLISH_WINDOW_MAX_MS ? windowMs : 0;
+    };
+  }
+  const windowMs = requireDurationMs("publishWindowMs", given, 0, PUBLISH_WINDOW_MAX_MS);
+  return () => windowMs;
 }
 
 function resolveConnection(options: RedisStoreOptions): RedisConnection {

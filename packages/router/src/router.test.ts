@@ -1,8 +1,10 @@
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
 import { type CrossServerMessage, createConnectionIdSource, encodeEnvelope, type Published } from "@cm/protocol";
+import { type CallTable, callsNotRejectedWith } from "@cm/test-kit";
 import { beforeEach, describe, expect, it } from "vitest";
 import { createRouter } from "./bus-router.js";
 import { bytes, type Server, startServer } from "./router.fixture.js";
+import type { Router } from "./router.js";
 
 describe("Router", () => {
   let a: Server;
@@ -281,17 +283,19 @@ describe("Router", () => {
     expect(await b.store.bus.publish({ kind: "room", name: "lobby" }, bytes("x"))).toEqual({ subscribers: 0 });
     expect(await b.store.bus.publish({ kind: "server", name: "a" }, bytes("x"))).toEqual({ subscribers: 0 });
     const time = { timeoutMs: 1_000 };
-    const later: readonly (() => Promise<unknown>)[] = [
-      () => a.router.enter("lobby"),
-      () => a.router.toRoom("lobby", bytes("x")),
-      () => a.router.toConnection("a.1", bytes("x")),
-      () => a.router.toUser("ann", bytes("x")),
-      () => a.router.toServer("b", bytes("x")),
-      () => a.router.control("b", { type: "drain" }, time),
-      () => a.router.ask(bytes("x"), time),
-      () => a.router.recover("lobby", { epoch: 1, offset: 0 }, { maxMessages: 1, maxBytes: 1 }, () => undefined),
-    ];
-    for (const call of later) await expect(call(), String(call)).rejects.toMatchObject({ code: "closed" });
+    const later: CallTable<Router, "close"> = {
+      start: () => a.router.start(),
+      enter: () => a.router.enter("lobby"),
+      toRoom: () => a.router.toRoom("lobby", bytes("x")),
+      toConnection: () => a.router.toConnection("a.1", bytes("x")),
+      toUser: () => a.router.toUser("ann", bytes("x")),
+      toServer: () => a.router.toServer("b", bytes("x")),
+      control: () => a.router.control("b", { type: "drain" }, time),
+      ask: () => a.router.ask(bytes("x"), time),
+      recover: () =>
+        a.router.recover("lobby", { epoch: 1, offset: 0 }, { maxMessages: 1, maxBytes: 1 }, () => undefined),
+    };
+    expect(await callsNotRejectedWith("closed", later)).toEqual({});
     expect(a.router.stats().rooms).toBe(0);
   });
 

@@ -27,6 +27,12 @@ export const FREE_FOLDERS: readonly string[] = ["apps", "tooling", "benchmarks",
 /** Packages whose sources may not import anything from outside, not even from Node. */
 export const SELF_CONTAINED: readonly string[] = ["@cm/protocol"];
 
+/**
+ * Folders that only their own files may import: entries of a package that need Node, while the rest of the package also
+ * runs in browsers.
+ */
+export const SEPARATE_ENTRIES: readonly string[] = ["packages/protocol/src/turns"];
+
 /** External packages that only some packages or folders may import; all others must use these packages instead. */
 export const GUARDED_EXTERNALS: Readonly<Record<string, readonly string[]>> = {
   ioredis: ["@cm/redis-store", "apps", "tooling", "benchmarks", "examples"],

@@ -153,6 +153,19 @@ describe("what only some may import", () => {
     ]);
   });
 
+  it("is the entry of the protocol for Node, which only its own files import", () => {
+    expect(
+      violations({
+        ...protocol,
+        "packages/protocol/src/a.ts": 'export { atTurnEnd } from "./turns/index.js";',
+        "packages/protocol/src/turns/index.ts": 'export { atTurnEnd } from "./turn-end.js";',
+        "packages/protocol/src/turns/turn-end.ts": "export const atTurnEnd = 1;",
+      }),
+    ).toEqual([
+      "packages/protocol/src/a.ts:1 packages/protocol/src/turns is an entry of its own, which only its own files may import",
+    ]);
+  });
+
   it("is a name that can be read", () => {
     expect(
       violations({

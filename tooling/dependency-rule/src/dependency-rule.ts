@@ -1,6 +1,13 @@
 import { isBuiltin } from "node:module";
 import { posix } from "node:path";
-import { ANY, FREE_FOLDERS, GUARDED_EXTERNALS, PACKAGE_ARROWS, SELF_CONTAINED } from "./allowed-arrows.js";
+import {
+  ANY,
+  FREE_FOLDERS,
+  GUARDED_EXTERNALS,
+  PACKAGE_ARROWS,
+  SELF_CONTAINED,
+  SEPARATE_ENTRIES,
+} from "./allowed-arrows.js";
 import { findCycles } from "./cycle.js";
 import type { SourceFile, WorkspacePackage } from "./workspace-package.js";
 
@@ -57,6 +64,9 @@ function checkImport(
   if (specifier.startsWith(".")) {
     if (/\.(test|fixture)\.[cm]?js$/.test(specifier)) return `${specifier} is for tests alone`;
     const target = posix.join(posix.dirname(file.path), specifier);
+    const isWithin = (path: string, folder: string): boolean => path.startsWith(`${folder}/`);
+    const entry = SEPARATE_ENTRIES.find((folder) => isWithin(target, folder) && !isWithin(file.path, folder));
+    if (entry !== undefined) return `${entry} is an entry of its own, which only its own files may import`;
     return target.startsWith(`${pkg.dir}/`)
       ? undefined
       : `${specifier} reaches out of ${pkg.name}; import a package by its name`;

@@ -6,6 +6,10 @@ export { eventually } from "./eventually.js";
 export { freshPrefix } from "./fresh-prefix.js";
 export { repetitions } from "./soak-repetitions.js";
 
+// Calls that must fail
+export type { CallTable } from "./call-table.js";
+export { callsNotRejectedWith } from "./call-table.js";
+
 // Processes
 export type { ManagedProcess, ManagedProcessOptions, ProcessEnd } from "./process/managed-process.js";
 export { startManagedProcess } from "./process/managed-process.js";

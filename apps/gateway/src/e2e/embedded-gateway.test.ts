@@ -1,7 +1,8 @@
 import { createMemoryStore } from "@cm/memory-store";
 import { type Bus, CLOSE_CODES, CmError } from "@cm/protocol";
-import { eventually } from "@cm/test-kit";
+import { type CallTable, callsNotRejectedWith, eventually } from "@cm/test-kit";
 import { describe, expect, it, onTestFinished } from "vitest";
+import type { Gateway } from "../gateway.js";
 import type { GatewayOptions } from "../gateway-options.js";
 import { createGateway, type Refusal } from "../index.js";
 import { connect, serve } from "./embedded-gateway.fixture.js";
@@ -232,7 +233,15 @@ describe("an embedded gateway", () => {
     expect(second.node.store.link.state).toBe("closed");
     const third = createGateway({ port: 0, authenticate: () => ({ userId: "ann" }) });
     await third.close();
-    await expect(third.start()).rejects.toMatchObject({ code: "closed" });
+    await gateway.close();
+    for (const closed of [second, third, gateway]) {
+      const calls: CallTable<Gateway, "close" | "drain"> = {
+        start: () => closed.start(),
+        revoke: () => closed.revoke({ userId: "ann" }),
+      };
+      expect(await callsNotRejectedWith("closed", calls)).toEqual({});
+      await closed.drain();
+    }
   });
 
   it.each([

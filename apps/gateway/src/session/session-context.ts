@@ -64,7 +64,7 @@ const RECOVERED_MESSAGES_MAX = 1_000;
 
 /** Creates the context of a gateway's sessions. */
 export function createSessionContext(config: ResolvedGatewayOptions, node: Node, parts: SharedParts): SessionContext {
-  const { membership, router, store } = node;
+  const { membership, presence, router, store } = node;
   const { maxBackpressureBytes, clock } = config;
   const monotonicMs = (): number => clock.monotonicMs();
   // Keep well below the limit for slow readers, so that a client that is sent this much is not treated as one.
@@ -73,6 +73,7 @@ export function createSessionContext(config: ResolvedGatewayOptions, node: Node,
     ...parts,
     serverId: config.showServerIds ? node.serverId : undefined,
     membership,
+    presence,
     router,
     rooms: store.rooms,
     limits: {

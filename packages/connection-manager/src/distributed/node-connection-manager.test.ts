@@ -1,7 +1,9 @@
 import { createMemoryStore } from "@cm/memory-store";
 import { connectionIdsOf, createConnectionIdSource } from "@cm/protocol";
+import { type CallTable, callsNotRejectedWith } from "@cm/test-kit";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { codeOf } from "../error-code.fixture.js";
+import type { DistributedConnectionManager } from "./distributed-connection-manager.js";
 import { LocalSockets, Socket } from "./local-sockets.fixture.js";
 import { expectEmpty, TestCluster, witness } from "./managers.fixture.js";
 import { createDistributedConnectionManager } from "./node-connection-manager.js";
@@ -300,18 +302,17 @@ describe("the shutdown", () => {
     const { manager } = alpha;
     const { id } = await alpha.connect("ann", "lobby");
     await manager.shutdown();
-    for (const call of [
-      manager.registerConnection(new Socket(), "ann"),
-      manager.joinRoom(id, "lobby"),
-      manager.broadcastToRoom("lobby", 1),
-      manager.sendToConnection(id, 1),
-      manager.sendToUser("ann", 1),
-      manager.getDistributedStats(),
-      manager.getActiveServers(),
-      manager.handleServerFailure("beta"),
-    ]) {
-      expect(await codeOf(call)).toBe("closed");
-    }
+    const later: CallTable<DistributedConnectionManager<Socket>, "leaveRoom" | "removeConnection" | "shutdown"> = {
+      registerConnection: () => manager.registerConnection(new Socket(), "ann"),
+      joinRoom: () => manager.joinRoom(id, "lobby"),
+      broadcastToRoom: () => manager.broadcastToRoom("lobby", 1),
+      sendToConnection: () => manager.sendToConnection(id, 1),
+      sendToUser: () => manager.sendToUser("ann", 1),
+      getDistributedStats: () => manager.getDistributedStats(),
+      getActiveServers: () => manager.getActiveServers(),
+      handleServerFailure: () => manager.handleServerFailure("beta"),
+    };
+    expect(await callsNotRejectedWith("closed", later)).toEqual({});
     expect(await codeOf(manager.leaveRoom(id, "lobby"))).toBe("done");
     expect(await codeOf(manager.removeConnection(id))).toBe("done");
     expect(await codeOf(manager.removeConnection("elsewhere.aaaa00"))).toBe("done");

@@ -1,6 +1,7 @@
-import { eventually } from "@cm/test-kit";
+import { type CallTable, callsNotRejectedWith, eventually } from "@cm/test-kit";
 import { expect } from "vitest";
 import { codeOf } from "../error-code.fixture.js";
+import type { ConnectionManager } from "./connection-manager.js";
 import { type DefineGameTest, EventRecorder, gameEvent } from "./managers.fixture.js";
 
 /** Tests in which servers die or shut down, and sockets become stale or close. */
@@ -94,24 +95,23 @@ export function describeDisconnections(test: DefineGameTest): void {
     await eventually(() => expect(b.isReady()).toBe(true));
     expect(await b.getStats()).toEqual({ onlineUsers: 0, activeGames: 0, totalConnections: 0 });
     await eventually(() => expect(heard.told).toEqual(["player-joined ann", "player-left ann", "game-removed"]));
-    for (const call of [
-      () => a.connect("ann", "1"),
-      () => a.joinGame("ann", "chess"),
-      () => a.leaveGame("ann", "chess"),
-      () => a.spectateGame("ann", "chess"),
-      () => a.stopSpectating("ann", "chess"),
-      () => a.getOnlinePlayers("chess"),
-      () => a.getSpectators("chess"),
-      () => a.getSession("chess"),
-      () => a.getConnections("ann"),
-      () => a.getStats(),
-      () => a.setGameState("chess", "active"),
-      () => a.broadcast("chess", gameEvent("move")),
-      () => a.onGameEvent("chess", () => undefined),
-      () => a.cleanupStaleConnections(),
-    ]) {
-      expect(await codeOf(call)).toBe("closed");
-    }
+    const later: CallTable<ConnectionManager, "disconnect" | "shutdown"> = {
+      connect: () => a.connect("ann", "1"),
+      joinGame: () => a.joinGame("ann", "chess"),
+      leaveGame: () => a.leaveGame("ann", "chess"),
+      spectateGame: () => a.spectateGame("ann", "chess"),
+      stopSpectating: () => a.stopSpectating("ann", "chess"),
+      getOnlinePlayers: () => a.getOnlinePlayers("chess"),
+      getSpectators: () => a.getSpectators("chess"),
+      getSession: () => a.getSession("chess"),
+      getConnections: () => a.getConnections("ann"),
+      getStats: () => a.getStats(),
+      setGameState: () => a.setGameState("chess", "active"),
+      broadcast: () => a.broadcast("chess", gameEvent("move")),
+      cleanupStaleConnections: () => a.cleanupStaleConnections(),
+    };
+    expect(await callsNotRejectedWith("closed", later)).toEqual({});
+    expect(await codeOf(() => a.onGameEvent("chess", () => undefined))).toBe("closed");
     await a.disconnect("ann", "1");
     a.touch("ann", "1");
     a.offGameEvent("chess", heard.handler);

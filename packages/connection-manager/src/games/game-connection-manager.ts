@@ -114,7 +114,7 @@ class GameConnectionManager implements ConnectionManager {
     }));
     const [players, feeds, records] = [this.#players, this.#feeds, this.#records];
     this.#participation = new GameParticipation({ ...parts(node), players, feeds, records });
-    this.#reader = new GameReader(node.store, records, players);
+    this.#reader = new GameReader({ store: node.store, presence: node.presence, records, players });
   }
 
   get serverInstance(): string {
@@ -176,7 +176,7 @@ class GameConnectionManager implements ConnectionManager {
 
   async getOnlinePlayers(gameId: string): Promise<string[]> {
     this.#requireRunning();
-    return [...(await this.#reader.users(requireGameId(gameId)))];
+    return [...(await this.#reader.players(requireGameId(gameId)))];
   }
 
   async getSpectators(gameId: string): Promise<string[]> {

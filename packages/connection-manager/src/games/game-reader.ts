@@ -1,3 +1,4 @@
+import type { Presence } from "@cm/presence";
 import type { ConnectionRecord, GameSession, PlayerConnection, Store, UserConnection } from "@cm/protocol";
 import { ownerOf } from "@cm/protocol";
 import type { ConnectionStats } from "./connection-manager.js";
@@ -13,24 +14,35 @@ export interface SocketMetadata {
   readonly socketId: string;
 }
 
-/** Reads games and players from the store. */
+/** Parts that {@link GameReader} reads from. */
+export interface GameReaderParts {
+  readonly store: Pick<Store, "rooms" | "users" | "counts" | "connections">;
+  readonly presence: Pick<Presence, "readComplete">;
+  readonly records: Pick<GameSessionStore, "get">;
+  readonly players: LocalPlayers;
+}
+
+/** Reads games and players from the store. While servers are writing lost players again, reads of players wait. */
 export class GameReader {
   readonly #store: Pick<Store, "rooms" | "users" | "counts" | "connections">;
+  readonly #presence: Pick<Presence, "readComplete">;
   readonly #records: Pick<GameSessionStore, "get">;
   readonly #players: LocalPlayers;
 
-  constructor(
-    store: Pick<Store, "rooms" | "users" | "counts" | "connections">,
-    records: Pick<GameSessionStore, "get">,
-    players: LocalPlayers,
-  ) {
+  constructor({ store, presence, records, players }: GameReaderParts) {
     this.#store = store;
+    this.#presence = presence;
     this.#records = records;
     this.#players = players;
   }
 
+  /** Reads the players of a game. */
+  players(gameId: string): Promise<Set<string>> {
+    return this.#presence.readComplete(() => this.#users(gameId));
+  }
+
   /** Reads the users in a room, each once. One round trip per thousand connections. */
-  async users(room: string): Promise<Set<string>> {
+  async #users(room: string): Promise<Set<string>> {
     const users = new Set<string>();
     let cursor: string | undefined;
     do {
@@ -42,16 +54,16 @@ export class GameReader {
   }
 
   async spectators(gameId: string): Promise<string[]> {
-    const [players, spectators] = await Promise.all([this.users(gameId), this.users(spectatorsRoom(gameId))]);
+    const [players, spectators] = await this.#presence.readComplete(() =>
+      Promise.all([this.#users(gameId), this.#users(spectatorsRoom(gameId))]),
+    );
     return [...spectators].filter((userId) => !players.has(userId));
   }
 
   async session(gameId: string): Promise<GameSession | undefined> {
-    const [record, players, spectators] = await Promise.all([
-      this.#records.get(gameId),
-      this.users(gameId),
-      this.users(spectatorsRoom(gameId)),
-    ]);
+    const [record, players, spectators] = await this.#presence.readComplete(() =>
+      Promise.all([this.#records.get(gameId), this.#users(gameId), this.#users(spectatorsRoom(gameId))]),
+    );
     if (record === undefined) return undefined;
     return {
       ...record,

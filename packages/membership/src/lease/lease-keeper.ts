@@ -71,7 +71,9 @@ export class LeaseKeeper {
   #isTaken = false;
   #timer: NodeJS.Timeout | undefined;
   #regaining: Promise<Lease> | undefined;
+  /** The check that waits for the store's answer, and the one that is sent after it. */
   #checking: Promise<boolean> | undefined;
+  #nextCheck: Promise<boolean> | undefined;
   #beating: Promise<void> = Promise.resolve();
   #isBeating = false;
   #stopped = false;
@@ -157,12 +159,21 @@ export class LeaseKeeper {
 
   /**
    * Resolves with `true` if the store holds the lease, all data written under it, and the data of all servers that
-   * sent signs of life before the lease was lost. Concurrent calls share one renewal. If the lease is lost, the
-   * next heartbeat is sent at once. Also resolves with `false` if the store does not respond.
+   * sent signs of life before the lease was lost. The renewal that finds this out is sent after the call, so that it
+   * also judges reads that the caller sent before. At most one is on its way; calls that wait share the next one. If
+   * the lease is lost, the next heartbeat is sent at once. Also resolves with `false` if the store does not respond.
    */
   check(): Promise<boolean> {
-    this.#checking ??= this.#check().finally(() => {
-      this.#checking = undefined;
+    if (this.#checking === undefined) return this.#startCheck();
+    this.#nextCheck ??= this.#checking.then(() => this.#startCheck());
+    return this.#nextCheck;
+  }
+
+  #startCheck(): Promise<boolean> {
+    this.#nextCheck = undefined;
+    this.#checking = this.#check();
+    void this.#checking.then(() => {
+      if (this.#nextCheck === undefined) this.#checking = undefined;
     });
     return this.#checking;
   }

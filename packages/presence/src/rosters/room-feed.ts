@@ -2,6 +2,7 @@ import { type CmError, parseRosterChange, type RosterChange, toCmError } from "@
 import { ARRIVAL_MS, ChangeChain, type StateReading } from "../changes/change-chain.js";
 import type { ChangeChannels, OpenChannel } from "../changes/change-channels.js";
 import { MissingConnections } from "../changes/missing-connections.js";
+import type { CompleteReads } from "../complete-reads.js";
 import { sameJson } from "../metadata-json.js";
 import type { ResolvedPresenceOptions } from "../options.js";
 import type { LiveWatch, RoomWatcher } from "../watches/live-watch.js";
@@ -22,6 +23,7 @@ export interface RoomFeedOptions {
   readonly reader: RosterReader;
   readonly channels: ChangeChannels;
   readonly kept: WatchBudget;
+  readonly complete: CompleteReads;
 }
 
 /** A room whose members are watched by at least one watch. */
@@ -43,11 +45,12 @@ export class RoomFeed {
   #hasFailed = false;
 
   constructor(parts: RoomFeedOptions) {
-    const { options, room, channels } = parts;
+    const { options, room, channels, complete } = parts;
     this.#parts = parts;
     this.#missing = new MissingConnections({ restoreWithinMs: options.restoreWithinMs, reread: () => this.recheck() });
     this.#chain = new ChangeChain({
-      read: () => this.#read(),
+      // Later reads wait for members that they lack; the first has nothing to compare with.
+      read: () => (this.#members === undefined ? complete.run(() => this.#read()) : this.#read()),
       apply: (change) => this.#apply(change),
       maxBuffered: options.maxBufferedChanges,
       onError: (error) => options.onError(error, { stage: "subscription" }),

@@ -1,27 +1,17 @@
 import type { Partitioning } from "@cm/protocol";
-import type { ChangeChannels } from "../changes/change-channels.js";
-import type { ResolvedPresenceOptions } from "../options.js";
 import type { UsersWatch } from "../watches/snapshot-batch.js";
-import type { WatchBudget } from "../watches/watch-budget.js";
-import { UserFeed } from "./user-feed.js";
+import { UserFeed, type UserFeedOptions } from "./user-feed.js";
 import type { UserPresence } from "./user-presence.js";
-import type { UserStateReader } from "./user-state-reader.js";
 import type { WatchedUser } from "./watched-user-cache.js";
 
 /** The feeds of watched users. Each feed is open while a watch needs it. */
 export class OpenUserFeeds {
-  readonly #options: ResolvedPresenceOptions;
-  readonly #channels: ChangeChannels;
-  readonly #kept: WatchBudget;
-  readonly #reader: UserStateReader;
+  readonly #shared: Omit<UserFeedOptions, "partition" | "sampleUser">;
   readonly #feeds = new Map<number, UserFeed>();
   #samples: ReadonlyMap<number, string> | undefined;
 
-  constructor(options: ResolvedPresenceOptions, channels: ChangeChannels, kept: WatchBudget, reader: UserStateReader) {
-    this.#options = options;
-    this.#channels = channels;
-    this.#kept = kept;
-    this.#reader = reader;
+  constructor(shared: Omit<UserFeedOptions, "partition" | "sampleUser">) {
+    this.#shared = shared;
   }
 
   get all(): MapIterator<UserFeed> {
@@ -37,7 +27,7 @@ export class OpenUserFeeds {
     };
     try {
       for (const userId of userIds) {
-        const feed = this.#hold(this.#options.store.partitioning.partitionOf(userId));
+        const feed = this.#hold(this.#shared.options.store.partitioning.partitionOf(userId));
         try {
           held.push({ feed, user: feed.watched.hold(userId) });
         } catch (error) {
@@ -68,7 +58,7 @@ export class OpenUserFeeds {
 
   /** Holds all feeds for a watch. */
   holdAll(watch: UsersWatch): HeldFeeds {
-    const feeds = Array.from({ length: this.#options.store.partitioning.partitions }, (_, partition) =>
+    const feeds = Array.from({ length: this.#shared.options.store.partitioning.partitions }, (_, partition) =>
       this.#hold(partition),
     );
     for (const { online } of feeds) online.hold(watch);
@@ -93,14 +83,11 @@ export class OpenUserFeeds {
   #hold(partition: number): UserFeed {
     let feed = this.#feeds.get(partition);
     if (feed === undefined) {
-      this.#samples ??= samplesOf(this.#options.store.partitioning);
+      this.#samples ??= samplesOf(this.#shared.options.store.partitioning);
       feed = new UserFeed({
-        options: this.#options,
+        ...this.#shared,
         partition,
         sampleUser: this.#samples.get(partition) ?? "",
-        reader: this.#reader,
-        channels: this.#channels,
-        kept: this.#kept,
       });
       this.#feeds.set(partition, feed);
     }

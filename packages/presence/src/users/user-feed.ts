@@ -2,6 +2,7 @@ import { type PresenceChange, parsePresenceChange, type UserState } from "@cm/pr
 import { ChangeChain, type StateReading } from "../changes/change-chain.js";
 import type { ChangeChannels, OpenChannel } from "../changes/change-channels.js";
 import { MissingConnections } from "../changes/missing-connections.js";
+import type { CompleteReads } from "../complete-reads.js";
 import type { ResolvedPresenceOptions } from "../options.js";
 import { SnapshotBatch } from "../watches/snapshot-batch.js";
 import type { WatchBudget } from "../watches/watch-budget.js";
@@ -24,6 +25,7 @@ export interface UserFeedOptions {
   readonly reader: UserStateReader;
   readonly channels: ChangeChannels;
   readonly kept: WatchBudget;
+  readonly complete: CompleteReads;
 }
 
 /** One partition of users, with those of its users who are watched. */
@@ -41,13 +43,14 @@ export class UserFeed {
   readonly #missing: MissingConnections;
 
   constructor(parts: UserFeedOptions) {
-    const { options, partition, channels, kept } = parts;
+    const { options, partition, channels, kept, complete } = parts;
     this.#parts = parts;
     this.watched = new WatchedUserCache(kept, options.maxBufferedChanges, () => this.recheck());
     this.online = new OnlineUserCache(kept);
     this.#missing = new MissingConnections({ restoreWithinMs: options.restoreWithinMs, reread: () => this.recheck() });
     this.#chain = new ChangeChain({
-      read: () => this.#read(),
+      // Later reads wait for users that they lack; the first has nothing to compare with.
+      read: () => (this.#hasUnread ? complete.run(() => this.#read()) : this.#read()),
       apply: (change) => {
         this.watched.apply(change);
         this.online.apply(change);
@@ -75,6 +78,11 @@ export class UserFeed {
     return this.#parts.partition;
   }
 
+  /** Whether the next read is the first one, of the watched users or of those who are online. */
+  get #hasUnread(): boolean {
+    return !this.#isRead || (this.online.isWanted && !this.online.isRead);
+  }
+
   /** Settles when the feed's channel is live, or could not be opened. */
   get opened(): Promise<void> {
     return this.#channel.opened;
@@ -87,7 +95,8 @@ export class UserFeed {
     if (unread.length === 0) return;
     const reading = ++this.#readings;
     const version = this.#chain.version;
-    const states = await this.#parts.reader.read(unread.map(({ userId }) => userId));
+    const { reader, complete } = this.#parts;
+    const states = await complete.run(() => reader.read(unread.map(({ userId }) => userId)));
     const batch = new SnapshotBatch();
     // The store has lost its data: it returned a lower version of the feed than that of a change that has
     // arrived.

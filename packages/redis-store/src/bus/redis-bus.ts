@@ -13,9 +13,8 @@ import type { Keys } from "../keys/key-names.js";
 import type { Subscribers } from "../link/single-subscriber.js";
 import { beginsLikeBatch, decodeBatch } from "./message-batch.js";
 import { MESSAGE_BYTES_MAX, tooLarge } from "./message-limit.js";
-import type { PublishTarget } from "./publish-command.js";
 import type { Publisher } from "./publisher.js";
-import { TurnPublisher } from "./turn-publisher.js";
+import { type KnownTarget, TurnPublisher } from "./turn-publisher.js";
 
 /** Dependencies and settings of the bus. */
 export interface RedisBusParts {
@@ -23,7 +22,8 @@ export interface RedisBusParts {
   readonly publisher: Publisher;
   readonly subscribers: Subscribers;
   readonly commandTimeoutMs: number;
-  readonly publishWindowMs: number;
+  /** Maximum time that a message to a busy room waits for others, in milliseconds; 0: it does not wait. */
+  readonly publishWindowMs: (room: string) => number;
   /** Time in milliseconds since the moment until which all messages are known to have arrived. */
   readonly heardAllAgoMs: () => number;
   readonly onThrow: (cause: unknown) => void;
@@ -66,7 +66,7 @@ export class RedisBus implements Bus {
    * Publish targets, keyed by the channel object that a caller passed: a caller that publishes repeatedly
    * passes the same object.
    */
-  readonly #targets = new WeakMap<Channel, PublishTarget>();
+  readonly #targets = new WeakMap<Channel, KnownTarget>();
   #closed = false;
   /** Removes an entry. This is one function for all entries, instead of one closure per entry. */
   readonly #remove = (entry: Entry): void => {
@@ -78,20 +78,21 @@ export class RedisBus implements Bus {
 
   constructor(parts: RedisBusParts) {
     this.#parts = parts;
-    this.#publisher = new TurnPublisher(parts.publisher, parts.publishWindowMs);
+    this.#publisher = new TurnPublisher(parts.publisher);
   }
 
   publish(channel: Channel, message: Uint8Array): Promise<Published> {
     if (!(message instanceof Uint8Array)) return Promise.reject(notBytes("message"));
     if (message.length > MESSAGE_BYTES_MAX) return Promise.reject(tooLarge(message.length));
-    const { publisher, keys } = this.#parts;
-    let target = this.#targets.get(channel);
-    if (target === undefined) {
-      target = publisher.target(keys.channel(channel));
-      this.#targets.set(channel, target);
+    let known = this.#targets.get(channel);
+    if (known === undefined) {
+      const { publisher, keys, publishWindowMs } = this.#parts;
+      const windowMs = channel.kind === "room" ? publishWindowMs(channel.name) : 0;
+      known = { target: publisher.target(keys.channel(channel)), windowMs };
+      this.#targets.set(channel, known);
     }
     // A server counts as present if it subscribes to its channel, so subscribers of patterns are not counted for it.
-    return this.#publisher.publish(target, asBuffer(message), channel.kind);
+    return this.#publisher.publish(known, asBuffer(message), channel.kind === "server");
   }
 
   async subscribe(channel: Channel, handler: BusHandler, onResumed?: ResumeHandler): Promise<Subscription> {

@@ -1,4 +1,4 @@
-import type { Channel, Published } from "@cm/protocol";
+import type { Published } from "@cm/protocol";
 import { atTurnEnd, BUSY_AT_PER_SECOND, splitLongTurn } from "@cm/protocol/turns";
 import { BATCH_BYTES_MAX, BATCH_MESSAGES_MAX, beginsLikeBatch, encodeBatch } from "./message-batch.js";
 import type { PublishTarget } from "./publish-command.js";
@@ -16,6 +16,13 @@ const WAITING_BYTES_MAX = 1024 * 1024;
  * for each of them.
  */
 const WORTH_A_WRITE_BYTES = 16 * 1024;
+
+/** A channel that messages are published on. */
+export interface KnownTarget {
+  readonly target: PublishTarget;
+  /** Maximum time that a message waits for others while the channel is busy, in milliseconds; 0: it does not wait. */
+  readonly windowMs: number;
+}
 
 /** The messages of one turn to one channel, with the callers that wait for their outcome. */
 interface Waiting {
@@ -36,38 +43,38 @@ interface Caller {
  * longer than a command that is sent at once: Redis's stream is corked until the end of the turn anyway. The
  * messages of a channel keep their order, and every caller gets the outcome of the command that carried its message.
  *
- * Messages to busy rooms wait up to `windowMs` for messages of further turns; any other message ends their wait with the
+ * Messages on busy channels with a window wait for messages of further turns; any other message ends their wait with the
  * turn. So the messages keep their order over all channels but for those of one turn.
  */
 export class TurnPublisher {
   readonly #publisher: Publisher;
-  readonly #windowMs: number;
   readonly #window = new PublishWindow();
   /** Ends the window; `undefined` if none is open. */
   #timer: NodeJS.Timeout | undefined;
+  /** Length of the open window, in milliseconds. */
+  #windowMs = 0;
   /** The messages that wait, by the name of their channel, in the order of the first message of each channel. */
   readonly #waiting = new Map<string, Waiting>();
   #bytes = 0;
   readonly #flush = (): void => this.flush();
 
-  /** `windowMs` is the maximum time that messages to busy rooms wait for others, in milliseconds; 0: they do not wait. */
-  constructor(publisher: Publisher, windowMs: number) {
+  constructor(publisher: Publisher) {
     this.#publisher = publisher;
-    this.#windowMs = windowMs;
   }
 
-  /** Messages to a `server` are sent with {@link Publisher.publishCounted}. `kind` is always the same for a target. */
-  publish(target: PublishTarget, message: Buffer, kind: Channel["kind"]): Promise<Published> {
+  /** `isCounted` selects {@link Publisher.publishCounted}; it is the same for all messages of a channel. */
+  publish(known: KnownTarget, message: Buffer, isCounted: boolean): Promise<Published> {
     return new Promise((resolve, reject) => {
       if (this.#bytes + message.length > WAITING_BYTES_MAX) this.flush();
-      this.#awaitOthers(kind === "room" && this.#windowMs > 0 ? target : undefined, message.length);
+      this.#awaitOthers(known, message.length);
+      const { target } = known;
       let waiting = this.#waiting.get(target.channel);
       if (waiting !== undefined && isFull(waiting, message)) {
         this.#send(waiting);
         waiting = undefined;
       }
       if (waiting === undefined) {
-        waiting = { target, isCounted: kind === "server", messages: [], callers: [], bytes: 0 };
+        waiting = { target, isCounted, messages: [], callers: [], bytes: 0 };
         this.#waiting.set(target.channel, waiting);
       }
       waiting.messages.push(message);
@@ -84,19 +91,23 @@ export class TurnPublisher {
     this.#waiting.clear();
   }
 
-  /** Decides how long a message waits, together with those that wait already. `room` is its target if it may wait. */
-  #awaitOthers(room: PublishTarget | undefined, bytes: number): void {
+  /** Decides how long a message waits, together with those that wait already. */
+  #awaitOthers({ target, windowMs }: KnownTarget, bytes: number): void {
     const now = performance.now();
-    const isBusy = room !== undefined && room.rate.count(now) >= BUSY_AT_PER_SECOND;
+    const isBusy = windowMs > 0 && target.rate.count(now) >= BUSY_AT_PER_SECOND;
     const mayWait = isBusy && this.#bytes + bytes < WORTH_A_WRITE_BYTES;
     if (this.#waiting.size === 0) {
-      if (mayWait && this.#window.open(now)) this.#timer = setTimeout(this.#flush, this.#windowMs);
-      else atTurnEnd(this.#flush);
+      if (mayWait && this.#window.open(now)) {
+        this.#windowMs = windowMs;
+        this.#timer = setTimeout(this.#flush, windowMs);
+      } else {
+        atTurnEnd(this.#flush);
+      }
     } else if (this.#timer === undefined) {
       splitLongTurn();
     } else {
       this.#window.count(now);
-      if (mayWait) return;
+      if (mayWait && windowMs >= this.#windowMs) return;
       this.#endWindow();
       atTurnEnd(this.#flush);
     }

@@ -11,9 +11,8 @@ export const STORE_LOSSES: Readonly<Record<string, (redis: RedisServer) => Promi
   // acquire their leases again.
   "leases lapsed": async ({ port }) => {
     const holders = await askRedis(port, "ZRANGE", "cm:{servers}", "0", "-1");
-    for (const holder of Array.isArray(holders) ? holders : []) {
-      await askRedis(port, "ZADD", "cm:{servers}", "1", String(holder));
-    }
+    const expiries = Array.isArray(holders) ? holders.flatMap((holder) => ["1", String(holder)]) : [];
+    await askRedis(port, "ZADD", "cm:{servers}", ...expiries);
   },
   "Redis restarted empty": (redis) => redis.restart(),
 };

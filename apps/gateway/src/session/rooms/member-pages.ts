@@ -1,4 +1,4 @@
-import type { Membership } from "@cm/membership";
+import type { Node } from "@cm/node";
 import { CmError, ownerOf, type RoomDirectory, type ServerFrame } from "@cm/protocol";
 import type { SignedCursors } from "./signed-cursors.js";
 
@@ -7,7 +7,7 @@ export interface MemberPageSources {
   /** This server's id, or `undefined` if clients must not see the ids of servers. */
   readonly serverId: string | undefined;
   readonly rooms: Pick<RoomDirectory, "members" | "count">;
-  readonly membership: Pick<Membership, "checkLease">;
+  readonly presence: Pick<Node["presence"], "readComplete">;
   /** Signs the cursors that are given to clients. */
   readonly cursors: SignedCursors;
 }
@@ -26,20 +26,18 @@ export interface MemberPageRequest {
  * not known at the moment.
  */
 export async function readMembers(
-  { serverId, rooms, membership, cursors }: MemberPageSources,
+  { serverId, rooms, presence, cursors }: MemberPageSources,
   { room, limit, cursor, isOccupied }: MemberPageRequest,
 ): Promise<Extract<ServerFrame, { type: "members" }>> {
   const from = cursor === undefined ? undefined : cursors.verify(room, cursor);
-  // Check the lease together with the reads, in one write: a store in which this server's lease is lost has
-  // also lost members, or omits them.
-  const [page, total, isHeld] = await Promise.all([
-    rooms.members(room, { limit, cursor: from }),
-    rooms.count(room),
-    membership.checkLease(),
-  ]);
+  // Answer at once, because a page that waits would hold up those of other clients.
+  const [page, total] = await presence.readComplete(
+    () => Promise.all([rooms.members(room, { limit, cursor: from }), rooms.count(room)]),
+    { waitMs: 0 },
+  );
   // A room that has a member on this server can't be empty: if the store says so, it has lost data, which this
   // server may be writing again.
-  if (!isHeld || (total === 0 && isOccupied)) {
+  if (total === 0 && isOccupied) {
     throw new CmError("unavailable", "The room's members can't be determined at the moment.");
   }
   const members = page.items.map(({ connectionId, userId }) => ({
