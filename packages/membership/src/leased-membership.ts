@@ -3,6 +3,7 @@ import {
   type EnteredRoom,
   isCmError,
   type Lease,
+  partitionOf,
   type Renewal,
   requireConnectionId,
   requireServerId,
@@ -68,13 +69,13 @@ class LeasedMembership implements Membership {
     const { store, lastSeenOf, interest } = options;
     this.#lost = new LostServers(options.ids.serverId, options.onServersLost);
     this.#local = new LocalConnections({
-      roomPartitionOf: (room) => store.partitioning.partitionOf(room),
-      userPartitionOf: (userId) => store.partitioning.partitionOf(userId),
+      roomPartitionOf: (room) => partitionOf(room, store.partitions),
+      userPartitionOf: (userId) => partitionOf(userId, store.partitions),
       recordPartitionOf: (connectionId) => requireConnectionId(connectionId).recordPartition,
     });
     this.#gracePeriods = new GracePeriods({
       projection: store.upkeep.projection,
-      partitions: store.partitioning.partitions,
+      partitions: store.partitions,
       heartbeatIntervalMs: options.heartbeatIntervalMs,
       onError: (cause) => this.#report(cause, "projection"),
     });
@@ -84,7 +85,7 @@ class LeasedMembership implements Membership {
       partitionBits: options.ids.partitionBits,
       lastSeenOf,
       maxPerUser: options.maxConnectionsPerUser,
-      onLeaving: (userId, graceMs) => this.#gracePeriods.after(store.partitioning.partitionOf(userId), graceMs),
+      onLeaving: (userId, graceMs) => this.#gracePeriods.after(partitionOf(userId, store.partitions), graceMs),
     });
     this.#keeper = new LeaseKeeper({
       servers: options.store.servers,

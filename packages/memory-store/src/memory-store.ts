@@ -4,7 +4,7 @@ import { MemoryBus } from "./bus/memory-bus.js";
 import { MemoryLink } from "./bus/memory-link.js";
 import type { MemoryWorld } from "./memory-hub.js";
 import { type MemoryStoreOptions, type ResolvedMemoryStoreOptions, resolveMemoryStoreOptions } from "./options.js";
-import { PARTITIONS, partitionOf } from "./partitions.js";
+import { PARTITIONS } from "./partitions.js";
 
 /**
  * Creates a store in the memory of this process, for a single server and for tests. The store fulfils all
@@ -115,7 +115,7 @@ class HubStore implements MemoryStore {
 
   readonly counts: Store["counts"] = { of: (what) => this.#call("counts.of", (world) => world.count(what)) };
 
-  readonly partitioning: Store["partitioning"] = { partitions: PARTITIONS, partitionOf };
+  readonly partitions = PARTITIONS;
 
   readonly roomRecords: Store["roomRecords"] = {
     get: (room, { touch = false } = {}) =>

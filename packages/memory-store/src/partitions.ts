@@ -6,14 +6,6 @@ import { CmError } from "@cm/protocol";
  */
 export const PARTITIONS = 16;
 
-/** The partition of a user or room, by a hash (FNV-1a) of its name. */
-export function partitionOf(name: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
-  // The lowest bits of an FNV-1a hash are poorly distributed, so combine them with higher bits.
-  return ((hash >>> 16) ^ hash) & (PARTITIONS - 1);
-}
-
 /** Returns the element of `all` for a partition. Throws `options-invalid` if the partition does not exist. */
 export function requirePartition<T>(all: readonly T[], partition: number): T {
   const found = all[partition];

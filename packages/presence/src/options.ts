@@ -1,4 +1,4 @@
-import type { Bus, Link, OnError, Partitioned, RoomDirectory, Store, StoreCounts, UserDirectory } from "@cm/protocol";
+import type { Bus, Link, OnError, RoomDirectory, Store, StoreCounts, UserDirectory } from "@cm/protocol";
 import {
   type Complete,
   optionInvalid,
@@ -17,8 +17,8 @@ export interface PresenceStore {
   readonly rooms: Pick<RoomDirectory, "members" | "count" | "announce">;
   /** Reads the number of users who are online. */
   readonly counts: StoreCounts;
-  /** Assigns users to partitions, each with its own feed. */
-  readonly partitioning: Partitioned;
+  /** Number of partitions of users, each with its own feed; 1 or more. */
+  readonly partitions: number;
   /**
    * Bus for subscribing to feed and roster channels. A bus allows one subscription per channel, so create
    * only one presence per store.
@@ -83,7 +83,7 @@ const KNOWN: Readonly<Record<keyof PresenceOptions | keyof Store, true>> = {
   rooms: true,
   bus: true,
   counts: true,
-  partitioning: true,
+  partitions: true,
   maxWatches: true,
   maxUsersPerWatch: true,
   maxKept: true,
@@ -113,7 +113,7 @@ export function resolvePresenceOptions(given: PresenceOptions): ResolvedPresence
       users: requireMembers("users", options.users, ["states", "online"]),
       rooms: requireMembers("rooms", options.rooms, ["members", "count", "announce"]),
       counts: requireMembers("counts", options.counts, ["of"]),
-      partitioning: requireMembers("partitioning", options.partitioning, ["partitionOf"]),
+      partitions: requireWholeNumber("partitions", options.partitions, { min: 1, max: Number.MAX_SAFE_INTEGER }),
       bus: requireMembers("bus", options.bus, ["subscribe"]),
       link: requireLink(options.link),
     },

@@ -39,7 +39,7 @@ export class StormServer {
 
   async run(step: StormStep): Promise<void> {
     const lease = this.#lease ?? (await this.#acquire(LONG_MS));
-    const { users, rooms, partitioning, upkeep } = this.#store;
+    const { users, rooms, partitions, upkeep } = this.#store;
     switch (step.kind) {
       case "open": {
         const metadata = step.metadata === undefined ? undefined : JSON.stringify({ n: step.metadata });
@@ -48,7 +48,7 @@ export class StormServer {
         return users.add(lease, [connection]);
       }
       case "settle":
-        await upkeep.projection.settle(Array.from({ length: partitioning.partitions }, (_, partition) => partition));
+        await upkeep.projection.settle(Array.from({ length: partitions }, (_, partition) => partition));
         return;
       case "crash":
         return this.#crash();

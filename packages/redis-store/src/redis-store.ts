@@ -1,14 +1,5 @@
 import { randomUUID } from "node:crypto";
-import {
-  type Bus,
-  CmError,
-  type FailureStage,
-  type History,
-  type Link,
-  type Partitioned,
-  type Store,
-  toCmError,
-} from "@cm/protocol";
+import { type Bus, CmError, type FailureStage, type History, type Link, type Store, toCmError } from "@cm/protocol";
 import { notStarted, stampVersion } from "@cm/protocol/options";
 import { RedisBus } from "./bus/redis-bus.js";
 import { evictionRisk } from "./client/eviction-warning.js";
@@ -94,8 +85,7 @@ class ConnectedStore implements RedisStore {
   constructor(options: ResolvedRedisStoreOptions) {
     this.#options = options;
     this.#keys = new Keys(options.prefix, options.partitions, databaseOf(options.connection));
-    const keys = this.#keys;
-    this.partitioning = { partitions: keys.partitions, partitionOf: (name) => keys.partitionOf(name) };
+    this.partitions = options.partitions;
     this.#reports = new FailureReporter(options.onError);
   }
 
@@ -158,7 +148,7 @@ class ConnectedStore implements RedisStore {
     },
   };
 
-  readonly partitioning: Partitioned;
+  readonly partitions: number;
 
   readonly counts: Store["counts"] = {
     of: (what) => this.#with("counts.of", ({ counts }) => counts.of(what)),

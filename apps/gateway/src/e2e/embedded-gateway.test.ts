@@ -186,9 +186,9 @@ describe("an embedded gateway", () => {
     const whole = createMemoryStore();
     await whole.start();
     onTestFinished(() => whole.close());
-    const { bus, servers, connections, users, rooms, roomRecords, counts, partitioning, upkeep, link } = whole;
+    const { bus, servers, connections, users, rooms, roomRecords, counts, partitions, upkeep, link } = whole;
     const life = { start: () => whole.start(), close: () => whole.close() };
-    const store = { bus, servers, connections, users, rooms, roomRecords, counts, partitioning, upkeep, link, ...life };
+    const store = { bus, servers, connections, users, rooms, roomRecords, counts, partitions, upkeep, link, ...life };
     const { port } = await serve({ store });
     const ann = await connect(port, "ann");
     await ann.hello();

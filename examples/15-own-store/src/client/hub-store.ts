@@ -1,6 +1,6 @@
 import type { History, HistoryPosition, Store, UserDirectory, UserState } from "@cm/protocol";
 import type { Slice } from "../hub/histories.js";
-import { PARTITIONS, partitionOf } from "../partitions.js";
+import { PARTITIONS } from "../partitions.js";
 import { HubBus } from "./hub-bus.js";
 import { HubLink } from "./hub-link.js";
 
@@ -29,7 +29,7 @@ export function createHubStore({ port }: { readonly port: number }): Store {
       projection: remote("upkeep.projection", ["renew", "held", "evict", "settle", "reconcile"]),
     },
     history: historyOver(link),
-    partitioning: { partitions: PARTITIONS, partitionOf },
+    partitions: PARTITIONS,
     bus,
     link,
     start: () => link.open(),

@@ -7,11 +7,12 @@ import {
   type Page,
   type PageRequest,
   type PartitionReconciliation,
+  partitionOf,
   type ReapClaim,
   type RoomMember,
   requireRoomRecordValue,
 } from "@cm/protocol";
-import { partitionOf } from "../partitions.js";
+import { PARTITIONS } from "../partitions.js";
 import type { Channels } from "./channels.js";
 import { pageOf } from "./pages.js";
 import type { Records } from "./records.js";
@@ -125,7 +126,7 @@ export class Rooms {
   }
 
   #of(partition: number): [string, Map<string, Member>][] {
-    return [...this.#rooms].filter(([room]) => partitionOf(room) === partition);
+    return [...this.#rooms].filter(([room]) => partitionOf(room, PARTITIONS) === partition);
   }
 
   /** Removes members. A room that loses its last member is removed with its record. */

@@ -6,12 +6,13 @@ import {
   type PageRequest,
   type PartitionReconciliation,
   type PresenceChangeKind,
+  partitionOf,
   type ReapClaim,
   type RemoveOptions,
   type UserConnection,
   type UserState,
 } from "@cm/protocol";
-import { partitionOf } from "../partitions.js";
+import { PARTITIONS } from "../partitions.js";
 import type { Channels } from "./channels.js";
 import { pageOf } from "./pages.js";
 import { incarnationsOf, type Servers } from "./servers.js";
@@ -128,7 +129,7 @@ export class Users {
     let next: number | undefined;
     for (const user of this.#users.values()) {
       const { userId, leavesAtMs } = user;
-      if (leavesAtMs === undefined || !partitions.includes(partitionOf(userId))) continue;
+      if (leavesAtMs === undefined || !partitions.includes(partitionOf(userId, PARTITIONS))) continue;
       const leftMs = leavesAtMs - this.#now();
       if (leftMs > 0) next = Math.min(next ?? leftMs, leftMs);
       else this.#exit(user, { kind: "offline", userId });
@@ -145,7 +146,7 @@ export class Users {
 
   online(request: PageRequest, partition?: number): Page<UserState> {
     const isOnline = ({ userId, connections, leavesAtMs }: User): boolean => {
-      if (partition !== undefined && partitionOf(userId) !== partition) return false;
+      if (partition !== undefined && partitionOf(userId, PARTITIONS) !== partition) return false;
       return leavesAtMs !== undefined || [...connections.values()].some(({ owner }) => this.#servers.lives(owner));
     };
     const { items, cursor } = pageOf(this.#users.values(), request, this.#lastOrder, isOnline);
@@ -166,7 +167,7 @@ export class Users {
   }
 
   #of(partition: number): User[] {
-    return [...this.#users.values()].filter(({ userId }) => partitionOf(userId) === partition);
+    return [...this.#users.values()].filter(({ userId }) => partitionOf(userId, PARTITIONS) === partition);
   }
 
   #state(userId: string): UserState {
@@ -177,7 +178,7 @@ export class Users {
       connections: user === undefined ? [] : connectionsOf(user, (owner) => this.#servers.lives(owner)),
       isLeaving: user?.leavesAtMs !== undefined,
       lastSeen: seen !== undefined && seen > this.#now() - SEEN_MS ? seen : undefined,
-      version: this.#feeds.get(partitionOf(userId)) ?? 0,
+      version: this.#feeds.get(partitionOf(userId, PARTITIONS)) ?? 0,
     };
   }
 
@@ -227,7 +228,7 @@ export class Users {
 
   /** Announces a change on the feed of the user's partition, with its version and the one before. */
   #tell({ kind, userId, connectionId, metadata, replaced }: Change): void {
-    const partition = partitionOf(userId);
+    const partition = partitionOf(userId, PARTITIONS);
     const previous = this.#feeds.get(partition) ?? 0;
     const version = this.#versions.next();
     this.#feeds.set(partition, version);

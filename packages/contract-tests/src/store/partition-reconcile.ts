@@ -1,4 +1,10 @@
-import type { PartitionReconciliation, ReapClaim, ServerIncarnation, Store } from "@cm/protocol";
+import {
+  type PartitionReconciliation,
+  partitionOf,
+  type ReapClaim,
+  type ServerIncarnation,
+  type Store,
+} from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { byId, membersOf } from "./rooms/sample-members.js";
 import type { HarnessFactory, StoreHarness } from "./store-harness.js";
@@ -82,10 +88,10 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       await unregisterAlone(harness, dead);
       expect([await store.counts.of("rooms"), await store.counts.of("users")]).toEqual([2, 1]);
       const [first, second] = [await claimOrphan(store, dead), await claimOrphan(await harness.peer(), dead)];
-      const rooms = await store.upkeep.projection.held(first, "rooms", store.partitioning.partitionOf("lobby"));
+      const rooms = await store.upkeep.projection.held(first, "rooms", partitionOf("lobby", store.partitions));
       expect(byId(rooms.find(({ room }) => room === "lobby")?.members ?? [])).toEqual(byId(members));
       expect(
-        byConnection(await store.upkeep.projection.held(second, "users", store.partitioning.partitionOf("ann"))),
+        byConnection(await store.upkeep.projection.held(second, "users", partitionOf("ann", store.partitions))),
       ).toEqual(byConnection(connections));
       const evicted = await Promise.all(
         [first, second].map((claim) => store.upkeep.projection.evict(claim, { room: "lobby" })),
@@ -150,10 +156,10 @@ async function claimOrphan({ upkeep }: Store, { registration }: TestServer, clai
 }
 
 /** Reconciles all partitions. Returns the number of repairs, and the owners found among rooms and among users. */
-async function reconcileAll({ partitioning, upkeep }: Store) {
+async function reconcileAll({ partitions, upkeep }: Store) {
   const [ofRooms, ofUsers] = [
-    await Promise.all(times(partitioning.partitions, (partition) => upkeep.projection.reconcile("rooms", partition))),
-    await Promise.all(times(partitioning.partitions, (partition) => upkeep.projection.reconcile("users", partition))),
+    await Promise.all(times(partitions, (partition) => upkeep.projection.reconcile("rooms", partition))),
+    await Promise.all(times(partitions, (partition) => upkeep.projection.reconcile("users", partition))),
   ];
   const names = (outcomes: readonly PartitionReconciliation[]) => [
     ...new Set(

@@ -144,7 +144,7 @@ type CallNames<T> = {
 type CallTable<T> = Readonly<Record<CallNames<T>, () => Promise<unknown>>>;
 
 /** The parts of a store that access its data, except its upkeep. */
-type ContractName = Exclude<keyof Store, "upkeep" | "partitioning" | "link" | "start" | "close">;
+type ContractName = Exclude<keyof Store, "upkeep" | "partitions" | "link" | "start" | "close">;
 
 /** Every call of every contract, by name. */
 function callsOf(

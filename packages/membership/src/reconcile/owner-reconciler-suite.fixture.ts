@@ -8,6 +8,7 @@ import {
   type PresenceChange,
   parsePresenceChange,
   parseRosterChange,
+  partitionOf,
   type RosterChange,
   type Store,
 } from "@cm/protocol";
@@ -47,10 +48,10 @@ export async function startChecked(
       return renewal;
     },
   };
-  const { connections, rooms, users, partitioning, upkeep, link } = store;
+  const { connections, rooms, users, partitions, upkeep, link } = store;
   const membership = createMembership({
     ids: createConnectionIdSource({ serverId, capacity: 256 }),
-    store: { servers, connections, rooms, users, partitioning, upkeep, link, ...parts },
+    store: { servers, connections, rooms, users, partitions, upkeep, link, ...parts },
     interest: { enter: async () => undefined, exit: () => undefined },
     heartbeatIntervalMs: 100,
     cleanupIntervalMs: 100,
@@ -83,7 +84,7 @@ export async function hearAll(
 ): Promise<{ readonly presence: PresenceChange[]; readonly rosters: (RosterChange & { readonly room: string })[] }> {
   const presence: PresenceChange[] = [];
   const rosters: (RosterChange & { readonly room: string })[] = [];
-  for (const partition of new Set(users.map((userId) => store.partitioning.partitionOf(userId)))) {
+  for (const partition of new Set(users.map((userId) => partitionOf(userId, store.partitions)))) {
     await store.bus.subscribe({ kind: "presence", name: String(partition) }, (bytes) => {
       const parsed = parsePresenceChange(decodeUtf8(bytes) ?? "");
       if (parsed.ok) presence.push(parsed.value);

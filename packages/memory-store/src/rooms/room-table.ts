@@ -8,13 +8,14 @@ import {
   type Page,
   type PageRequest,
   type PartitionReconciliation,
+  partitionOf,
   type ReapClaim,
   type RoomMember,
   requireRoomRecordValue,
 } from "@cm/protocol";
 import { requirePage } from "@cm/protocol/options";
 import type { ChannelTable } from "../bus/channel-table.js";
-import { PARTITIONS, partitionOf, requirePartition } from "../partitions.js";
+import { PARTITIONS, requirePartition } from "../partitions.js";
 import { distinctHolders, type Incarnation, type ServerTable } from "../servers/server-table.js";
 import type { RecordTable } from "./room-record-table.js";
 import { Roster } from "./roster.js";
@@ -135,7 +136,7 @@ export class RoomTable {
   }
 
   #rostersBeside(room: string): Map<string, Roster> {
-    return requirePartition(this.#partitions, partitionOf(room));
+    return requirePartition(this.#partitions, partitionOf(room, PARTITIONS));
   }
 
   #roster(room: string): Roster | undefined {

@@ -5,6 +5,7 @@ import {
   type Page,
   type PageRequest,
   type PartitionReconciliation,
+  partitionOf,
   type ReapClaim,
   type RemoveOptions,
   type UserConnection,
@@ -12,7 +13,7 @@ import {
 } from "@cm/protocol";
 import { requirePage } from "@cm/protocol/options";
 import type { ChannelTable } from "../bus/channel-table.js";
-import { PARTITIONS, partitionOf, requirePartition } from "../partitions.js";
+import { PARTITIONS, requirePartition } from "../partitions.js";
 import { distinctHolders, type Incarnation, type ServerTable } from "../servers/server-table.js";
 import { LastSeen, type LastSeenLimits } from "./last-seen.js";
 import { PresenceFeed } from "./presence-feed.js";
@@ -151,7 +152,7 @@ export class UserTable {
   }
 
   #of(userId: string): UserPartition {
-    return requirePartition(this.#partitions, partitionOf(userId));
+    return requirePartition(this.#partitions, partitionOf(userId, PARTITIONS));
   }
 
   #state(userId: string): UserState {

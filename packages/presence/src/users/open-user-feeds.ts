@@ -1,4 +1,4 @@
-import type { Partitioned } from "@cm/protocol";
+import { partitionOf } from "@cm/protocol";
 import type { ChangeChannels } from "../changes/change-channels.js";
 import type { ResolvedPresenceOptions } from "../options.js";
 import type { UsersWatch } from "../watches/snapshot-batch.js";
@@ -37,7 +37,7 @@ export class OpenUserFeeds {
     };
     try {
       for (const userId of userIds) {
-        const feed = this.#hold(this.#options.store.partitioning.partitionOf(userId));
+        const feed = this.#hold(partitionOf(userId, this.#options.store.partitions));
         try {
           held.push({ feed, user: feed.watched.hold(userId) });
         } catch (error) {
@@ -68,9 +68,7 @@ export class OpenUserFeeds {
 
   /** Holds all feeds for a watch. */
   holdAll(watch: UsersWatch): HeldFeeds {
-    const feeds = Array.from({ length: this.#options.store.partitioning.partitions }, (_, partition) =>
-      this.#hold(partition),
-    );
+    const feeds = Array.from({ length: this.#options.store.partitions }, (_, partition) => this.#hold(partition));
     for (const { online } of feeds) online.hold(watch);
     return {
       begin: async () => {
@@ -93,7 +91,7 @@ export class OpenUserFeeds {
   #hold(partition: number): UserFeed {
     let feed = this.#feeds.get(partition);
     if (feed === undefined) {
-      this.#samples ??= samplesOf(this.#options.store.partitioning);
+      this.#samples ??= samplesOf(this.#options.store.partitions);
       feed = new UserFeed({
         options: this.#options,
         partition,
@@ -145,11 +143,11 @@ export function presencesOf(users: readonly WatchedUser[]): UserPresence[] {
 }
 
 /** Returns a user id for each partition; the users need not exist. */
-function samplesOf(partitioning: Partitioned): ReadonlyMap<number, string> {
+function samplesOf(partitions: number): ReadonlyMap<number, string> {
   const samples = new Map<number, string>();
-  for (let n = 0; samples.size < partitioning.partitions; n++) {
+  for (let n = 0; samples.size < partitions; n++) {
     const userId = `sample-${n}`;
-    const partition = partitioning.partitionOf(userId);
+    const partition = partitionOf(userId, partitions);
     if (!samples.has(partition)) samples.set(partition, userId);
   }
   return samples;

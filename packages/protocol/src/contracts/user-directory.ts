@@ -72,7 +72,7 @@ export interface StatesOptions {
  * - `add`, `update` and `remove` are idempotent, take one round trip for many connections, and are rejected
  *   with `lease-lost` (without changing anything) once the lease has expired.
  * - Every change is announced in the same step in which it is made, on the channel
- *   `{ kind: "presence", name: String(partitioning.partitionOf(userId)) }` (a *feed*), as a `PresenceChange`:
+ *   `{ kind: "presence", name: String(partitionOf(userId, partitions)) }` (a *feed*), as a `PresenceChange`:
  *   exactly one for each connection that was added, updated or removed, and one for a user whose grace period
  *   ended. A call that changes nothing announces nothing. The versions of one feed's changes grow, and each
  *   change contains the version before it.

@@ -1,9 +1,9 @@
-import { type Channel, CmError } from "@cm/protocol";
+import { type Channel, CmError, partitionOf } from "@cm/protocol";
 import type { RecordPartitionKeys } from "../connections/connection-scripts.js";
 import type { HistoryKeys } from "../history/history-scripts.js";
 import type { RoomKeys } from "../rooms/room-scripts.js";
 import type { UserKeys } from "../users/user-scripts.js";
-import { partitionOf, partitionTags } from "./partition-tags.js";
+import { partitionTags } from "./partition-tags.js";
 
 /**
  * The names of all keys and channels. Keys that one script uses together carry the same hash tag, so that

@@ -1,4 +1,4 @@
-import { connectionIdsOf } from "@cm/protocol";
+import { connectionIdsOf, partitionOf } from "@cm/protocol";
 import { askRedis, freshPrefix, RespConnection, type RespReply, startFaultProxy, startRedis } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
 import type { RedisStore } from "../index.js";
@@ -70,7 +70,7 @@ const MESSAGE = {
  * the room exists.
  */
 async function holdRoom(store: RedisStore, { lease, ids }: TestServer): Promise<void> {
-  const partition = store.partitioning.partitionOf("lobby");
+  const partition = partitionOf("lobby", store.partitions);
   if ((await store.upkeep.projection.held(lease, "rooms", partition)).length === 0)
     await store.rooms.join(lease, "lobby", records(ids, 3));
 }
@@ -133,12 +133,12 @@ const COST: readonly (readonly [
   [
     "a page of a partition's users",
     2,
-    (store) => store.users.online({ limit: 100 }, store.partitioning.partitionOf("ann")),
+    (store) => store.users.online({ limit: 100 }, partitionOf("ann", store.partitions)),
   ],
   [
     "connections held in a partition",
     1,
-    (store, { lease }) => store.upkeep.projection.held(lease, "users", store.partitioning.partitionOf("ann")),
+    (store, { lease }) => store.upkeep.projection.held(lease, "users", partitionOf("ann", store.partitions)),
   ],
   ["records held in a record partition", 1, (store, { lease }) => store.upkeep.projection.held(lease, "records", 0)],
   ["rooms held in a partition", 2, holdRoom],
