@@ -67,7 +67,6 @@ class HubStore implements MemoryStore {
       this.#call("rooms.join", ({ rooms }) => rooms.join(lease, room, members, options, this.#roomRecordTtlMs)),
     leave: (lease, room, members, reason) =>
       this.#call("rooms.leave", ({ rooms }) => rooms.leave(lease, room, members, reason)),
-    update: (lease, room, members) => this.#call("rooms.update", ({ rooms }) => rooms.update(lease, room, members)),
     members: (room, page) => this.#call("rooms.members", ({ rooms }) => rooms.members(room, page)),
     count: (room) => this.#call("rooms.count", ({ rooms }) => rooms.count(room)),
     announce: (room, ttlMs) => this.#call("rooms.announce", ({ rooms }) => rooms.announce(room, ttlMs)),
@@ -76,7 +75,6 @@ class HubStore implements MemoryStore {
   readonly users: Store["users"] = {
     add: (lease, connections, options) =>
       this.#call("users.add", ({ users }) => users.add(lease, connections, options)),
-    update: (lease, connections) => this.#call("users.update", ({ users }) => users.update(lease, connections)),
     remove: (lease, connections, options) =>
       this.#call("users.remove", ({ users }) => users.remove(lease, connections, options, this.#lastSeen)),
     states: (userIds) => this.#call("users.states", ({ users }) => users.states(userIds)),

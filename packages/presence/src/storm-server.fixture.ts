@@ -59,7 +59,10 @@ export class StormServer {
     switch (step.kind) {
       case "update":
         connection.metadata = JSON.stringify({ n: step.metadata });
-        await Promise.all([users.update(lease, [connection]), rooms.update(lease, STORM_ROOM, [connection])]);
+        await Promise.all([
+          users.add(lease, [connection], { onlyExisting: true }),
+          rooms.join(lease, STORM_ROOM, [connection], { onlyExisting: true }),
+        ]);
         return;
       case "close":
         this.#connections = this.#connections.filter((each) => each !== connection);

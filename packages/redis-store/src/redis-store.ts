@@ -110,7 +110,6 @@ class ConnectedStore implements RedisStore {
       this.#with("rooms.join", ({ rooms }) => rooms.join(lease, room, members, options)),
     leave: (lease, room, members, reason) =>
       this.#with("rooms.leave", ({ rooms }) => rooms.leave(lease, room, members, reason)),
-    update: (lease, room, members) => this.#with("rooms.update", ({ rooms }) => rooms.update(lease, room, members)),
     members: (room, page) => this.#with("rooms.members", ({ rooms }) => rooms.members(room, page)),
     count: (room) => this.#with("rooms.count", ({ rooms }) => rooms.count(room)),
     announce: (room, ttlMs) => this.#with("rooms.announce", ({ rooms }) => rooms.announce(room, ttlMs)),
@@ -119,7 +118,6 @@ class ConnectedStore implements RedisStore {
   readonly users: Store["users"] = {
     add: (lease, connections, options) =>
       this.#with("users.add", ({ users }) => users.add(lease, connections, options)),
-    update: (lease, connections) => this.#with("users.update", ({ users }) => users.update(lease, connections)),
     remove: (lease, connections, options) =>
       this.#with("users.remove", ({ users }) => users.remove(lease, connections, options)),
     states: (userIds, options) => this.#with("users.states", ({ users }) => users.states(userIds, options)),

@@ -20,8 +20,8 @@ export function createHubStore({ port }: { readonly port: number }): Store {
   return {
     servers: remote("servers", ["acquire", "renew", "release", "snapshot"]),
     connections: remote("connections", ["put", "remove", "get"]),
-    rooms: remote("rooms", ["join", "leave", "update", "members", "count", "announce"]),
-    users: withLastSeen(remote("users", ["add", "update", "remove", "states", "online"])),
+    rooms: remote("rooms", ["join", "leave", "members", "count", "announce"]),
+    users: withLastSeen(remote("users", ["add", "remove", "states", "online"])),
     roomRecords: remote("roomRecords", ["get", "compareAndSet", "restore"]),
     counts: remote("counts", ["of"]),
     upkeep: {

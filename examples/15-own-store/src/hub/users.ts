@@ -83,11 +83,16 @@ export class Users {
     return this.size + this.connections;
   }
 
-  add(lease: Lease, added: readonly UserConnection[], { quiet = false, maxPerUser = 0 }: AddOptions = {}): void {
+  add(
+    lease: Lease,
+    added: readonly UserConnection[],
+    { quiet = false, onlyExisting = false, maxPerUser = 0 }: AddOptions = {},
+  ): void {
     const owner = this.#servers.owner(lease);
-    if (maxPerUser > 0) this.#requirePlaces(added, maxPerUser);
+    if (maxPerUser > 0 && !onlyExisting) this.#requirePlaces(added, maxPerUser);
     for (const { userId, connectionId, metadata } of added) {
       const before = this.#users.get(userId);
+      if (onlyExisting && before?.connections.get(connectionId)?.owner !== owner) continue;
       const user = before ?? this.#enter(userId);
       const known = user.connections.get(connectionId);
       user.connections.set(connectionId, { owner, metadata });
@@ -98,17 +103,6 @@ export class Users {
       } else {
         this.#tell({ kind: before === undefined ? "online" : "opened", userId, connectionId, metadata });
       }
-    }
-  }
-
-  update(lease: Lease, connections: readonly UserConnection[]): void {
-    const owner = this.#servers.owner(lease);
-    for (const { userId, connectionId, metadata } of connections) {
-      const user = this.#users.get(userId);
-      const known = user?.connections.get(connectionId);
-      if (known?.owner !== owner || known.metadata === metadata) continue;
-      user?.connections.set(connectionId, { owner, metadata });
-      this.#tell({ kind: "updated", userId, connectionId, metadata, replaced: known.metadata });
     }
   }
 

@@ -186,7 +186,6 @@ function callsOf(
     rooms: {
       join: () => rooms.join(lease, "lobby", [member]),
       leave: () => rooms.leave(lease, "lobby", [member]),
-      update: () => rooms.update(lease, "lobby", [member]),
       members: () => rooms.members("lobby", { limit: 1 }),
       count: () => rooms.count("lobby"),
       announce: () => rooms.announce("lobby", LONG_MS),
@@ -194,7 +193,6 @@ function callsOf(
     users: {
       add: () => users.add(lease, [member]),
       remove: () => users.remove(lease, [member], { graceMs: 0 }),
-      update: () => users.update(lease, [member]),
       states: () => users.states(["ann"]),
       online: () => users.online({ limit: 1 }),
     },

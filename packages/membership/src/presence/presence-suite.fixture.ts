@@ -278,7 +278,10 @@ export function describeMembershipPresence(name: string, createHarness: HarnessF
       let isAway = false;
       const users: Store["users"] = {
         ...store.users,
-        update: (...args) => (isAway ? Promise.reject(new Error("The store hiccups.")) : store.users.update(...args)),
+        add: (...args) => {
+          const isUpdate = args[2]?.onlyExisting === true;
+          return isAway && isUpdate ? Promise.reject(new Error("The store hiccups.")) : store.users.add(...args);
+        },
       };
       const { servers, connections, rooms, partitions, upkeep, link } = store;
       const a = await world.start("a", {

@@ -166,7 +166,7 @@ export function describeOwnerReconciler(name: string, createHarness: HarnessFact
       await membership.join(ann, "lobby");
       const record = await store.connections.get(ann);
       if (record === undefined) throw new Error("There is no record.");
-      await store.users.update(lease(), [{ connectionId: ann, userId: "ann", metadata: "2" }]);
+      await store.users.add(lease(), [{ connectionId: ann, userId: "ann", metadata: "2" }], { onlyExisting: true });
       await store.connections.put(lease(), [{ ...record, rooms: [] }]);
       await eventually(async () =>
         expect(await store.users.states(["ann"])).toMatchObject([{ connections: [{ metadata: "1" }] }]),

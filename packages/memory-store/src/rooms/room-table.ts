@@ -59,18 +59,23 @@ export class RoomTable {
   }
 
   /**
-   * Adds members to a room. `recordTtlMs` is the time to live of a record that the join creates or renews.
+   * Adds members to a room, or announces the new metadata of existing ones. `recordTtlMs` is the time to live of a record that the join creates or renews.
    */
   join(
     lease: Lease,
     room: string,
     members: readonly AnnouncedMember[],
-    { quiet = false, record }: JoinOptions,
+    { quiet = false, onlyExisting = false, record }: JoinOptions,
     recordTtlMs: number,
   ): void {
     if (record !== undefined) requireRoomRecordValue(record);
     const owner = this.#servers.holder(lease);
     if (members.length === 0) return;
+    if (onlyExisting) {
+      const existing = members.filter(({ connectionId }) => this.#roster(room)?.has(connectionId, owner));
+      if (!quiet) this.#feeds.announce(room, "updated", existing);
+      return;
+    }
     const roster = this.#roster(room) ?? new Roster();
     this.#rostersBeside(room).set(room, roster);
     const joined = members.filter((member) => roster.add(member, owner, ++this.#lastOrder));
@@ -84,12 +89,6 @@ export class RoomTable {
     if (roster === undefined) return;
     const left = members.flatMap(({ connectionId }) => roster.remove(connectionId, owner) ?? []);
     this.#afterLeaving(room, roster, left, reason);
-  }
-
-  update(lease: Lease, room: string, members: readonly AnnouncedMember[]): void {
-    const owner = this.#servers.holder(lease);
-    const present = members.filter(({ connectionId }) => this.#roster(room)?.has(connectionId, owner));
-    this.#feeds.announce(room, "updated", present);
   }
 
   announce(room: string, ttlMs: number): number {

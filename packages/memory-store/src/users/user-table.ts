@@ -64,8 +64,16 @@ export class UserTable {
     return this.#seen.size;
   }
 
-  add(lease: Lease, connections: readonly UserConnection[], { quiet = false, maxPerUser = 0 }: AddOptions = {}): void {
+  add(
+    lease: Lease,
+    connections: readonly UserConnection[],
+    { quiet = false, onlyExisting = false, maxPerUser = 0 }: AddOptions = {},
+  ): void {
     const owner = this.#servers.holder(lease);
+    if (onlyExisting) {
+      for (const connection of connections) this.#of(connection.userId).update(connection, owner, quiet);
+      return;
+    }
     if (maxPerUser > 0) this.#requirePlaces(connections, maxPerUser);
     for (const connection of connections) this.#of(connection.userId).add(connection, owner, ++this.#lastOrder, quiet);
   }
@@ -79,11 +87,6 @@ export class UserTable {
       if (this.#of(userId).countOf(userId) + ids.size <= max) continue;
       throw new CmError("connections-limit", "The user has reached its connection limit.");
     }
-  }
-
-  update(lease: Lease, connections: readonly UserConnection[]): void {
-    const owner = this.#servers.holder(lease);
-    for (const connection of connections) this.#of(connection.userId).update(connection, owner);
   }
 
   remove(

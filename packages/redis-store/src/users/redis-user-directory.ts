@@ -33,7 +33,6 @@ import {
   userRemove,
   userRenew,
   userSettle,
-  userUpdate,
 } from "./user-scripts.js";
 
 /**
@@ -77,22 +76,13 @@ export class RedisUserDirectory implements UserDirectory {
   async add(
     lease: Lease,
     connections: readonly UserConnection[],
-    { quiet = false, maxPerUser = 0 }: AddOptions = {},
+    { quiet = false, onlyExisting = false, maxPerUser = 0 }: AddOptions = {},
   ): Promise<void> {
     for (const { connectionId } of connections) requireOwn(lease, connectionId);
     const { commands, connectionTtlMs: ttlMs } = this.#parts;
-    const input = { ...this.#announcing(), fenceMs: lease.expiresAtMs, ttlMs, quiet, maxPerUser };
+    const input = { ...this.#announcing(), fenceMs: lease.expiresAtMs, ttlMs, quiet, onlyExisting, maxPerUser };
     const calls = this.#calls(connections).map(async (partitions) =>
       this.#written(await commands.run(userAdd, { ...input, partitions }), partitions),
-    );
-    await allWritten(calls, lease);
-  }
-
-  async update(lease: Lease, connections: readonly UserConnection[]): Promise<void> {
-    const own = connections.filter(({ connectionId }) => isOwn(lease, connectionId));
-    const { commands, connectionTtlMs: ttlMs } = this.#parts;
-    const calls = this.#batches(own).map(({ keys, entries }) =>
-      commands.run(userUpdate, { ...this.#write(keys), fenceMs: lease.expiresAtMs, ttlMs, entries }),
     );
     await allWritten(calls, lease);
   }

@@ -140,7 +140,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       expect(await outcomeOf(store.users.add(lease, late))).toBe("lease-lost");
       expect(await outcomeOf(store.users.remove(lease, kept, AT_ONCE))).toBe("lease-lost");
       const renamed = kept.map((connection) => ({ ...connection, metadata: "1" }));
-      expect(await outcomeOf(store.users.update(lease, renamed))).toBe("lease-lost");
+      expect(await outcomeOf(store.users.add(lease, renamed, { onlyExisting: true }))).toBe("lease-lost");
       expect(await outcomeOf(store.upkeep.projection.renew(lease, { users: ["ann"] }))).toBe("lease-lost");
       expect(await store.counts.of("users")).toBe(1);
       await store.servers.acquire(alpha.registration, LONG_MS);
