@@ -50,7 +50,7 @@ class HubStore implements MemoryStore {
     acquire: (registration, ttlMs) =>
       this.#call("servers.acquire", ({ servers }) => servers.acquire(registration, ttlMs)),
     renew: (lease, counters) => this.#call("servers.renew", ({ servers }) => servers.renew(lease, counters)),
-    release: (lease) => this.#call("servers.release", ({ servers }) => servers.release(lease)),
+    unregister: (right) => this.#call("servers.unregister", ({ servers }) => servers.unregister(right)),
     snapshot: () => this.#call("servers.snapshot", ({ servers }) => servers.snapshot()),
   };
 
@@ -85,7 +85,6 @@ class HubStore implements MemoryStore {
     servers: {
       claim: (target, claimant, claimMs) =>
         this.#call("upkeep.servers.claim", ({ servers }) => servers.claim(target, claimant, claimMs)),
-      unregister: (claim) => this.#call("upkeep.servers.unregister", ({ servers }) => servers.unregister(claim)),
       watch: (lease, silentForMs) =>
         this.#call("upkeep.servers.watch", ({ servers }) => servers.watch(lease, silentForMs)),
       expire: (server, silentForMs) =>

@@ -80,7 +80,7 @@ export class StormServer {
 
   /** Lets the lease expire, and has another server clean up. */
   async #crash(): Promise<void> {
-    const { upkeep } = this.#store;
+    const { servers, upkeep } = this.#store;
     await this.#acquire(SHORT_MS);
     const claim = await eventually(async () => {
       const won = await upkeep.servers.claim({ serverId: this.#serverId }, "reaper", LONG_MS);
@@ -91,7 +91,7 @@ export class StormServer {
       upkeep.projection.evict(claim, { users: this.#connections }),
       upkeep.projection.evict(claim, { room: STORM_ROOM }),
     ]);
-    await upkeep.servers.unregister(claim);
+    await servers.unregister(claim);
     this.#connections = [];
     this.#lease = undefined;
     this.#ids = createConnectionIdSource({ serverId: this.#serverId });

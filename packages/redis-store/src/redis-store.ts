@@ -93,7 +93,7 @@ class ConnectedStore implements RedisStore {
     acquire: (registration, ttlMs) =>
       this.#with("servers.acquire", ({ servers }) => servers.acquire(registration, ttlMs)),
     renew: (lease, counters) => this.#with("servers.renew", ({ servers }) => servers.renew(lease, counters)),
-    release: (lease) => this.#with("servers.release", ({ servers }) => servers.release(lease)),
+    unregister: (right) => this.#with("servers.unregister", ({ servers }) => servers.unregister(right)),
     snapshot: (options) => this.#with("servers.snapshot", ({ servers }) => servers.snapshot(options)),
   };
 
@@ -128,7 +128,6 @@ class ConnectedStore implements RedisStore {
     servers: {
       claim: (target, claimant, claimMs) =>
         this.#with("upkeep.servers.claim", ({ servers }) => servers.claim(target, claimant, claimMs)),
-      unregister: (claim) => this.#with("upkeep.servers.unregister", ({ servers }) => servers.unregister(claim)),
       watch: (lease, silentForMs) =>
         this.#with("upkeep.servers.watch", ({ servers }) => servers.watch(lease, silentForMs)),
       expire: (server, silentForMs) =>

@@ -18,14 +18,14 @@ export function createHubStore({ port }: { readonly port: number }): Store {
     ) as unknown as T; // Safe: the hub has the same contracts, as the compiler checks there.
   let closing: Promise<void> | undefined;
   return {
-    servers: remote("servers", ["acquire", "renew", "release", "snapshot"]),
+    servers: remote("servers", ["acquire", "renew", "unregister", "snapshot"]),
     connections: remote("connections", ["put", "remove", "get"]),
     rooms: remote("rooms", ["join", "leave", "members", "count", "announce"]),
     users: withLastSeen(remote("users", ["add", "remove", "states", "online"])),
     roomRecords: remote("roomRecords", ["get", "compareAndSet", "restore"]),
     counts: remote("counts", ["of"]),
     upkeep: {
-      servers: remote("upkeep.servers", ["claim", "unregister", "watch", "expire"]),
+      servers: remote("upkeep.servers", ["claim", "watch", "expire"]),
       projection: remote("upkeep.projection", ["renew", "held", "evict", "settle", "reconcile"]),
     },
     history: historyOver(link),

@@ -105,9 +105,12 @@ export class Servers {
     };
   }
 
-  release(lease: Lease): void {
-    const row = this.#rows.get(lease.serverId);
-    if (row?.token === lease.token) this.#forget(row);
+  unregister(right: Lease | ReapClaim): void {
+    const row = this.#rows.get(right.serverId);
+    const isOwn = "token" in right; // Only leases have a token.
+    if (row === undefined || !(isOwn ? this.#held(right) === row : this.#isClaimed(right))) return;
+    if (!isOwn) this.#addReaped(nameOf(right));
+    this.#forget(row);
   }
 
   snapshot(): RegistrySnapshot {
@@ -139,19 +142,6 @@ export class Servers {
     row.claim = { claimant, untilMs };
     const { incarnation, partitionBits } = row.registration;
     return { serverId, incarnation, isOrphan: false, partitionBits, expiresAtMs: untilMs };
-  }
-
-  unregister(claim: ReapClaim): void {
-    const row = this.#rows.get(claim.serverId);
-    if (row === undefined || !this.#isClaimed(claim)) return;
-    const name = nameOf(claim);
-    this.#reaped.delete(name);
-    this.#reaped.set(name, this.#now());
-    for (const [old, atMs] of this.#reaped) {
-      if (this.#reaped.size <= REAPED_MAX && atMs > this.#now() - REAPED_MS) break;
-      this.#reaped.delete(old);
-    }
-    this.#forget(row);
   }
 
   #claimOrphan(holder: ServerIncarnation, claimMs: number): ReapClaim | undefined {
@@ -230,6 +220,15 @@ export class Servers {
     const row = this.#rows.get(claim.serverId);
     const now = this.#now();
     return this.#isKnown(claim) && row?.claim !== undefined && row.expiresAtMs <= now && claim.expiresAtMs > now;
+  }
+
+  #addReaped(name: string): void {
+    this.#reaped.delete(name);
+    this.#reaped.set(name, this.#now());
+    for (const [old, atMs] of this.#reaped) {
+      if (this.#reaped.size <= REAPED_MAX && atMs > this.#now() - REAPED_MS) break;
+      this.#reaped.delete(old);
+    }
   }
 
   #takeReaped(name: string): boolean {

@@ -159,7 +159,6 @@ function callsOf(
   const forUpkeep: { readonly [K in keyof StoreUpkeep]: CallTable<StoreUpkeep[K]> } = {
     servers: {
       claim: () => upkeep.servers.claim({ serverId: "dead" }, "reaper", LONG_MS),
-      unregister: () => upkeep.servers.unregister(claim),
       watch: () => upkeep.servers.watch(lease, LONG_MS),
       expire: () => upkeep.servers.expire(registration, LONG_MS),
     },
@@ -175,7 +174,7 @@ function callsOf(
     servers: {
       acquire: () => servers.acquire(registration, LONG_MS),
       renew: () => servers.renew(lease, { connections: 0, rooms: 0 }),
-      release: () => servers.release(lease),
+      unregister: () => servers.unregister(lease),
       snapshot: () => servers.snapshot(),
     },
     connections: {

@@ -126,9 +126,12 @@ export class ServerTable {
     return { lease: { ...lease, expiresAtMs: row.expiresAtMs }, expired, unregistered };
   }
 
-  release(lease: Lease): void {
-    const row = this.#held(lease);
-    if (row !== undefined) this.#forget(row);
+  unregister(right: Lease | ReapClaim): void {
+    const isOwn = isLease(right);
+    const row = isOwn ? this.#held(right) : this.#claimed(right);
+    if (row === undefined) return;
+    if (!isOwn) this.#reaped.add(row);
+    this.#forget(row);
   }
 
   snapshot(): RegistrySnapshot {
@@ -183,13 +186,6 @@ export class ServerTable {
     return { ...holderOf(row), isOrphan: false, partitionBits: row.registration.partitionBits, expiresAtMs };
   }
 
-  unregister(claim: ReapClaim): void {
-    const row = this.#claimed(claim);
-    if (row === undefined) return;
-    this.#reaped.add(row);
-    this.#forget(row);
-  }
-
   /**
    * Returns the incarnation that holds this lease. Throws `lease-lost` if the lease is not valid, or if this
    * `Lease` object has expired although a later renewal returned another one. A store that is spread over
@@ -222,8 +218,7 @@ export class ServerTable {
    * `lease-lost` for a lease that is not valid.
    */
   seen(right: Lease | ReapClaim): (owner: Incarnation) => boolean {
-    // Only leases have a token.
-    if (!("token" in right)) return this.evicted(right) ?? (() => false);
+    if (!isLease(right)) return this.evicted(right) ?? (() => false);
     const holder = this.holder(right);
     return (owner) => owner === holder;
   }
@@ -280,6 +275,11 @@ export class ServerTable {
 
 function holderOf({ serverId, incarnation }: ServerIncarnation): ServerIncarnation {
   return { serverId, incarnation };
+}
+
+/** Only leases have a token. */
+function isLease(right: Lease | ReapClaim): right is Lease {
+  return "token" in right;
 }
 
 function isSame(left: ServerIncarnation, right: ServerIncarnation): boolean {

@@ -63,7 +63,7 @@ it("writes the documented keys and types for all else, each with a time to live 
   await eventually(async () => {
     const claim = await store.upkeep.servers.claim({ serverId: "dead" }, "reaper", 60_000);
     if (claim === undefined) throw new Error("The lease has not run out yet.");
-    await store.upkeep.servers.unregister(claim);
+    await store.servers.unregister(claim);
   });
   expect(await shapeOf(prefix)).toEqual([
     ":layout hash",
@@ -150,7 +150,7 @@ for (const [kind, target] of [
         server.lease,
         connections.map(({ connectionId }) => connectionId),
       );
-      await store.servers.release(server.lease);
+      await store.servers.unregister(server.lease);
     }
     expect(await keysLeftUnder(target, `${prefix}:`)).toEqual([`${prefix}:layout`]);
   });

@@ -31,7 +31,6 @@ import {
   serverAcquire,
   serverClaim,
   serverExpire,
-  serverRelease,
   serverRenew,
   serversSnapshot,
   serverUnregister,
@@ -151,10 +150,21 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
     };
   }
 
-  async release(lease: Lease): Promise<void> {
-    const keys = this.#keysOf(lease.serverId);
-    await this.#parts.commands.runOfLease(serverRelease, { ...keys, holder: holderOf(lease), token: lease.token });
-    this.#taken.delete(holderOf(lease));
+  async unregister(right: Lease | ReapClaim): Promise<void> {
+    const { commands, connectionTtlMs } = this.#parts;
+    // Only leases have a token.
+    const isOwn = "token" in right;
+    const input = {
+      ...this.#keysOf(right.serverId),
+      right,
+      // Remember a dead holder as reaped for as long as the data that it wrote would have lived: it may return
+      // until then.
+      keepMs: connectionTtlMs,
+    };
+    if (isOwn) {
+      await commands.runOfLease(serverUnregister, input);
+      this.#taken.delete(holderOf(right));
+    } else this.#checkReaped(await commands.run(serverUnregister, input));
   }
 
   /**
@@ -203,20 +213,6 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
       keepMs: this.#parts.connectionTtlMs,
     });
     return claimed && { serverId, ...claimed, isOrphan: incarnation !== undefined };
-  }
-
-  async unregister(claim: ReapClaim): Promise<void> {
-    const { serverId, incarnation, expiresAtMs } = claim;
-    const unregistered = await this.#parts.commands.run(serverUnregister, {
-      ...this.#keysOf(serverId),
-      serverId,
-      incarnation,
-      claimExpiresAtMs: expiresAtMs,
-      // Remember the holder as reaped for as long as the data that it wrote would have lived: it may return
-      // until then.
-      keepMs: this.#parts.connectionTtlMs,
-    });
-    this.#checkReaped(unregistered);
   }
 
   /**

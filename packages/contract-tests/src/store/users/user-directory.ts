@@ -169,7 +169,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       const other = await harness.peer();
       const alpha = await bringUp(store, "alpha");
       await store.users.add(alpha.lease, connectionsOf(alpha, "ann", 2));
-      await store.servers.release(alpha.lease);
+      await store.servers.unregister(alpha.lease);
       for (const { users } of [store, other]) {
         await passUntil(harness, async () => (await connectionIdsOf(users, "ann")).length === 0);
         expect(await connectionIdsOf(users, "ann")).toEqual([]);
