@@ -1,6 +1,5 @@
 import {
   type AddOptions,
-  CmError,
   type Lease,
   type Page,
   type PageRequest,
@@ -12,6 +11,7 @@ import {
   type UserConnection,
   type UserState,
 } from "@cm/protocol";
+import { requireDurationOrNone, requireStatesCount, tooManyConnections } from "@cm/protocol/store";
 import { PARTITIONS } from "../partitions.js";
 import type { Channels } from "./channels.js";
 import { pageOf } from "./pages.js";
@@ -21,9 +21,6 @@ import { changeText, Versions } from "./versions.js";
 /** Time in milliseconds, and maximum number of users, for which the hub remembers when users were last online. */
 const SEEN_MS = 86_400_000;
 const SEEN_MAX = 100_000;
-
-/** Maximum number of users whose states one call reads; see the contract of `UserDirectory`. */
-const STATES_MAX = 1_000;
 
 interface Owned {
   readonly owner: string;
@@ -108,9 +105,7 @@ export class Users {
 
   remove(lease: Lease, connections: readonly UserConnection[], { graceMs }: RemoveOptions): void {
     const owner = this.#servers.owner(lease);
-    if (!Number.isFinite(graceMs) || graceMs < 0) {
-      throw new CmError("options-invalid", "graceMs must be a number of milliseconds, 0 or more.");
-    }
+    requireDurationOrNone(graceMs, "graceMs");
     this.#remove(owner, connections, graceMs === 0 ? undefined : this.#now() + graceMs);
   }
 
@@ -132,9 +127,7 @@ export class Users {
   }
 
   states(userIds: readonly string[]): UserState[] {
-    if (userIds.length > STATES_MAX) {
-      throw new CmError("options-invalid", `States can be requested for at most ${STATES_MAX} users at once.`);
-    }
+    requireStatesCount(userIds);
     return userIds.map((userId) => this.#state(userId));
   }
 
@@ -182,9 +175,7 @@ export class Users {
       const ids = wanted.get(userId) ?? new Set(this.#users.get(userId)?.connections.keys());
       const before = ids.size;
       wanted.set(userId, ids.add(connectionId));
-      if (ids.size > before && ids.size > max) {
-        throw new CmError("connections-limit", "The user has reached its connection limit.");
-      }
+      if (ids.size > before && ids.size > max) throw tooManyConnections();
     }
   }
 

@@ -185,7 +185,7 @@ describe("Membership and its lease", () => {
     await expect.poll(async () => (await store.connections.get(stays))?.rooms).toEqual(["lobby"]);
     // Partitions are reconciled one after the other, so these may follow later.
     await expect.poll(() => membersOf(b, "old")).toEqual([]);
-    await expect.poll(() => connectionIdsOf(store.users, "cid")).toEqual([]);
+    await expect.poll(() => connectionIdsOf(store.users, "cid"), { timeout: 10_000 }).toEqual([]);
     expect(await connectionIdsOf(store.users, "ann")).toEqual([came]);
     expect((await store.connections.get(came))?.rooms).toEqual(["lobby"]);
     expect(membership.stats()).toMatchObject({ reprojections: 1, pendingRemovals: 0 });

@@ -1,6 +1,5 @@
 import {
   type AnnouncedMember,
-  CmError,
   type DepartureReason,
   type HeldRoom,
   type JoinOptions,
@@ -14,8 +13,9 @@ import {
   requireRoomRecordValue,
 } from "@cm/protocol";
 import { requirePage } from "@cm/protocol/options";
+import { cursorInvalid, requirePartition } from "@cm/protocol/store";
 import type { ChannelTable } from "../bus/channel-table.js";
-import { PARTITIONS, requirePartition } from "../partitions.js";
+import { PARTITIONS } from "../partitions.js";
 import { distinctHolders, type Incarnation, type ServerTable } from "../servers/server-table.js";
 import type { RecordTable } from "./room-record-table.js";
 import { Roster } from "./roster.js";
@@ -155,6 +155,6 @@ export class RoomTable {
     const until = Number.parseInt(match?.[2] ?? "", 36);
     // The comparisons are false for NaN as well.
     if (after >= 1 && after <= until && until <= this.#lastOrder) return { after, until };
-    throw new CmError("options-invalid", "This is not the cursor of a page of members.");
+    throw cursorInvalid("members");
   }
 }

@@ -13,8 +13,8 @@ import {
   requireRoomRecordValue,
 } from "@cm/protocol";
 import { requirePage } from "@cm/protocol/options";
+import { requireDuration } from "@cm/protocol/store";
 import { groupBy, inChunks } from "../commands/argument-batches.js";
-import { requireDuration } from "../commands/duration-check.js";
 import type { Commands } from "../commands/redis-commands.js";
 import type { Keys } from "../keys/key-names.js";
 import { reconcileRooms } from "../projection/partition-reconciliation.js";

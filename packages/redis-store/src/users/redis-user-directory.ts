@@ -11,9 +11,8 @@ import type {
   UserDirectory,
   UserState,
 } from "@cm/protocol";
-import { CmError } from "@cm/protocol";
+import { requireDurationOrNone, tooManyConnections } from "@cm/protocol/store";
 import { groupBy, inChunks } from "../commands/argument-batches.js";
-import { requireDurationOrNone } from "../commands/duration-check.js";
 import { allOf, type Commands } from "../commands/redis-commands.js";
 import { versionTtlMs } from "../keys/key-lifetimes.js";
 import type { Keys } from "../keys/key-names.js";
@@ -156,7 +155,7 @@ export class RedisUserDirectory implements UserDirectory {
     const first = failures.find(({ retryable }) => retryable) ?? failures[0];
     if (first !== undefined) throw first;
     if (outcomes.includes(TOO_MANY)) {
-      throw new CmError("connections-limit", "The user has reached its connection limit.");
+      throw tooManyConnections();
     }
     return true;
   }
