@@ -43,13 +43,30 @@ function write(file, make) {
 
 const packages = new Map(publishablePackages().map((each) => [each.manifest.name, each]));
 
-/** Returns the errors that a package's code throws, without those of the test code that the package ships. */
+/** The errors that all stores share, in the folder of `@cm/protocol/store`. */
+const STORE_ERRORS = "packages/protocol/src/store/errors.ts";
+
+/**
+ * Returns the errors that a package's code throws, without those of the test code that the package ships. The errors
+ * that stores share count for the packages that import them.
+ */
 function thrownBy({ dir }) {
   const sources = filesUnder(`${dir}/src`)
-    .filter((path) => path.endsWith(".ts") && !/\.(test|fixture)\.ts$/.test(path))
+    .filter((path) => path.endsWith(".ts") && !/\.(test|fixture)\.ts$/.test(path) && !path.endsWith(STORE_ERRORS))
     .map(read)
     .filter((source) => !/^import \{[^}]*\bexpect\b[^}]*\} from "vitest";$/m.test(source));
-  return errorsOf(sources, ERROR_CODES);
+  return errorsOf([...sources, ...sharedErrors(sources)], ERROR_CODES);
+}
+
+/** Returns the functions of `@cm/protocol/store` that create errors and that the sources import. */
+function sharedErrors(sources) {
+  const imports = sources.flatMap((source) =>
+    [...source.matchAll(/\{([^}]*)\} from "@cm\/protocol\/store";/g)].flatMap(([, names]) => names.split(/[\s,]+/)),
+  );
+  const functions = read(STORE_ERRORS)
+    .split(/^export function /m)
+    .slice(1);
+  return functions.filter((text) => imports.includes(text.slice(0, text.indexOf("("))));
 }
 
 /**
