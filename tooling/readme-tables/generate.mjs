@@ -7,7 +7,7 @@ import { filesUnder } from "../workspace/setup/build-stamp.mjs";
 import { publishablePackages, ROOT } from "../workspace/workspace.mjs";
 import { codeBlock, comparisonTable, decisionTable, keyTable, packageTable, variableTable } from "./page-tables.mjs";
 import { errorsOf, errorTable, optionTable, partErrorTable, replaceGenerated, weightOf } from "./readme-tables.mjs";
-import { importsName } from "./source-code.mjs";
+import { functionsOf, importedFrom } from "./source-code.mjs";
 
 const CONTENTS = JSON.parse(readFileSync(join(ROOT, "tooling/workspace/tarball-contents.json"), "utf8"));
 
@@ -44,13 +44,25 @@ function write(file, make) {
 
 const packages = new Map(publishablePackages().map((each) => [each.manifest.name, each]));
 
-/** Returns the errors that a package's code throws, without those of the test code that the package ships. */
+/** The errors that all stores share, in the folder of `@cm/protocol/store`. */
+const STORE_ERRORS = "packages/protocol/src/store/errors.ts";
+
+/**
+ * Returns the errors that a package's code throws, without those of the test code that the package ships. The errors
+ * that stores share count for the packages that import them.
+ */
 function thrownBy({ dir }) {
   const sources = filesUnder(`${dir}/src`)
-    .filter((path) => path.endsWith(".ts") && !/\.(test|fixture)\.ts$/.test(path))
+    .filter((path) => path.endsWith(".ts") && !/\.(test|fixture)\.ts$/.test(path) && !path.endsWith(STORE_ERRORS))
     .map(read)
-    .filter((source) => !importsName(source, "vitest", "expect"));
-  return errorsOf(sources, ERROR_CODES);
+    .filter((source) => !importedFrom(source, "vitest").includes("expect"));
+  return errorsOf([...sources, ...sharedErrors(sources)], ERROR_CODES);
+}
+
+/** Returns the functions of `@cm/protocol/store` that create errors and that the sources import. */
+function sharedErrors(sources) {
+  const imported = sources.flatMap((source) => importedFrom(source, "@cm/protocol/store"));
+  return [...functionsOf(read(STORE_ERRORS))].flatMap(([name, text]) => (imported.includes(name) ? [text] : []));
 }
 
 /**

@@ -49,12 +49,21 @@ export function callsOf(source) {
   return calls;
 }
 
-/** Whether a source imports `name` from a module. */
-export function importsName(source, module, name) {
-  return parse(source).program.body.some(
-    (statement) =>
-      statement.type === "ImportDeclaration" &&
-      statement.source.value === module &&
-      statement.specifiers.some(({ imported }) => imported?.name === name),
+/** The names that a source imports from a module, as the module exports them. */
+export function importedFrom(source, module) {
+  return parse(source).program.body.flatMap((statement) =>
+    statement.type === "ImportDeclaration" && statement.source.value === module
+      ? statement.specifiers.flatMap(({ imported }) => imported?.name ?? [])
+      : [],
   );
+}
+
+/** The texts of the functions that a source exports, by name. */
+export function functionsOf(source) {
+  const functions = new Map();
+  for (const { type, declaration } of parse(source).program.body) {
+    if (type !== "ExportNamedDeclaration" || declaration?.type !== "FunctionDeclaration") continue;
+    functions.set(declaration.id.name, source.slice(declaration.start, declaration.end));
+  }
+  return functions;
 }

@@ -21,7 +21,7 @@ try {
 } catch (error) {
   console.log(`second: ${isCmError(error) ? error.code : String(error)}`);
 }
-await store.servers.release(lease);
+await store.servers.unregister(lease);
 
 const channel = { kind: "room", name: "news" } as const;
 const heard = new Promise<string>((resolve) => {

@@ -117,7 +117,7 @@ export function createRemoteStore(port: number): Store {
     users: part("users"),
     counts: part("counts"),
     upkeep: { servers: part("upkeep.servers"), projection: part("upkeep.projection") },
-    partitioning: createMemoryStore().partitioning, // The same as in the hub.
+    partitions: createMemoryStore().partitions, // The same as in the hub.
     bus: {
       publish: (channel, message) => call("bus.publish", [channel, message]),
       async subscribe(channel, handler) {

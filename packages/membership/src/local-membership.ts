@@ -1,4 +1,4 @@
-import { CmError, type EnteredRoom, isCmError, type Lease, type ServerCounters } from "@cm/protocol";
+import { CmError, type EnteredRoom, isCmError, type Lease, partitionOf, type ServerCounters } from "@cm/protocol";
 import { GracePeriods } from "./connections/grace-periods.js";
 import { LocalRooms } from "./connections/local-rooms.js";
 import { MetadataUpdates } from "./connections/metadata-updates.js";
@@ -44,14 +44,14 @@ export class LocalMembership implements LeasedState {
     this.#failures = failures;
     this.#keeper = keeper;
     const { store, ids, interest, onRoomEntered, onRoomExited, heartbeatIntervalMs } = options;
-    const { partitioning } = store;
+    const { partitions } = store;
     const { partitionBits } = ids;
-    const rooms = new LocalRooms({ partitioning, interest, onEntered: onRoomEntered, onExited: onRoomExited });
-    const local = new OwnedConnections(partitioning, rooms);
+    const rooms = new LocalRooms({ partitions, interest, onEntered: onRoomEntered, onExited: onRoomExited });
+    const local = new OwnedConnections(partitions, rooms);
     const report = (cause: unknown): void => failures.report(cause, "projection");
     const gracePeriods = new GracePeriods({
       projection: store.upkeep.projection,
-      partitions: partitioning.partitions,
+      partitions,
       heartbeatIntervalMs,
       onError: report,
     });
@@ -61,7 +61,7 @@ export class LocalMembership implements LeasedState {
       partitionBits,
       lastSeenOf: options.lastSeenOf,
       maxPerUser: options.maxConnectionsPerUser,
-      onLeaving: (userId, graceMs) => gracePeriods.after(partitioning.partitionOf(userId), graceMs),
+      onLeaving: (userId, graceMs) => gracePeriods.after(partitionOf(userId, partitions), graceMs),
     });
     const { maxMemberships, maxRooms, maxMetadataBytes, connectionTtlMs } = options;
     const parts = { local, keeper, projection, changes: this.#changes };

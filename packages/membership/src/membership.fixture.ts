@@ -47,8 +47,8 @@ export function overridden<T extends object>(contract: T, calls: Partial<T>): T 
 
 /** The parts of a store that a membership needs, so that tests can replace some of them. */
 export function contractsOf(store: Store): MembershipStore {
-  const { servers, connections, rooms, users, partitioning, upkeep, link } = store;
-  return { servers, connections, rooms, users, partitioning, upkeep, link };
+  const { servers, connections, rooms, users, partitions, upkeep, link } = store;
+  return { servers, connections, rooms, users, partitions, upkeep, link };
 }
 
 /**

@@ -5,7 +5,6 @@ import {
   type Lease,
   type Link,
   type OnError,
-  type Partitioning,
   type RoomDirectory,
   type RoomInterest,
   type ServerRegistry,
@@ -33,8 +32,8 @@ export interface MembershipStore {
   readonly rooms: RoomDirectory;
   /** Directory for the connections of users. */
   readonly users: UserDirectory;
-  /** Mapping of rooms and users to partitions. */
-  readonly partitioning: Partitioning;
+  /** Number of partitions that rooms and users are divided into. */
+  readonly partitions: number;
   /** Calls for renewing, reconciling and cleaning up. */
   readonly upkeep: StoreUpkeep;
   /** The link to the store. After it was down, the store may have come back with older data. */
@@ -211,15 +210,7 @@ export function resolveMembershipOptions(given: MembershipOptions): ResolvedMemb
   const { onError = () => undefined, now = Date.now } = options;
   const resolved: ResolvedMembershipOptions = {
     ids: requireMembers("ids", options.ids, ["next"]),
-    store: requireMembers("store", options.store, [
-      "servers",
-      "connections",
-      "rooms",
-      "users",
-      "partitioning",
-      "upkeep",
-      "link",
-    ]),
+    store: requireStore(options.store),
     interest: requireMembers("interest", options.interest, ["enter", "exit"]),
     host: requireText("host", host),
     port: requireWholeNumber("port", port, { min: 0, max: 65_535 }),
@@ -255,4 +246,10 @@ export function resolveMembershipOptions(given: MembershipOptions): ResolvedMemb
   throw new CmError("options-invalid", "leaseTtlMs must be greater than heartbeatIntervalMs.", {
     details: { field: "leaseTtlMs", leaseTtlMs, heartbeatIntervalMs },
   });
+}
+
+function requireStore(given: MembershipStore): MembershipStore {
+  const store = requireMembers("store", given, ["servers", "connections", "rooms", "users", "upkeep", "link"]);
+  requireWholeNumber("store.partitions", store.partitions, { min: 1, max: Number.MAX_SAFE_INTEGER });
+  return store;
 }

@@ -4,7 +4,7 @@ import { MemoryBus } from "./bus/memory-bus.js";
 import { MemoryLink } from "./bus/memory-link.js";
 import type { MemoryNamespace } from "./memory-hub.js";
 import { type MemoryStoreOptions, type ResolvedMemoryStoreOptions, resolveMemoryStoreOptions } from "./options.js";
-import { PARTITIONS, partitionOf } from "./partitions.js";
+import { PARTITIONS } from "./partitions.js";
 
 /**
  * Creates a store in the memory of this process, for a single server and for tests. The store fulfils all
@@ -52,7 +52,7 @@ class HubStore implements MemoryStore {
     acquire: (registration, ttlMs) =>
       this.#call("servers.acquire", ({ servers }) => servers.acquire(registration, ttlMs)),
     renew: (lease, counters) => this.#call("servers.renew", ({ servers }) => servers.renew(lease, counters)),
-    release: (lease) => this.#call("servers.release", ({ servers }) => servers.release(lease)),
+    unregister: (right) => this.#call("servers.unregister", ({ servers }) => servers.unregister(right)),
     snapshot: () => this.#call("servers.snapshot", ({ servers }) => servers.snapshot()),
   };
 
@@ -69,7 +69,6 @@ class HubStore implements MemoryStore {
       this.#call("rooms.join", ({ rooms }) => rooms.join(lease, room, members, options, this.#roomRecordTtlMs)),
     leave: (lease, room, members, reason) =>
       this.#call("rooms.leave", ({ rooms }) => rooms.leave(lease, room, members, reason)),
-    update: (lease, room, members) => this.#call("rooms.update", ({ rooms }) => rooms.update(lease, room, members)),
     members: (room, page) => this.#call("rooms.members", ({ rooms }) => rooms.members(room, page)),
     count: (room) => this.#call("rooms.count", ({ rooms }) => rooms.count(room)),
     enableAnnouncements: (room, ttlMs) =>
@@ -79,7 +78,6 @@ class HubStore implements MemoryStore {
   readonly users: Store["users"] = {
     add: (lease, connections, options) =>
       this.#call("users.add", ({ users }) => users.add(lease, connections, options)),
-    update: (lease, connections) => this.#call("users.update", ({ users }) => users.update(lease, connections)),
     remove: (lease, connections, options) =>
       this.#call("users.remove", ({ users }) => users.remove(lease, connections, options, this.#lastSeen)),
     states: (userIds) => this.#call("users.states", ({ users }) => users.states(userIds)),
@@ -90,7 +88,6 @@ class HubStore implements MemoryStore {
     servers: {
       claim: (target, claimant, claimMs) =>
         this.#call("upkeep.servers.claim", ({ servers }) => servers.claim(target, claimant, claimMs)),
-      unregister: (claim) => this.#call("upkeep.servers.unregister", ({ servers }) => servers.unregister(claim)),
       watch: (lease, silentForMs) =>
         this.#call("upkeep.servers.watch", ({ servers }) => servers.watch(lease, silentForMs)),
       expire: (server, silentForMs) =>
@@ -117,7 +114,7 @@ class HubStore implements MemoryStore {
 
   readonly counts: Store["counts"] = { of: (what) => this.#call("counts.of", (data) => data.count(what)) };
 
-  readonly partitioning: Store["partitioning"] = { partitions: PARTITIONS, partitionOf };
+  readonly partitions = PARTITIONS;
 
   readonly roomRecords: Store["roomRecords"] = {
     get: (room, { touch = false } = {}) =>

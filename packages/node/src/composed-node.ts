@@ -104,7 +104,7 @@ class ClusterNode implements Node {
       users: store.users,
       rooms: store.rooms,
       counts: store.counts,
-      partitioning: store.partitioning,
+      partitions: store.partitions,
       bus: store.bus,
       link: store.link,
       isComplete: resolved.lease

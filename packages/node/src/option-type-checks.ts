@@ -75,7 +75,7 @@ export const PRESENCE_KINDS = {
 } as const satisfies KindsOf<NodePresenceOptions>;
 
 /** The members that each of these objects must have. */
-const STORE_PARTS = ["servers", "connections", "rooms", "users", "counts", "partitioning", "upkeep", "bus", "link"];
+const STORE_PARTS = ["servers", "connections", "rooms", "users", "counts", "upkeep", "bus", "link"];
 const LOCAL_CALLS = ["toRoom", "toConnection", "toUser"];
 const PART_CALLS = ["start", "close"];
 
@@ -85,7 +85,7 @@ export function expectationOf(kind: OptionKind, value: unknown): string | undefi
     case "number-or-function":
       return typeof value === "number" || typeof value === "function" ? undefined : "a number or a function";
     case "store":
-      return STORE_PARTS.every((name) => typeof member(value, name) === "object") ? undefined : "a store";
+      return isStore(value) ? undefined : "a store";
     case "local":
       return hasCalls(value, LOCAL_CALLS) ? undefined : `an object with ${LOCAL_CALLS.join(", ")}`;
     case "parts":
@@ -95,6 +95,11 @@ export function expectationOf(kind: OptionKind, value: unknown): string | undefi
     default:
       return typeof value === kind ? undefined : `a ${kind}`;
   }
+}
+
+function isStore(value: unknown): boolean {
+  const hasParts = STORE_PARTS.every((name) => typeof member(value, name) === "object");
+  return hasParts && typeof member(value, "partitions") === "number";
 }
 
 function hasCalls(value: unknown, names: readonly string[]): boolean {

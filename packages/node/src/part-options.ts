@@ -14,5 +14,5 @@ export type NodeMembershipOptions = Omit<MembershipOptions, "ids" | "store" | "i
 /** See `PresenceOptions`. `restoreWithinMs` is by default 5 s more than the heartbeat interval. */
 export type NodePresenceOptions = Omit<
   PresenceOptions,
-  "users" | "rooms" | "counts" | "partitioning" | "bus" | "link" | "isComplete" | "onError"
+  "users" | "rooms" | "counts" | "partitions" | "bus" | "link" | "isComplete" | "onError"
 >;

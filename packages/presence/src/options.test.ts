@@ -5,8 +5,8 @@ import { resolvePresenceOptions } from "./options.js";
 
 describe("the options of presence", () => {
   const store = createMemoryStore();
-  const { users, rooms, counts, partitioning, bus } = store;
-  const parts = { users, rooms, counts, partitioning, bus };
+  const { users, rooms, counts, partitions, bus } = store;
+  const parts = { users, rooms, counts, partitions, bus };
 
   it("need a store alone", () => {
     expect(createPresence(store).stats()).toEqual({ watches: 0, channels: 0, kept: 0 });
@@ -17,7 +17,7 @@ describe("the options of presence", () => {
     users: null,
     rooms: {},
     counts: { rooms: () => 0 },
-    partitioning: 16,
+    partitions: "16",
     bus: undefined,
     link: {},
     maxWatches: 0,

@@ -1,4 +1,4 @@
-import type { Bus, Link, OnError, Partitioning, RoomDirectory, Store, StoreCounts, UserDirectory } from "@cm/protocol";
+import type { Bus, Link, OnError, RoomDirectory, Store, StoreCounts, UserDirectory } from "@cm/protocol";
 import {
   type Complete,
   optionInvalid,
@@ -17,8 +17,8 @@ export interface PresenceStore {
   readonly rooms: Pick<RoomDirectory, "members" | "count" | "enableAnnouncements">;
   /** Reads the number of users who are online. */
   readonly counts: StoreCounts;
-  /** Assigns users to partitions, each with its own feed. */
-  readonly partitioning: Partitioning;
+  /** Number of partitions of users, each with its own feed; 1 or more. */
+  readonly partitions: number;
   /**
    * Bus for subscribing to feed and roster channels. A bus allows one subscription per channel, so create
    * only one presence per store.
@@ -91,7 +91,7 @@ const KNOWN: Readonly<Record<keyof PresenceOptions | keyof Store, true>> = {
   rooms: true,
   bus: true,
   counts: true,
-  partitioning: true,
+  partitions: true,
   maxWatches: true,
   maxUsersPerWatch: true,
   maxKept: true,
@@ -121,7 +121,7 @@ export function resolvePresenceOptions(given: PresenceOptions): ResolvedPresence
       users: requireMembers("users", options.users, ["states", "online"]),
       rooms: requireMembers("rooms", options.rooms, ["members", "count", "enableAnnouncements"]),
       counts: requireMembers("counts", options.counts, ["of"]),
-      partitioning: requireMembers("partitioning", options.partitioning, ["partitionOf"]),
+      partitions: requireWholeNumber("partitions", options.partitions, { min: 1, max: Number.MAX_SAFE_INTEGER }),
       bus: requireMembers("bus", options.bus, ["subscribe"]),
       link: requireLink(options.link),
     },

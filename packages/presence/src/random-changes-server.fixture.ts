@@ -39,7 +39,7 @@ export class RandomChangesServer {
 
   async run(step: RandomStep): Promise<void> {
     const lease = this.#lease ?? (await this.#acquire(LONG_MS));
-    const { users, rooms, partitioning, upkeep } = this.#store;
+    const { users, rooms, partitions, upkeep } = this.#store;
     switch (step.kind) {
       case "open": {
         const metadata = step.metadata === undefined ? undefined : JSON.stringify({ n: step.metadata });
@@ -48,7 +48,7 @@ export class RandomChangesServer {
         return users.add(lease, [connection]);
       }
       case "settle":
-        await upkeep.projection.settle(Array.from({ length: partitioning.partitions }, (_, partition) => partition));
+        await upkeep.projection.settle(Array.from({ length: partitions }, (_, partition) => partition));
         return;
       case "crash":
         return this.#crash();
@@ -59,7 +59,10 @@ export class RandomChangesServer {
     switch (step.kind) {
       case "update":
         connection.metadata = JSON.stringify({ n: step.metadata });
-        await Promise.all([users.update(lease, [connection]), rooms.update(lease, CHANGED_ROOM, [connection])]);
+        await Promise.all([
+          users.add(lease, [connection], { onlyExisting: true }),
+          rooms.join(lease, CHANGED_ROOM, [connection], { onlyExisting: true }),
+        ]);
         return;
       case "close":
         this.#connections = this.#connections.filter((each) => each !== connection);
@@ -77,7 +80,7 @@ export class RandomChangesServer {
 
   /** Lets the lease expire, and has another server clean up. */
   async #crash(): Promise<void> {
-    const { upkeep } = this.#store;
+    const { servers, upkeep } = this.#store;
     await this.#acquire(SHORT_MS);
     const claim = await eventually(async () => {
       const won = await upkeep.servers.claim({ serverId: this.#serverId }, "reaper", LONG_MS);
@@ -88,7 +91,7 @@ export class RandomChangesServer {
       upkeep.projection.evict(claim, { users: this.#connections }),
       upkeep.projection.evict(claim, { room: CHANGED_ROOM }),
     ]);
-    await upkeep.servers.unregister(claim);
+    await servers.unregister(claim);
     this.#connections = [];
     this.#lease = undefined;
     this.#ids = createConnectionIdSource({ serverId: this.#serverId });

@@ -106,7 +106,7 @@ async function watchDuring(
   ]);
   await eventually(async () => {
     const next = await store.upkeep.projection.settle(
-      Array.from({ length: store.partitioning.partitions }, (_, partition) => partition),
+      Array.from({ length: store.partitions }, (_, partition) => partition),
     );
     expect(next).toBeUndefined();
   });

@@ -45,7 +45,7 @@ export class TestServers {
       users: store.users,
       rooms: store.rooms,
       counts: store.counts,
-      partitioning: store.partitioning,
+      partitions: store.partitions,
       bus: store.bus,
       onError: (error, { stage }) => errors.push({ error, stage }),
       ...options.presence,

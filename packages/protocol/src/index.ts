@@ -4,6 +4,7 @@ export { CLOSE_CODES, mayReconnect } from "./close-codes.js";
 
 // Names, identifiers, text
 export { NAME_MAX_BYTES, parseName, requireName } from "./room-and-user-names.js";
+export { partitionOf } from "./partition-of.js";
 export {
   CONNECTION_ID_MAX_LENGTH,
   createConnectionIdSource,
@@ -137,7 +138,6 @@ export type {
   RoomRecordOutcome,
   RoomRecords,
 } from "./contracts/room-records.js";
-export type { Partitioning } from "./contracts/partitioning.js";
 export type {
   Eviction,
   HeldRoom,

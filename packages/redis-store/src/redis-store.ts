@@ -1,13 +1,5 @@
 import { randomUUID } from "node:crypto";
-import {
-  type Bus,
-  CmError,
-  type FailureStage,
-  type Link,
-  type Partitioning,
-  type Store,
-  toCmError,
-} from "@cm/protocol";
+import { type Bus, CmError, type FailureStage, type Link, type Store, toCmError } from "@cm/protocol";
 import { notStarted, stampVersion } from "@cm/protocol/options";
 import { RedisBus } from "./bus/redis-bus.js";
 import { evictionRisk } from "./client/eviction-warning.js";
@@ -93,8 +85,7 @@ class ConnectedStore implements RedisStore {
   constructor(options: ResolvedRedisStoreOptions) {
     this.#options = options;
     this.#keys = new Keys(options.prefix, options.partitions, databaseOf(options.connection));
-    const keys = this.#keys;
-    this.partitioning = { partitions: keys.partitions, partitionOf: (name) => keys.partitionOf(name) };
+    this.partitions = options.partitions;
     this.#reports = new FailureReporter(options.onError);
   }
 
@@ -102,7 +93,7 @@ class ConnectedStore implements RedisStore {
     acquire: (registration, ttlMs) =>
       this.#with("servers.acquire", ({ servers }) => servers.acquire(registration, ttlMs)),
     renew: (lease, counters) => this.#with("servers.renew", ({ servers }) => servers.renew(lease, counters)),
-    release: (lease) => this.#with("servers.release", ({ servers }) => servers.release(lease)),
+    unregister: (right) => this.#with("servers.unregister", ({ servers }) => servers.unregister(right)),
     snapshot: (options) => this.#with("servers.snapshot", ({ servers }) => servers.snapshot(options)),
   };
 
@@ -119,7 +110,6 @@ class ConnectedStore implements RedisStore {
       this.#with("rooms.join", ({ rooms }) => rooms.join(lease, room, members, options)),
     leave: (lease, room, members, reason) =>
       this.#with("rooms.leave", ({ rooms }) => rooms.leave(lease, room, members, reason)),
-    update: (lease, room, members) => this.#with("rooms.update", ({ rooms }) => rooms.update(lease, room, members)),
     members: (room, page) => this.#with("rooms.members", ({ rooms }) => rooms.members(room, page)),
     count: (room) => this.#with("rooms.count", ({ rooms }) => rooms.count(room)),
     enableAnnouncements: (room, ttlMs) =>
@@ -129,7 +119,6 @@ class ConnectedStore implements RedisStore {
   readonly users: Store["users"] = {
     add: (lease, connections, options) =>
       this.#with("users.add", ({ users }) => users.add(lease, connections, options)),
-    update: (lease, connections) => this.#with("users.update", ({ users }) => users.update(lease, connections)),
     remove: (lease, connections, options) =>
       this.#with("users.remove", ({ users }) => users.remove(lease, connections, options)),
     states: (userIds, options) => this.#with("users.states", ({ users }) => users.states(userIds, options)),
@@ -140,7 +129,6 @@ class ConnectedStore implements RedisStore {
     servers: {
       claim: (target, claimant, claimMs) =>
         this.#with("upkeep.servers.claim", ({ servers }) => servers.claim(target, claimant, claimMs)),
-      unregister: (claim) => this.#with("upkeep.servers.unregister", ({ servers }) => servers.unregister(claim)),
       watch: (lease, silentForMs) =>
         this.#with("upkeep.servers.watch", ({ servers }) => servers.watch(lease, silentForMs)),
       expire: (server, silentForMs) =>
@@ -158,7 +146,7 @@ class ConnectedStore implements RedisStore {
     },
   };
 
-  readonly partitioning: Partitioning;
+  readonly partitions: number;
 
   readonly counts: Store["counts"] = {
     of: (what) => this.#with("counts.of", ({ counts }) => counts.of(what)),

@@ -120,7 +120,7 @@ describe("Router", () => {
     isHeld = false;
     await expect(router.toUser("bob", bytes("hi"))).rejects.toMatchObject(away);
     isHeld = true;
-    await store.servers.release(a.lease);
+    await store.servers.unregister(a.lease);
     await expect(router.toUser("bob", bytes("hi"))).rejects.toMatchObject(away);
     expect(await router.toUser("ann", bytes("hi"))).toBe("delivered");
   });

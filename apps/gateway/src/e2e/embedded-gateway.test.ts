@@ -187,13 +187,13 @@ describe("an embedded gateway", () => {
     const whole = createMemoryStore();
     await whole.start();
     onTestFinished(() => whole.close());
-    const { servers, connections, users, rooms, roomRecords, counts, partitioning, upkeep, link } = whole;
+    const { servers, connections, users, rooms, roomRecords, counts, partitions, upkeep, link } = whole;
     const bus: Bus = {
       publish: (...args) => whole.bus.publish(...args),
       subscribe: (...args) => whole.bus.subscribe(...args),
     };
     const life = { start: () => whole.start(), close: () => whole.close() };
-    const store = { bus, servers, connections, users, rooms, roomRecords, counts, partitioning, upkeep, link, ...life };
+    const store = { bus, servers, connections, users, rooms, roomRecords, counts, partitions, upkeep, link, ...life };
     const { port } = await serve({ store });
     const ann = await connect(port, "ann");
     await ann.hello();

@@ -1,12 +1,5 @@
-import {
-  type Bus,
-  type BusHandler,
-  type Channel,
-  CmError,
-  type History,
-  type Published,
-  type Subscription,
-} from "@cm/protocol";
+import type { Bus, BusHandler, Channel, History, Published, Subscription } from "@cm/protocol";
+import { alreadySubscribed } from "@cm/protocol/store";
 import type { HubLink } from "./hub-link.js";
 
 /** A bus whose messages all go through the hub, which gives them one order. */
@@ -31,7 +24,7 @@ export class HubBus implements Bus {
 
   async subscribe(channel: Channel, handler: BusHandler): Promise<Subscription> {
     const key = keyOf(channel);
-    if (this.#subscribed.has(key)) throw new CmError("options-invalid", `${key} is already subscribed.`);
+    if (this.#subscribed.has(key)) throw alreadySubscribed(channel);
     this.#lastSubscription += 1;
     const subscription = this.#lastSubscription;
     this.#subscribed.add(key);

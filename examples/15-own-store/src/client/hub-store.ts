@@ -1,6 +1,6 @@
 import type { History, HistoryPosition, Store, UserDirectory, UserState } from "@cm/protocol";
 import type { Slice } from "../hub/histories.js";
-import { PARTITIONS, partitionOf } from "../partitions.js";
+import { PARTITIONS } from "../partitions.js";
 import { HubBus } from "./hub-bus.js";
 import { HubLink } from "./hub-link.js";
 
@@ -18,17 +18,17 @@ export function createHubStore({ port }: { readonly port: number }): Store {
     ) as unknown as T; // Safe: the hub has the same contracts, as the compiler checks there.
   let closing: Promise<void> | undefined;
   return {
-    servers: remote("servers", ["acquire", "renew", "release", "snapshot"]),
+    servers: remote("servers", ["acquire", "renew", "unregister", "snapshot"]),
     connections: remote("connections", ["put", "remove", "get"]),
-    rooms: remote("rooms", ["join", "leave", "update", "members", "count", "enableAnnouncements"]),
-    users: withLastSeen(remote("users", ["add", "update", "remove", "states", "online"])),
+    rooms: remote("rooms", ["join", "leave", "members", "count", "enableAnnouncements"]),
+    users: withLastSeen(remote("users", ["add", "remove", "states", "online"])),
     roomRecords: remote("roomRecords", ["get", "compareAndSet", "restore"]),
     counts: remote("counts", ["of"]),
     upkeep: {
-      servers: remote("upkeep.servers", ["claim", "unregister", "watch", "expire"]),
+      servers: remote("upkeep.servers", ["claim", "watch", "expire"]),
       projection: remote("upkeep.projection", ["renew", "held", "evict", "settle", "reconcile"]),
     },
-    partitioning: { partitions: PARTITIONS, partitionOf },
+    partitions: PARTITIONS,
     bus,
     link,
     start: () => link.open(),

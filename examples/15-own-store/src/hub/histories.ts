@@ -1,4 +1,5 @@
-import { CmError, type HistoryPosition, historyStamp } from "@cm/protocol";
+import { type HistoryPosition, historyStamp } from "@cm/protocol";
+import { HISTORY_LIMIT_MAX, HISTORY_SLICE_MAX_BYTES, requireHistoryLimit } from "@cm/protocol/store";
 import type { Channels } from "./channels.js";
 
 /**
@@ -18,9 +19,6 @@ const ROOMS_MAX = 10_000;
  */
 const SENDERS_MAX = 1_000;
 const LATE_MAX = 64;
-
-/** Maximum number of bytes of the messages in one answer; the first message is always included. */
-const ANSWER_MAX_BYTES = 1_048_576;
 
 /** A draft as it comes over the wire: bytes are base64. */
 export interface Draft {
@@ -78,10 +76,8 @@ export class Histories {
     return positionOf(room);
   }
 
-  since(name: string, from: HistoryPosition | undefined, limit = MESSAGES_MAX): Slice {
-    if (!Number.isInteger(limit) || limit < 1 || limit > MESSAGES_MAX) {
-      throw new CmError("options-invalid", `limit must be a whole number from 1 to ${MESSAGES_MAX}.`);
-    }
+  since(name: string, from: HistoryPosition | undefined, limit = HISTORY_LIMIT_MAX): Slice {
+    requireHistoryLimit(limit);
     const room = this.#touch(name);
     const { former } = room;
     const top = positionOf(room);
@@ -93,7 +89,7 @@ export class Histories {
     let bytes = 0;
     for (const { offset, message } of after) {
       bytes += message.length;
-      if (entries.length > 0 && bytes > ANSWER_MAX_BYTES) break;
+      if (entries.length > 0 && bytes > HISTORY_SLICE_MAX_BYTES) break;
       entries.push({ offset, message: message.toString("base64") });
     }
     const oldest = top.offset - room.messages.length + 1;

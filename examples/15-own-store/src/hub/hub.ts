@@ -112,7 +112,6 @@ export async function startHub(now: () => number = monotonicNow): Promise<Hub> {
     },
     "upkeep.servers": {
       claim: servers.claim.bind(servers),
-      unregister: servers.unregister.bind(servers),
       watch: servers.watch.bind(servers),
       expire: (...[server, silentForMs]: Parameters<Servers["expire"]>) =>
         // The server is alive if another store listens to its channel. The asking store does not count: a process

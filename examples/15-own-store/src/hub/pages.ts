@@ -1,7 +1,5 @@
 import { CmError, type Page, type PageRequest } from "@cm/protocol";
-
-/** The largest page that the contracts allow. */
-const LIMIT_MAX = 1_000;
+import { requirePage } from "@cm/protocol/options";
 
 /**
  * A cursor: the order after which the next page begins, and the order with which the reading ends, both in base
@@ -15,13 +13,11 @@ const CURSOR = /^([0-9a-z]{1,11})\.([0-9a-z]{1,11})$/;
  */
 export function pageOf<T extends { readonly order: number }>(
   all: Iterable<T>,
-  { cursor, limit }: PageRequest,
+  request: PageRequest,
   lastOrder: number,
   counts: (each: T) => boolean,
 ): Page<T> {
-  if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT_MAX) {
-    throw new CmError("options-invalid", `limit must be a whole number from 1 to ${LIMIT_MAX}.`);
-  }
+  const { cursor, limit } = requirePage(request);
   const { after, until } = cursor === undefined ? { after: 0, until: lastOrder } : readCursor(cursor, lastOrder);
   const items: T[] = [];
   for (const each of all) {

@@ -1,8 +1,5 @@
 import type { RegistrySnapshot } from "@cm/protocol";
-
-/** Maximum number and age of the departures that are remembered, the age in milliseconds. */
-const KNOWN_MAX = 1_000;
-const KNOWN_MS = 600_000;
+import { RECENTLY_GONE_MAX, RECENTLY_GONE_MS } from "@cm/protocol/store";
 
 /** The servers that left recently, limited in age and number. */
 export class RecentlyGone {
@@ -14,15 +11,15 @@ export class RecentlyGone {
 
   constructor(now: () => number) {
     this.#now = now;
-    this.#sinceMs = now() - KNOWN_MS;
+    this.#sinceMs = now() - RECENTLY_GONE_MS;
   }
 
   add(name: string, serverId: string): void {
     const atMs = this.#now();
     this.#servers.set(name, { serverId, atMs });
-    this.#sinceMs = Math.max(this.#sinceMs, atMs - KNOWN_MS);
+    this.#sinceMs = Math.max(this.#sinceMs, atMs - RECENTLY_GONE_MS);
     for (const [old, gone] of this.#servers) {
-      if (gone.atMs >= this.#sinceMs && this.#servers.size <= KNOWN_MAX) break;
+      if (gone.atMs >= this.#sinceMs && this.#servers.size <= RECENTLY_GONE_MAX) break;
       this.#servers.delete(old);
       this.#sinceMs = Math.max(this.#sinceMs, gone.atMs + 1);
     }

@@ -1,11 +1,11 @@
 import {
-  CmError,
   type Lease,
   type LostRoomRecord,
   type RoomRecord,
   type RoomRecordOutcome,
   requireRoomRecordValue,
 } from "@cm/protocol";
+import { recordMissing } from "@cm/protocol/store";
 import type { Servers } from "./servers.js";
 import { Versions } from "./versions.js";
 
@@ -47,7 +47,7 @@ export class Records {
   compareAndSet(room: string, version: number, value: string): RoomRecordOutcome {
     requireRoomRecordValue(value);
     const record = this.get(room);
-    if (record === undefined) throw new CmError("not-found", `The room ${room} has no record.`);
+    if (record === undefined) throw recordMissing(room);
     if (record.version !== version) return { isSet: false, record };
     return { isSet: true, record: this.#write({ ...record, value, lastActivity: this.#now() }) };
   }

@@ -7,11 +7,12 @@ import {
   type Page,
   type PageRequest,
   type PartitionReconciliation,
+  partitionOf,
   type ReapClaim,
   type RoomMember,
   requireRoomRecordValue,
 } from "@cm/protocol";
-import { partitionOf } from "../partitions.js";
+import { PARTITIONS } from "../partitions.js";
 import type { Channels } from "./channels.js";
 import { pageOf } from "./pages.js";
 import type { Records } from "./records.js";
@@ -58,11 +59,16 @@ export class Rooms {
     lease: Lease,
     room: string,
     members: readonly AnnouncedMember[],
-    { quiet = false, record }: JoinOptions = {},
+    { quiet = false, onlyExisting = false, record }: JoinOptions = {},
   ): void {
     if (record !== undefined) requireRoomRecordValue(record);
     const owner = this.#servers.owner(lease);
     if (members.length === 0) return;
+    if (onlyExisting) {
+      const existing = members.filter(({ connectionId }) => this.#rooms.get(room)?.get(connectionId)?.owner === owner);
+      if (!quiet) this.#rosters.announce(room, "updated", existing);
+      return;
+    }
     const all = this.#rooms.get(room) ?? new Map<string, Member>();
     this.#rooms.set(room, all);
     const joined = members.filter(({ connectionId, userId }) => {
@@ -82,13 +88,6 @@ export class Rooms {
     const owner = this.#servers.owner(lease);
     const ids = new Set(members.map(({ connectionId }) => connectionId));
     this.#remove(room, reason, (member) => member.owner === owner && ids.has(member.connectionId));
-  }
-
-  update(lease: Lease, room: string, members: readonly AnnouncedMember[]): void {
-    const owner = this.#servers.owner(lease);
-    const all = this.#rooms.get(room);
-    const present = members.filter(({ connectionId }) => all?.get(connectionId)?.owner === owner);
-    this.#rosters.announce(room, "updated", present);
   }
 
   members(room: string, request: PageRequest): Page<RoomMember> {
@@ -125,7 +124,7 @@ export class Rooms {
   }
 
   #of(partition: number): [string, Map<string, Member>][] {
-    return [...this.#rooms].filter(([room]) => partitionOf(room) === partition);
+    return [...this.#rooms].filter(([room]) => partitionOf(room, PARTITIONS) === partition);
   }
 
   /** Removes members. A room that loses its last member is removed with its record. */

@@ -1,4 +1,5 @@
-import { type AnnouncedMember, CmError, type DepartureReason, type RosterChangeKind } from "@cm/protocol";
+import type { AnnouncedMember, DepartureReason, RosterChangeKind } from "@cm/protocol";
+import { requireDuration } from "@cm/protocol/store";
 import type { Channels } from "./channels.js";
 import { changeText, Versions } from "./versions.js";
 
@@ -23,9 +24,7 @@ export class Rosters {
 
   /** Lets a room's changes be announced for `ttlMs` milliseconds. Returns the version of the latest change. */
   want(room: string, ttlMs: number): number {
-    if (!Number.isFinite(ttlMs) || ttlMs <= 0) {
-      throw new CmError("options-invalid", "ttlMs must be a positive number of milliseconds.");
-    }
+    requireDuration(ttlMs, "ttlMs");
     // Reading `size` also forgets rooms whose time has passed, so that few are kept.
     const known = this.size > 0 ? this.#wanted.get(room) : undefined;
     const version = known?.version ?? this.#versions.next();

@@ -1,20 +1,24 @@
-import {
-  CmError,
-  type Lease,
-  type ReapClaim,
-  type ReapTarget,
-  type RegistrySnapshot,
-  type Renewal,
-  type ServerCounters,
-  type ServerIncarnation,
-  type ServerRegistration,
-  type SilenceVerdict,
-  type WatchReport,
+import type {
+  Lease,
+  ReapClaim,
+  ReapTarget,
+  RegistrySnapshot,
+  Renewal,
+  ServerCounters,
+  ServerIncarnation,
+  ServerRegistration,
+  SilenceVerdict,
+  WatchReport,
 } from "@cm/protocol";
+import {
+  EXPIRED_SERVERS_MAX,
+  leaseLost,
+  requireDuration,
+  SILENT_SERVERS_MAX,
+  serverIdExpired,
+  serverIdTaken,
+} from "@cm/protocol/store";
 import { RecentlyGone } from "./recently-gone.js";
-
-/** Maximum number of servers that an answer names; see the contracts of `Renewal` and `WatchReport`. */
-const NAMED_MAX = 100;
 
 /**
  * Time in milliseconds, and maximum number of servers, for which the hub remembers that others cleaned up after
@@ -58,7 +62,7 @@ export class Servers {
   }
 
   acquire(registration: ServerRegistration, ttlMs: number): Lease {
-    requireDuration("ttlMs", ttlMs);
+    requireDuration(ttlMs, "ttlMs");
     const { serverId, incarnation } = registration;
     const name = nameOf(registration);
     const now = this.#now();
@@ -66,10 +70,10 @@ export class Servers {
     if (row !== undefined) {
       const isOther = row.registration.incarnation !== incarnation;
       if (row.expiresAtMs > now) {
-        if (isOther) throw taken(serverId, row.expiresAtMs);
-      } else if (isOther || (row.claim?.untilMs ?? 0) > now) throw expired(serverId);
+        if (isOther) throw serverIdTaken(serverId, row.expiresAtMs);
+      } else if (isOther || (row.claim?.untilMs ?? 0) > now) throw serverIdExpired(serverId);
     }
-    if ((this.#orphans.get(name) ?? 0) > now) throw expired(serverId);
+    if ((this.#orphans.get(name) ?? 0) > now) throw serverIdExpired(serverId);
     // An expired claim counts too, because what was removed under it was announced.
     const marks = [this.#orphans.delete(name), this.#takeReaped(name), row?.claim !== undefined];
     this.#recentlyGone.takeBack(name);
@@ -90,7 +94,7 @@ export class Servers {
 
   renew(lease: Lease, counters: ServerCounters): Renewal {
     const row = this.#held(lease);
-    if (row === undefined) throw lost(lease);
+    if (row === undefined) throw leaseLost(lease);
     const now = this.#now();
     const since = row.lastHeartbeat;
     row.counters = counters;
@@ -100,14 +104,17 @@ export class Servers {
     const unregistered = [...this.#reaped].filter(([, atMs]) => atMs >= since).map(([name]) => serverOf(name));
     return {
       lease: { ...lease, expiresAtMs: row.expiresAtMs },
-      expired: dead.slice(0, NAMED_MAX).map(({ registration }) => registration.serverId),
-      unregistered: [...new Set(unregistered)].slice(-NAMED_MAX),
+      expired: dead.slice(0, EXPIRED_SERVERS_MAX).map(({ registration }) => registration.serverId),
+      unregistered: [...new Set(unregistered)].slice(-EXPIRED_SERVERS_MAX),
     };
   }
 
-  release(lease: Lease): void {
-    const row = this.#rows.get(lease.serverId);
-    if (row?.token === lease.token) this.#forget(row);
+  unregister(right: Lease | ReapClaim): void {
+    const row = this.#rows.get(right.serverId);
+    const isOwn = "token" in right; // Only leases have a token.
+    if (row === undefined || !(isOwn ? this.#held(right) === row : this.#isClaimed(right))) return;
+    if (!isOwn) this.#addReaped(nameOf(right));
+    this.#forget(row);
   }
 
   snapshot(): RegistrySnapshot {
@@ -123,7 +130,7 @@ export class Servers {
   }
 
   claim({ serverId, incarnation }: ReapTarget, claimant: string, claimMs: number): ReapClaim | undefined {
-    requireDuration("claimMs", claimMs);
+    requireDuration(claimMs, "claimMs");
     return incarnation === undefined
       ? this.#claimDead(serverId, claimant, claimMs)
       : this.#claimOrphan({ serverId, incarnation }, claimMs);
@@ -139,19 +146,6 @@ export class Servers {
     row.claim = { claimant, untilMs };
     const { incarnation, partitionBits } = row.registration;
     return { serverId, incarnation, isOrphan: false, partitionBits, expiresAtMs: untilMs };
-  }
-
-  unregister(claim: ReapClaim): void {
-    const row = this.#rows.get(claim.serverId);
-    if (row === undefined || !this.#isClaimed(claim)) return;
-    const name = nameOf(claim);
-    this.#reaped.delete(name);
-    this.#reaped.set(name, this.#now());
-    for (const [old, atMs] of this.#reaped) {
-      if (this.#reaped.size <= REAPED_MAX && atMs > this.#now() - REAPED_MS) break;
-      this.#reaped.delete(old);
-    }
-    this.#forget(row);
   }
 
   #claimOrphan(holder: ServerIncarnation, claimMs: number): ReapClaim | undefined {
@@ -175,7 +169,7 @@ export class Servers {
     return {
       isHeld: true,
       speaking: signed.length - silent.length,
-      silent: silent.slice(0, NAMED_MAX).map(({ registration }) => incarnationOf(registration)),
+      silent: silent.slice(0, SILENT_SERVERS_MAX).map(({ registration }) => incarnationOf(registration)),
     };
   }
 
@@ -191,7 +185,7 @@ export class Servers {
 
   /** Returns the name under which a lease writes. Throws `lease-lost` if the lease is not valid. */
   owner(lease: Lease): string {
-    if (this.#held(lease) === undefined) throw lost(lease);
+    if (this.#held(lease) === undefined) throw leaseLost(lease);
     return nameOf(lease);
   }
 
@@ -232,6 +226,15 @@ export class Servers {
     return this.#isKnown(claim) && row?.claim !== undefined && row.expiresAtMs <= now && claim.expiresAtMs > now;
   }
 
+  #addReaped(name: string): void {
+    this.#reaped.delete(name);
+    this.#reaped.set(name, this.#now());
+    for (const [old, atMs] of this.#reaped) {
+      if (this.#reaped.size <= REAPED_MAX && atMs > this.#now() - REAPED_MS) break;
+      this.#reaped.delete(old);
+    }
+  }
+
   #takeReaped(name: string): boolean {
     const atMs = this.#reaped.get(name);
     this.#reaped.delete(name);
@@ -264,31 +267,4 @@ function serverOf(name: string): string {
 
 function incarnationOf({ serverId, incarnation }: ServerIncarnation): ServerIncarnation {
   return { serverId, incarnation };
-}
-
-function requireDuration(field: string, value: number): void {
-  if (Number.isFinite(value) && value > 0) return;
-  throw new CmError("options-invalid", `${field} must be a positive number of milliseconds.`, { details: { field } });
-}
-
-function taken(serverId: string, heldUntilMs: number): CmError {
-  return new CmError("server-id-taken", `A live server holds the id ${serverId}.`, {
-    details: { serverId, heldUntilMs },
-  });
-}
-
-function expired(serverId: string): CmError {
-  return new CmError(
-    "server-id-expired",
-    `A dead server held the id ${serverId}, and its data is not cleaned up yet.`,
-    {
-      details: { serverId },
-    },
-  );
-}
-
-function lost({ serverId }: Lease): CmError {
-  return new CmError("lease-lost", `The lease of ${serverId} expired or was acquired again.`, {
-    details: { serverId },
-  });
 }

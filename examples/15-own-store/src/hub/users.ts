@@ -1,17 +1,18 @@
 import {
   type AddOptions,
-  CmError,
   type Lease,
   type Page,
   type PageRequest,
   type PartitionReconciliation,
   type PresenceChangeKind,
+  partitionOf,
   type ReapClaim,
   type RemoveOptions,
   type UserConnection,
   type UserState,
 } from "@cm/protocol";
-import { partitionOf } from "../partitions.js";
+import { requireDurationOrNone, requireStatesCount, tooManyConnections } from "@cm/protocol/store";
+import { PARTITIONS } from "../partitions.js";
 import type { Channels } from "./channels.js";
 import { pageOf } from "./pages.js";
 import { incarnationsOf, type Servers } from "./servers.js";
@@ -20,9 +21,6 @@ import { changeText, Versions } from "./versions.js";
 /** Time in milliseconds, and maximum number of users, for which the hub remembers when users were last online. */
 const SEEN_MS = 86_400_000;
 const SEEN_MAX = 100_000;
-
-/** Maximum number of users whose states one call reads; see the contract of `UserDirectory`. */
-const STATES_MAX = 1_000;
 
 interface Owned {
   readonly owner: string;
@@ -82,11 +80,16 @@ export class Users {
     return this.size + this.connections;
   }
 
-  add(lease: Lease, added: readonly UserConnection[], { quiet = false, maxPerUser = 0 }: AddOptions = {}): void {
+  add(
+    lease: Lease,
+    added: readonly UserConnection[],
+    { quiet = false, onlyExisting = false, maxPerUser = 0 }: AddOptions = {},
+  ): void {
     const owner = this.#servers.owner(lease);
-    if (maxPerUser > 0) this.#requirePlaces(added, maxPerUser);
+    if (maxPerUser > 0 && !onlyExisting) this.#requirePlaces(added, maxPerUser);
     for (const { userId, connectionId, metadata } of added) {
       const before = this.#users.get(userId);
+      if (onlyExisting && before?.connections.get(connectionId)?.owner !== owner) continue;
       const user = before ?? this.#enter(userId);
       const known = user.connections.get(connectionId);
       user.connections.set(connectionId, { owner, metadata });
@@ -100,22 +103,9 @@ export class Users {
     }
   }
 
-  update(lease: Lease, connections: readonly UserConnection[]): void {
-    const owner = this.#servers.owner(lease);
-    for (const { userId, connectionId, metadata } of connections) {
-      const user = this.#users.get(userId);
-      const known = user?.connections.get(connectionId);
-      if (known?.owner !== owner || known.metadata === metadata) continue;
-      user?.connections.set(connectionId, { owner, metadata });
-      this.#tell({ kind: "updated", userId, connectionId, metadata, replaced: known.metadata });
-    }
-  }
-
   remove(lease: Lease, connections: readonly UserConnection[], { graceMs }: RemoveOptions): void {
     const owner = this.#servers.owner(lease);
-    if (!Number.isFinite(graceMs) || graceMs < 0) {
-      throw new CmError("options-invalid", "graceMs must be a number of milliseconds, 0 or more.");
-    }
+    requireDurationOrNone(graceMs, "graceMs");
     this.#remove(owner, connections, graceMs === 0 ? undefined : this.#now() + graceMs);
   }
 
@@ -128,7 +118,7 @@ export class Users {
     let next: number | undefined;
     for (const user of this.#users.values()) {
       const { userId, leavesAtMs } = user;
-      if (leavesAtMs === undefined || !partitions.includes(partitionOf(userId))) continue;
+      if (leavesAtMs === undefined || !partitions.includes(partitionOf(userId, PARTITIONS))) continue;
       const leftMs = leavesAtMs - this.#now();
       if (leftMs > 0) next = Math.min(next ?? leftMs, leftMs);
       else this.#exit(user, { kind: "offline", userId });
@@ -137,15 +127,13 @@ export class Users {
   }
 
   states(userIds: readonly string[]): UserState[] {
-    if (userIds.length > STATES_MAX) {
-      throw new CmError("options-invalid", `States can be requested for at most ${STATES_MAX} users at once.`);
-    }
+    requireStatesCount(userIds);
     return userIds.map((userId) => this.#state(userId));
   }
 
   online(request: PageRequest, partition?: number): Page<UserState> {
     const isOnline = ({ userId, connections, leavesAtMs }: User): boolean => {
-      if (partition !== undefined && partitionOf(userId) !== partition) return false;
+      if (partition !== undefined && partitionOf(userId, PARTITIONS) !== partition) return false;
       return leavesAtMs !== undefined || [...connections.values()].some(({ owner }) => this.#servers.lives(owner));
     };
     const { items, cursor } = pageOf(this.#users.values(), request, this.#lastOrder, isOnline);
@@ -166,7 +154,7 @@ export class Users {
   }
 
   #of(partition: number): User[] {
-    return [...this.#users.values()].filter(({ userId }) => partitionOf(userId) === partition);
+    return [...this.#users.values()].filter(({ userId }) => partitionOf(userId, PARTITIONS) === partition);
   }
 
   #state(userId: string): UserState {
@@ -177,7 +165,7 @@ export class Users {
       connections: user === undefined ? [] : connectionsOf(user, (owner) => this.#servers.lives(owner)),
       isLeaving: user?.leavesAtMs !== undefined,
       lastSeen: seen !== undefined && seen > this.#now() - SEEN_MS ? seen : undefined,
-      version: this.#feeds.get(partitionOf(userId)) ?? 0,
+      version: this.#feeds.get(partitionOf(userId, PARTITIONS)) ?? 0,
     };
   }
 
@@ -187,9 +175,7 @@ export class Users {
       const ids = wanted.get(userId) ?? new Set(this.#users.get(userId)?.connections.keys());
       const before = ids.size;
       wanted.set(userId, ids.add(connectionId));
-      if (ids.size > before && ids.size > max) {
-        throw new CmError("connections-limit", "The user has reached its connection limit.");
-      }
+      if (ids.size > before && ids.size > max) throw tooManyConnections();
     }
   }
 
@@ -227,7 +213,7 @@ export class Users {
 
   /** Announces a change on the feed of the user's partition, with its version and the one before. */
   #tell({ kind, userId, connectionId, metadata, replaced }: Change): void {
-    const partition = partitionOf(userId);
+    const partition = partitionOf(userId, PARTITIONS);
     const previous = this.#feeds.get(partition) ?? 0;
     const version = this.#versions.next();
     this.#feeds.set(partition, version);

@@ -328,7 +328,7 @@ describe("the shutdown", () => {
     cluster.aheadMs = 1_500;
     const claim = await store.upkeep.servers.claim({ serverId: "alpha" }, "beta.bbbb", 10_000);
     if (claim === undefined) throw new Error("There was nothing to claim.");
-    await store.upkeep.servers.unregister(claim);
+    await store.servers.unregister(claim);
     await store.servers.acquire(
       { serverId: "alpha", incarnation: "zzzz", partitionBits: 0, host: "h", port: 1 },
       60_000,

@@ -5,6 +5,7 @@ import {
   type PresenceChange,
   parsePresenceChange,
   parseRosterChange,
+  partitionOf,
   type Result,
   type RosterChange,
   randomBase36,
@@ -30,9 +31,9 @@ export interface Announcements<T> {
 
 /** Subscribes to the feeds of some users, or of all of them. */
 export async function hearUsers(store: Store, userIds?: readonly string[]): Promise<Announcements<PresenceChange>> {
-  const every = Array.from({ length: store.partitioning.partitions }, (_, partition) => partition);
+  const every = Array.from({ length: store.partitions }, (_, partition) => partition);
   const partitions =
-    userIds === undefined ? every : [...new Set(userIds.map((userId) => store.partitioning.partitionOf(userId)))];
+    userIds === undefined ? every : [...new Set(userIds.map((userId) => partitionOf(userId, store.partitions)))];
   return hear(
     store,
     partitions.map((partition) => ({ kind: "presence", name: String(partition) })),

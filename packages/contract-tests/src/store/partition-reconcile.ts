@@ -1,4 +1,10 @@
-import type { PartitionReconciliation, ReapClaim, ServerIncarnation, Store } from "@cm/protocol";
+import {
+  type PartitionReconciliation,
+  partitionOf,
+  type ReapClaim,
+  type ServerIncarnation,
+  type Store,
+} from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { byId, membersOf } from "./rooms/sample-members.js";
 import type { HarnessFactory, StoreHarness } from "./store-harness.js";
@@ -49,7 +55,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       const dead = await bringUp(harness.store, "dead");
       await letDie(harness, dead);
       const gone = await bringUp(harness.store, "gone");
-      await servers.release(gone.lease);
+      await servers.unregister(gone.lease);
       const { living, lapsed } = await servers.snapshot();
       expect(living.map(nameOf).sort()).toEqual([alpha, beta].map(({ lease }) => nameOf(lease)).sort());
       expect(lapsed.map(nameOf)).toEqual([nameOf(dead.lease)]);
@@ -82,10 +88,10 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       await unregisterAlone(harness, dead);
       expect([await store.counts.of("rooms"), await store.counts.of("users")]).toEqual([2, 1]);
       const [first, second] = [await claimOrphan(store, dead), await claimOrphan(await harness.peer(), dead)];
-      const rooms = await store.upkeep.projection.held(first, "rooms", store.partitioning.partitionOf("lobby"));
+      const rooms = await store.upkeep.projection.held(first, "rooms", partitionOf("lobby", store.partitions));
       expect(byId(rooms.find(({ room }) => room === "lobby")?.members ?? [])).toEqual(byId(members));
       expect(
-        byConnection(await store.upkeep.projection.held(second, "users", store.partitioning.partitionOf("ann"))),
+        byConnection(await store.upkeep.projection.held(second, "users", partitionOf("ann", store.partitions))),
       ).toEqual(byConnection(connections));
       const evicted = await Promise.all(
         [first, second].map((claim) => store.upkeep.projection.evict(claim, { room: "lobby" })),
@@ -103,14 +109,16 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
       const { store } = harness;
       const dead = await bringUp(store, "dead");
       await store.rooms.join(dead.lease, "lobby", membersOf(dead, 1));
-      await store.servers.release(dead.lease);
+      await store.servers.unregister(dead.lease);
       const claim = await claimOrphan(store, dead, SHORT_MS);
       expect(claim).toMatchObject({ serverId: "dead", incarnation: dead.registration.incarnation, isOrphan: true });
       await claimOrphan(store, dead, 4 * SHORT_MS);
       const refused = await store.servers.acquire(dead.registration, LONG_MS).catch((error: unknown) => error);
       expect(refused).toMatchObject({ code: "server-id-expired" });
       // Another incarnation under the same server id is not affected by the leftovers.
-      await store.servers.release(await store.servers.acquire({ ...dead.registration, incarnation: "0000" }, LONG_MS));
+      await store.servers.unregister(
+        await store.servers.acquire({ ...dead.registration, incarnation: "0000" }, LONG_MS),
+      );
       await passUntil(
         harness,
         async () => (await outcomeOf(store.servers.acquire(dead.registration, LONG_MS))) === "done",
@@ -124,7 +132,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
     it("marks the lease of a holder that comes back as reaped, once", async (harness) => {
       const { servers, upkeep } = harness.store;
       const dead = await bringUp(harness.store, "dead");
-      await servers.release(dead.lease);
+      await servers.unregister(dead.lease);
       await upkeep.servers.claim(dead.registration, "reaper", SHORT_MS / 4);
       const told: boolean[] = [];
       await passUntil(harness, async () => {
@@ -140,7 +148,7 @@ export function describePartitionReconcile(name: string, createHarness: HarnessF
 /** Unregisters a dead server without removing its data. */
 async function unregisterAlone(harness: StoreHarness, server: TestServer): Promise<void> {
   await letDie(harness, server);
-  await harness.store.upkeep.servers.unregister(await claimDead(harness.store, server.registration.serverId));
+  await harness.store.servers.unregister(await claimDead(harness.store, server.registration.serverId));
 }
 
 async function claimOrphan({ upkeep }: Store, { registration }: TestServer, claimMs = LONG_MS): Promise<ReapClaim> {
@@ -150,10 +158,10 @@ async function claimOrphan({ upkeep }: Store, { registration }: TestServer, clai
 }
 
 /** Reconciles all partitions. Returns the number of repairs, and the owners found among rooms and among users. */
-async function reconcileAll({ partitioning, upkeep }: Store) {
+async function reconcileAll({ partitions, upkeep }: Store) {
   const [ofRooms, ofUsers] = [
-    await Promise.all(times(partitioning.partitions, (partition) => upkeep.projection.reconcile("rooms", partition))),
-    await Promise.all(times(partitioning.partitions, (partition) => upkeep.projection.reconcile("users", partition))),
+    await Promise.all(times(partitions, (partition) => upkeep.projection.reconcile("rooms", partition))),
+    await Promise.all(times(partitions, (partition) => upkeep.projection.reconcile("users", partition))),
   ];
   const names = (outcomes: readonly PartitionReconciliation[]) => [
     ...new Set(

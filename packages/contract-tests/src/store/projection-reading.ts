@@ -1,4 +1,4 @@
-import type { ConnectionRecord, HeldRoom, Store, UserConnection } from "@cm/protocol";
+import { type ConnectionRecord, type HeldRoom, partitionOf, type Store, type UserConnection } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { AWKWARD_NAMES } from "./awkward-names.js";
 import { byId, membersOf } from "./rooms/sample-members.js";
@@ -83,12 +83,12 @@ export function describeProjectionReading(name: string, createHarness: HarnessFa
         alpha.lease,
         AWKWARD_NAMES.map((userId) => connectionOf(alpha, userId)),
       );
-      const { upkeep, partitioning } = await peer();
-      const all = times(partitioning.partitions, (partition) => partition);
+      const { upkeep, partitions } = await peer();
+      expect(partitions).toBe(store.partitions);
+      const all = times(partitions, (partition) => partition);
       for (const name of AWKWARD_NAMES) {
-        const partition = store.partitioning.partitionOf(name);
+        const partition = partitionOf(name, store.partitions);
         expect(all).toContain(partition);
-        expect(partitioning.partitionOf(name)).toBe(partition);
         const rooms = await upkeep.projection.held(alpha.lease, "rooms", partition);
         expect(rooms.map(({ room }) => room)).toContain(name);
         const users = await upkeep.projection.held(alpha.lease, "users", partition);
@@ -110,21 +110,17 @@ interface Held {
 }
 
 /** The whole projection of a server, over all partitions. */
-async function heldBy({ upkeep, partitioning }: Store, { lease, registration }: TestServer): Promise<Held> {
+async function heldBy({ upkeep, partitions }: Store, { lease, registration }: TestServer): Promise<Held> {
   const recordPartitions = times(2 ** registration.partitionBits, (recordPartition) =>
     upkeep.projection.held(lease, "records", recordPartition),
   );
   return {
     records: (await Promise.all(recordPartitions)).flat(),
     rooms: (
-      await Promise.all(
-        times(partitioning.partitions, (partition) => upkeep.projection.held(lease, "rooms", partition)),
-      )
+      await Promise.all(times(partitions, (partition) => upkeep.projection.held(lease, "rooms", partition)))
     ).flat(),
     users: (
-      await Promise.all(
-        times(partitioning.partitions, (partition) => upkeep.projection.held(lease, "users", partition)),
-      )
+      await Promise.all(times(partitions, (partition) => upkeep.projection.held(lease, "users", partition)))
     ).flat(),
   };
 }

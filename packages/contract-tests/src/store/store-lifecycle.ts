@@ -144,7 +144,7 @@ type CallNames<T> = {
 type CallTable<T> = Readonly<Record<CallNames<T>, () => Promise<unknown>>>;
 
 /** The parts of a store that access its data, except its upkeep. */
-type ContractName = Exclude<keyof Store, "upkeep" | "partitioning" | "link" | "start" | "close">;
+type ContractName = Exclude<keyof Store, "upkeep" | "partitions" | "link" | "start" | "close">;
 
 /** Every call of every contract, by name. */
 function callsOf(
@@ -159,7 +159,6 @@ function callsOf(
   const forUpkeep: { readonly [K in keyof StoreUpkeep]: CallTable<StoreUpkeep[K]> } = {
     servers: {
       claim: () => upkeep.servers.claim({ serverId: "dead" }, "reaper", LONG_MS),
-      unregister: () => upkeep.servers.unregister(claim),
       watch: () => upkeep.servers.watch(lease, LONG_MS),
       expire: () => upkeep.servers.expire(registration, LONG_MS),
     },
@@ -175,7 +174,7 @@ function callsOf(
     servers: {
       acquire: () => servers.acquire(registration, LONG_MS),
       renew: () => servers.renew(lease, { connections: 0, rooms: 0 }),
-      release: () => servers.release(lease),
+      unregister: () => servers.unregister(lease),
       snapshot: () => servers.snapshot(),
     },
     connections: {
@@ -186,7 +185,6 @@ function callsOf(
     rooms: {
       join: () => rooms.join(lease, "lobby", [member]),
       leave: () => rooms.leave(lease, "lobby", [member]),
-      update: () => rooms.update(lease, "lobby", [member]),
       members: () => rooms.members("lobby", { limit: 1 }),
       count: () => rooms.count("lobby"),
       enableAnnouncements: () => rooms.enableAnnouncements("lobby", LONG_MS),
@@ -194,7 +192,6 @@ function callsOf(
     users: {
       add: () => users.add(lease, [member]),
       remove: () => users.remove(lease, [member], { graceMs: 0 }),
-      update: () => users.update(lease, [member]),
       states: () => users.states(["ann"]),
       online: () => users.online({ limit: 1 }),
     },

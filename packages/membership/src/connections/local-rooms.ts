@@ -1,10 +1,11 @@
-import type { EnteredRoom, Partitioning, RoomInterest } from "@cm/protocol";
+import { type EnteredRoom, partitionOf, type RoomInterest } from "@cm/protocol";
 import type { OwnedConnection } from "./owned-connections.js";
 import { PartitionIndex } from "./partition-index.js";
 
 /** Options of {@link LocalRooms}. */
 export interface LocalRoomsOptions {
-  readonly partitioning: Pick<Partitioning, "partitionOf">;
+  /** Number of partitions of the store. */
+  readonly partitions: number;
   /** Told of a room's first and last local member, never of the members between them. */
   readonly interest: RoomInterest;
   /** Called after `interest` has entered a room. Must not throw. */
@@ -68,7 +69,7 @@ export class LocalRooms {
     const room = this.#rooms.get(name);
     if (room === undefined) {
       this.#rooms.set(name, new LocalRoom(member));
-      this.#partitions.add(this.#options.partitioning.partitionOf(name), name);
+      this.#partitions.add(partitionOf(name, this.#options.partitions), name);
       return;
     }
     if (!(room.members instanceof Set)) room.members = new Set([room.members]);
@@ -84,7 +85,7 @@ export class LocalRooms {
       if (room.members.size > 0) return;
     } else if (room.members !== member) return;
     this.#rooms.delete(name);
-    this.#partitions.delete(this.#options.partitioning.partitionOf(name), name);
+    this.#partitions.delete(partitionOf(name, this.#options.partitions), name);
     // If the `enter` is still in progress, it exits the room at its end.
     if (!room.isEntered) return;
     const { interest, onExited } = this.#options;

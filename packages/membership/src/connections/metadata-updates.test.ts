@@ -8,8 +8,10 @@ it("writes metadata whose update failed while the retry of an earlier update was
   const made = await server("b");
   const { store } = made;
   const refused = () => Promise.reject(new CmError("unavailable", "away"));
-  let write: typeof store.users.update = refused;
-  const users = overridden(store.users, { update: (...args) => write(...args) });
+  let write: typeof store.users.add = refused;
+  const users = overridden(store.users, {
+    add: (...args) => (args[2]?.onlyExisting === true ? write(...args) : store.users.add(...args)),
+  });
   const a = await server("a", { store: { ...contractsOf(store), users } });
   await a.membership.start();
   const id = await connect(a, "ann");
@@ -24,12 +26,12 @@ it("writes metadata whose update failed while the retry of an earlier update was
   write = async (...args) => {
     isRetrying = true;
     await finished;
-    await store.users.update(...args);
+    await store.users.add(...args);
   };
   await expect.poll(() => isRetrying).toBe(true);
   write = refused;
   await expect(a.membership.update(id, "second")).rejects.toMatchObject({ code: "unavailable" });
-  write = (...args) => store.users.update(...args);
+  write = store.users.add;
   finish();
   await expect.poll(metadataOf).toBe('"second"');
 });

@@ -1,4 +1,4 @@
-import { type AnnouncedMember, CmError, type EnteredRoom, type Partitioning, requireConnectionId } from "@cm/protocol";
+import { type AnnouncedMember, CmError, type EnteredRoom, partitionOf, requireConnectionId } from "@cm/protocol";
 import type { LocalRooms } from "./local-rooms.js";
 import { PartitionIndex } from "./partition-index.js";
 
@@ -31,8 +31,8 @@ export const NO_ROOMS: ReadonlySet<string> = new Set();
  * who is in which room; the transport alone keeps the subscriptions of its sockets.
  */
 export class OwnedConnections {
-  /** How the store shards its data, so that one shard at a time can be compared with the local state. */
-  readonly #partitioning: Pick<Partitioning, "partitionOf">;
+  /** Number of partitions of the store, one of which at a time is compared with the local state. */
+  readonly #partitions: number;
   readonly #byId = new Map<string, OwnedConnection>();
   /** The rooms that the connections are in. Their members change only through this object. */
   readonly rooms: LocalRooms;
@@ -42,8 +42,8 @@ export class OwnedConnections {
   readonly #recordPartitions = new PartitionIndex<OwnedConnection>();
   #memberships = 0;
 
-  constructor(partitioning: Pick<Partitioning, "partitionOf">, rooms: LocalRooms) {
-    this.#partitioning = partitioning;
+  constructor(partitions: number, rooms: LocalRooms) {
+    this.#partitions = partitions;
     this.rooms = rooms;
   }
 
@@ -63,7 +63,7 @@ export class OwnedConnections {
   /** Adds a connection. Throws `id-invalid` if the connection id contains no valid record partition. */
   add(connection: OwnedConnection): void {
     this.#recordPartitions.add(recordPartitionOf(connection), connection);
-    this.#userPartitions.add(this.#partitioning.partitionOf(connection.userId), connection);
+    this.#userPartitions.add(partitionOf(connection.userId, this.#partitions), connection);
     this.#byId.set(connection.connectionId, connection);
     this.#users.set(connection.userId, (this.#users.get(connection.userId) ?? 0) + 1);
   }
@@ -78,7 +78,7 @@ export class OwnedConnections {
     const count = (this.#users.get(connection.userId) ?? 1) - 1;
     if (count === 0) this.#users.delete(connection.userId);
     else this.#users.set(connection.userId, count);
-    this.#userPartitions.delete(this.#partitioning.partitionOf(connection.userId), connection);
+    this.#userPartitions.delete(partitionOf(connection.userId, this.#partitions), connection);
     this.#recordPartitions.delete(recordPartitionOf(connection), connection);
   }
 

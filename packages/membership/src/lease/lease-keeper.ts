@@ -239,7 +239,7 @@ export class LeaseKeeper {
     const lease = this.#lease;
     this.#lease = undefined;
     this.#held = false;
-    if (lease !== undefined) await this.#options.servers.release(lease);
+    if (lease !== undefined) await this.#options.servers.unregister(lease);
   }
 
   #schedule(delayMs: number): void {

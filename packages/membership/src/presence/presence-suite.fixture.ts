@@ -7,6 +7,7 @@ import {
   type PresenceChange,
   parsePresenceChange,
   parseRosterChange,
+  partitionOf,
   type RosterChange,
   type Store,
 } from "@cm/protocol";
@@ -42,8 +43,8 @@ class World {
 
   async listen(userId: string, room = "lobby"): Promise<void> {
     this.#userId = userId;
-    const { partitioning, rooms, bus } = this.#harness.store;
-    await bus.subscribe({ kind: "presence", name: String(partitioning.partitionOf(userId)) }, (bytes) => {
+    const { partitions, rooms, bus } = this.#harness.store;
+    await bus.subscribe({ kind: "presence", name: String(partitionOf(userId, partitions)) }, (bytes) => {
       const parsed = parsePresenceChange(decodeUtf8(bytes) ?? "");
       if (parsed.ok && parsed.value.userId === userId) this.changes.push(parsed.value);
     });
@@ -77,10 +78,10 @@ class World {
       renew: (...args) =>
         isHungUp ? Promise.reject(new CmError("unavailable", "No way through.")) : store.servers.renew(...args),
     };
-    const { connections, rooms, users, partitioning, upkeep, link } = store;
+    const { connections, rooms, users, partitions, upkeep, link } = store;
     const membership = createMembership({
       ids: createConnectionIdSource({ serverId }),
-      store: { servers, connections, rooms, users, partitioning, upkeep, link },
+      store: { servers, connections, rooms, users, partitions, upkeep, link },
       interest: { enter: async () => undefined, exit: () => undefined },
       heartbeatIntervalMs: 200,
       leaseTtlMs: 20_000,
@@ -277,11 +278,14 @@ export function describeMembershipPresence(name: string, createHarness: HarnessF
       let isAway = false;
       const users: Store["users"] = {
         ...store.users,
-        update: (...args) => (isAway ? Promise.reject(new Error("The store hiccups.")) : store.users.update(...args)),
+        add: (...args) => {
+          const isUpdate = args[2]?.onlyExisting === true;
+          return isAway && isUpdate ? Promise.reject(new Error("The store hiccups.")) : store.users.add(...args);
+        },
       };
-      const { servers, connections, rooms, partitioning, upkeep, link } = store;
+      const { servers, connections, rooms, partitions, upkeep, link } = store;
       const a = await world.start("a", {
-        store: { servers, connections, rooms, users, partitioning, upkeep, link },
+        store: { servers, connections, rooms, users, partitions, upkeep, link },
         onError: (error) => errors.push(error),
       });
       const id = await a.connect("ann", 1);

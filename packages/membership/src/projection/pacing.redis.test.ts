@@ -52,10 +52,10 @@ it("projects 5,000 connections in parts, so that other calls do not wait for all
   onTestFinished(() => store.close());
   await store.start();
   const traffic = new Traffic();
-  const { servers, partitioning, upkeep, link } = store;
+  const { servers, partitions, upkeep, link } = store;
   const membership = createMembership({
     ids: createConnectionIdSource({ serverId: "a", capacity: CONNECTIONS }),
-    store: { servers, partitioning, upkeep, link, ...traffic.on(store) },
+    store: { servers, partitions, upkeep, link, ...traffic.on(store) },
     interest: { enter: async () => undefined, exit: () => undefined },
     heartbeatIntervalMs: 300,
     leaseTtlMs: 20_000,

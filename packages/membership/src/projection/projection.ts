@@ -95,8 +95,8 @@ export class Projection {
     if (!this.isOpen(connection)) return;
     const member = announcedMember(connection);
     await awaitAll([
-      this.#store.users.update(lease, [userConnection(connection)]),
-      ...[...connection.rooms].map((room) => this.#store.rooms.update(lease, room, [member])),
+      this.#store.users.add(lease, [userConnection(connection)], { onlyExisting: true }),
+      ...[...connection.rooms].map((room) => this.#store.rooms.join(lease, room, [member], { onlyExisting: true })),
     ]);
     connection.isAnnounced = member.metadata === connection.metadata;
   }

@@ -1,4 +1,4 @@
-import { CmError, type ConnectionRecord, type ReapClaim, type UserConnection } from "@cm/protocol";
+import { CmError, type ConnectionRecord, partitionOf, type ReapClaim, type UserConnection } from "@cm/protocol";
 import { batches } from "../batches.js";
 import type { MembershipStore } from "../options.js";
 import { awaitAll, type PermanentErrors } from "../projection/permanent-errors.js";
@@ -31,7 +31,7 @@ const CLEARED_MAX = 100_000;
 
 /** Options of {@link DeadServerCleanup}. */
 export interface DeadServerCleanupOptions {
-  readonly store: Pick<MembershipStore, "partitioning" | "upkeep">;
+  readonly store: Pick<MembershipStore, "partitions" | "upkeep">;
   readonly claim: HeldClaim;
   readonly permanentErrors: PermanentErrors;
   /** Aborts the cleanup between two steps. */
@@ -116,12 +116,12 @@ export class DeadServerCleanup {
    * reads.
    */
   #sort({ users, rooms }: Group, record: ConnectionRecord): void {
-    const { partitioning } = this.#options.store;
+    const { partitions } = this.#options.store;
     const { userId, connectionId } = record;
-    entryOf(users, partitioning.partitionOf(userId), () => []).push({ userId, connectionId });
+    entryOf(users, partitionOf(userId, partitions), () => []).push({ userId, connectionId });
     for (const room of record.rooms) {
       if (this.#cleared.has(room)) continue;
-      const members = entryOf(rooms, partitioning.partitionOf(room), () => new Map<string, number>());
+      const members = entryOf(rooms, partitionOf(room, partitions), () => new Map<string, number>());
       members.set(room, (members.get(room) ?? 0) + 1);
     }
   }

@@ -111,9 +111,8 @@ export class Reaper {
   async #reap(serverId: string): Promise<number | undefined> {
     const { store, claimMs, claimant, onClaimed, onRefused } = this.#options;
     const { signal } = this.#stopped;
-    const { servers } = store.upkeep;
     signal.throwIfAborted();
-    const claim = await HeldClaim.take(serverId, { servers, claimant, claimMs });
+    const claim = await HeldClaim.take(serverId, { servers: store.upkeep.servers, claimant, claimMs });
     if (claim === undefined) return undefined;
     onClaimed(serverId);
     const permanentErrors = new PermanentErrors(onRefused);
@@ -122,7 +121,7 @@ export class Reaper {
     // Extend the claim first: under an expired claim, `unregister` does nothing and reports no error.
     const last = await claim.extended();
     if (last === undefined) return undefined;
-    await servers.unregister(last.claim);
+    await store.servers.unregister(last.claim);
     this.#reaped++;
     return connections;
   }

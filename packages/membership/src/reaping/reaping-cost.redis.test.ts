@@ -1,4 +1,4 @@
-import { createConnectionIdSource } from "@cm/protocol";
+import { createConnectionIdSource, partitionOf } from "@cm/protocol";
 import { createRedisStore, type RedisStore } from "@cm/redis-store";
 import { eventually, freshPrefix } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
@@ -17,7 +17,7 @@ it("cleaning up after a server costs calls for partitions, not for connections a
   const store = await startStore(inject("redisUrl"), prefix);
   // Names that all belong to one partition.
   const names = Array.from({ length: 100_000 }, (_, i) => `name-${i}`)
-    .filter((name) => store.partitioning.partitionOf(name) === 0)
+    .filter((name) => partitionOf(name, store.partitions) === 0)
     .slice(0, 40);
   const ids = createConnectionIdSource({ serverId: "dead", capacity: 1_000 });
   const { serverId, incarnation, partitionBits } = ids;

@@ -8,6 +8,7 @@ import {
   type PresenceChange,
   parsePresenceChange,
   parseRosterChange,
+  partitionOf,
   type RosterChange,
   type Store,
 } from "@cm/protocol";
@@ -47,10 +48,10 @@ export async function startChecked(
       return renewal;
     },
   };
-  const { connections, rooms, users, partitioning, upkeep, link } = store;
+  const { connections, rooms, users, partitions, upkeep, link } = store;
   const membership = createMembership({
     ids: createConnectionIdSource({ serverId, capacity: 256 }),
-    store: { servers, connections, rooms, users, partitioning, upkeep, link, ...parts },
+    store: { servers, connections, rooms, users, partitions, upkeep, link, ...parts },
     interest: { enter: async () => undefined, exit: () => undefined },
     heartbeatIntervalMs: 100,
     cleanupIntervalMs: 100,
@@ -83,7 +84,7 @@ export async function hearAll(
 ): Promise<{ readonly presence: PresenceChange[]; readonly rosters: (RosterChange & { readonly room: string })[] }> {
   const presence: PresenceChange[] = [];
   const rosters: (RosterChange & { readonly room: string })[] = [];
-  for (const partition of new Set(users.map((userId) => store.partitioning.partitionOf(userId)))) {
+  for (const partition of new Set(users.map((userId) => partitionOf(userId, store.partitions)))) {
     await store.bus.subscribe({ kind: "presence", name: String(partition) }, (bytes) => {
       const parsed = parsePresenceChange(decodeUtf8(bytes) ?? "");
       if (parsed.ok) presence.push(parsed.value);
@@ -165,7 +166,7 @@ export function describeOwnerReconciler(name: string, createHarness: HarnessFact
       await membership.join(ann, "lobby");
       const record = await store.connections.get(ann);
       if (record === undefined) throw new Error("There is no record.");
-      await store.users.update(lease(), [{ connectionId: ann, userId: "ann", metadata: "2" }]);
+      await store.users.add(lease(), [{ connectionId: ann, userId: "ann", metadata: "2" }], { onlyExisting: true });
       await store.connections.put(lease(), [{ ...record, rooms: [] }]);
       await eventually(async () =>
         expect(await store.users.states(["ann"])).toMatchObject([{ connections: [{ metadata: "1" }] }]),

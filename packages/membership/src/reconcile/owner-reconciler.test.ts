@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createStoreHarness } from "@cm/contract-tests/store";
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
-import { connectionIdsOf, type Partitioning, type ProjectionUpkeep, type Store } from "@cm/protocol";
+import { connectionIdsOf, type ProjectionUpkeep, type Store } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import fc from "fast-check";
 import { expect, it, onTestFinished } from "vitest";
@@ -16,7 +16,7 @@ describeOwnerReconciler("the memory store", () => {
  * Makes each read of rooms or users return the entries of all partitions, so that it also contains changes in
  * progress.
  */
-function whole(part: ProjectionUpkeep, { partitions: count }: Partitioning): ProjectionUpkeep {
+function whole(part: ProjectionUpkeep, count: number): ProjectionUpkeep {
   const partitions = Array.from({ length: count }, (_, partition) => partition);
   return {
     ...part,
@@ -65,10 +65,10 @@ it("never undoes, repeats or wrongly reports a change that is in progress", { ti
           connections: slow(inner.connections, delayMs),
           rooms: slow(inner.rooms, delayMs),
           users: slow(inner.users, delayMs),
-          partitioning: { partitions: 1, partitionOf: () => 0 },
+          partitions: 1,
           upkeep: {
             servers: inner.upkeep.servers,
-            projection: slow(whole(inner.upkeep.projection, inner.partitioning), delayMs),
+            projection: slow(whole(inner.upkeep.projection, inner.partitions), delayMs),
           },
         };
         const { presence, rosters } = await hearAll(inner, ["u0", "u1", "u2", "u3"], ["red", "blue"]);

@@ -64,8 +64,8 @@ export class OwnerReconciler {
         look: (partition) => this.#look(read, partition),
       });
     this.#rounds = [
-      round("member", store.partitioning.partitions, (...args) => this.#readRooms(...args)),
-      round("user", store.partitioning.partitions, (...args) => this.#readUsers(...args)),
+      round("member", store.partitions, (...args) => this.#readRooms(...args)),
+      round("user", store.partitions, (...args) => this.#readUsers(...args)),
       round("record", 2 ** partitionBits, (...args) => this.#readRecordPartition(...args)),
     ];
   }

@@ -1,5 +1,5 @@
 import { createStoreHarness } from "@cm/contract-tests/store";
-import type { CmError } from "@cm/protocol";
+import { type CmError, partitionOf } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
 import { askRedis, eventually, freshPrefix, keysUnder } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
@@ -121,8 +121,8 @@ it("passes over what something else lies in the place of, and sees to it once th
   const [broken = ""] = await keys(/:rooms:room-3$/);
   await askRedis(port, "SET", broken, "foreign");
   await eventually(() => expect(errors.some(({ code }) => code === "store-corrupt")).toBe(true));
-  const partition = store.partitioning.partitionOf("room-3");
-  const others = rooms.filter((room) => store.partitioning.partitionOf(room) !== partition);
+  const partition = partitionOf("room-3", store.partitions);
+  const others = rooms.filter((room) => partitionOf(room, store.partitions) !== partition);
   expect(others.length).toBeGreaterThan(20);
   for (const room of others) await store.rooms.leave(server.lease(), room, [{ connectionId: ann, userId: "ann" }]);
   await eventually(async () => {

@@ -51,7 +51,7 @@ export class SharedStateReconciler {
   constructor(options: SharedStateReconcilerOptions) {
     this.#options = options;
     const { store, beats, graceMs, keepMs, tally, onDrift, onError } = options;
-    const { partitions } = store.partitioning;
+    const { partitions } = store;
     this.#unknownServers = new UnknownServers({ graceMs, keepMs });
     const shared = { beats, tally, onDrift, onError };
     this.#rounds = [

@@ -1,13 +1,6 @@
-import {
-  type Bus,
-  type BusHandler,
-  type Channel,
-  CmError,
-  type History,
-  type Published,
-  type Subscription,
-} from "@cm/protocol";
+import type { Bus, BusHandler, Channel, History, Published, Subscription } from "@cm/protocol";
 import { notBytes } from "@cm/protocol/options";
+import { alreadySubscribed } from "@cm/protocol/store";
 import type { MemoryNamespace } from "../memory-hub.js";
 import { channelKey, type Subscriber } from "./channel-table.js";
 import type { MemoryLink } from "./memory-link.js";
@@ -39,7 +32,7 @@ export class MemoryBus implements Bus {
     const { channels } = this.#data;
     const key = channelKey(channel);
     if (this.#open.has(key)) {
-      throw new CmError("options-invalid", `The ${channel.kind} channel ${channel.name} is already subscribed.`);
+      throw alreadySubscribed(channel);
     }
     const subscriber: Subscriber = { handler, closed: false, onThrow: this.#onThrow };
     const close = () => {

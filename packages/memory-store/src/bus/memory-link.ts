@@ -1,5 +1,6 @@
-import { CmError, type Link, type LinkState, type LinkStatus } from "@cm/protocol";
+import type { Link, LinkState, LinkStatus } from "@cm/protocol";
 import { notStarted } from "@cm/protocol/options";
+import { storeClosed } from "@cm/protocol/store";
 
 /** A link that is in sync from the start of its store until the store closes. */
 export class MemoryLink implements Link {
@@ -45,7 +46,7 @@ export class MemoryLink implements Link {
 
   /** Throws `closed` if the store was closed before. */
   open(): void {
-    if (this.#state === "closed") throw new CmError("closed", "The store was closed; create a new one.");
+    if (this.#state === "closed") throw storeClosed();
     this.#become("in-sync");
   }
 
@@ -56,7 +57,7 @@ export class MemoryLink implements Link {
   /** Throws `closed` before `open` and after `close`. */
   requireOpen(call: string): void {
     if (this.#state === "in-sync") return;
-    throw this.#state === "closed" ? new CmError("closed", "The store was closed.") : notStarted(call);
+    throw this.#state === "closed" ? storeClosed() : notStarted(call);
   }
 
   #become(state: LinkState): void {

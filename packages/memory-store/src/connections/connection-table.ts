@@ -1,5 +1,4 @@
 import {
-  CmError,
   type ConnectionRecord,
   type Lease,
   type PutOptions,
@@ -7,6 +6,7 @@ import {
   type ReapClaim,
   type RecordRemoval,
 } from "@cm/protocol";
+import { foreignConnection } from "@cm/protocol/store";
 import type { Incarnation, ServerTable } from "../servers/server-table.js";
 
 /** A record, and its rooms in the order in which the connection joined them. */
@@ -36,7 +36,7 @@ export class ConnectionTable {
     const placed = records.map((record) => {
       const recordPartition = recordPartitionOf(holder, record.connectionId);
       if (recordPartition === undefined) {
-        throw new CmError("id-invalid", `${record.connectionId} is not a connection of server ${lease.serverId}.`);
+        throw foreignConnection(record.connectionId, lease.serverId);
       }
       const { rooms, ...head } = record;
       return { recordPartition, head: Object.freeze(head), rooms };

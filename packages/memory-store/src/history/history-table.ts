@@ -1,5 +1,4 @@
 import {
-  CmError,
   type HistoryDraft,
   type HistoryEntry,
   type HistoryPosition,
@@ -7,6 +6,7 @@ import {
   historyStamp,
   type StampedDraft,
 } from "@cm/protocol";
+import { HISTORY_LIMIT_MAX, HISTORY_SLICE_MAX_BYTES, requireHistoryLimit } from "@cm/protocol/store";
 import type { ChannelTable } from "../bus/channel-table.js";
 import { ReceivedNumbers } from "./received-numbers.js";
 
@@ -33,12 +33,6 @@ const ROOMS_MAX = 100_000;
  * that have gone.
  */
 const SENDERS_MAX = 1_000;
-
-/** Maximum size in bytes of one result, unless its first message alone is larger. */
-const SLICE_BYTES_MAX = 1_048_576;
-
-/** Maximum number of messages in one result; see the contract of `since`. */
-const LIMIT_MAX = 1_000;
 
 /** A position that belongs to no history. */
 const NOWHERE: HistoryPosition = { epoch: 0, offset: 0 };
@@ -90,12 +84,8 @@ export class HistoryTable {
     return { epoch: history.epoch, offset: history.offset };
   }
 
-  since(room: string, limits: HistoryLimits, from = NOWHERE, limit = LIMIT_MAX): HistorySlice {
-    if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT_MAX) {
-      throw new CmError("options-invalid", `limit must be a whole number from 1 to ${LIMIT_MAX}.`, {
-        details: { field: "limit" },
-      });
-    }
+  since(room: string, limits: HistoryLimits, from = NOWHERE, limit = HISTORY_LIMIT_MAX): HistorySlice {
+    requireHistoryLimit(limit);
     const history = this.#touched(room, limits);
     const { former } = history;
     const top = { epoch: history.epoch, offset: history.offset };
@@ -106,7 +96,7 @@ export class HistoryTable {
     const entries: HistoryEntry[] = [];
     for (const { offset, message } of history.entries.slice(start, start + limit)) {
       bytes += message.length;
-      if (entries.length > 0 && bytes > SLICE_BYTES_MAX) break;
+      if (entries.length > 0 && bytes > HISTORY_SLICE_MAX_BYTES) break;
       entries.push({ offset, message });
     }
     return { top, complete: from.offset + 1 >= oldest, former, entries };

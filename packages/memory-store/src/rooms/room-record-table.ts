@@ -1,11 +1,11 @@
 import {
-  CmError,
   type Lease,
   type LostRoomRecord,
   type RoomRecord,
   type RoomRecordOutcome,
   requireRoomRecordValue,
 } from "@cm/protocol";
+import { recordMissing } from "@cm/protocol/store";
 import { nextVersion } from "../change-versions.js";
 import type { ServerTable } from "../servers/server-table.js";
 
@@ -57,7 +57,7 @@ export class RecordTable {
   compareAndSet(room: string, version: number, value: string, ttlMs: number): RoomRecordOutcome {
     requireRoomRecordValue(value);
     const record = this.get(room);
-    if (record === undefined) throw new CmError("not-found", `The room ${room} has no record.`);
+    if (record === undefined) throw recordMissing(room);
     if (record.version !== version) return { isSet: false, record };
     const lastActivity = Math.floor(this.#now());
     return {

@@ -1,6 +1,5 @@
 import {
   type AnnouncedMember,
-  CmError,
   type DepartureReason,
   type HeldRoom,
   type JoinOptions,
@@ -8,13 +7,15 @@ import {
   type Page,
   type PageRequest,
   type PartitionReconciliation,
+  partitionOf,
   type ReapClaim,
   type RoomMember,
   requireRoomRecordValue,
 } from "@cm/protocol";
 import { requirePage } from "@cm/protocol/options";
+import { cursorInvalid, requirePartition } from "@cm/protocol/store";
 import type { ChannelTable } from "../bus/channel-table.js";
-import { PARTITIONS, partitionOf, requirePartition } from "../partitions.js";
+import { PARTITIONS } from "../partitions.js";
 import { distinctHolders, type Incarnation, type ServerTable } from "../servers/server-table.js";
 import type { RecordTable } from "./room-record-table.js";
 import { Roster } from "./roster.js";
@@ -58,18 +59,23 @@ export class RoomTable {
   }
 
   /**
-   * Adds members to a room. `recordTtlMs` is the time to live of a record that the join creates or renews.
+   * Adds members to a room, or announces the new metadata of existing ones. `recordTtlMs` is the time to live of a record that the join creates or renews.
    */
   join(
     lease: Lease,
     room: string,
     members: readonly AnnouncedMember[],
-    { quiet = false, record }: JoinOptions,
+    { quiet = false, onlyExisting = false, record }: JoinOptions,
     recordTtlMs: number,
   ): void {
     if (record !== undefined) requireRoomRecordValue(record);
     const owner = this.#servers.holder(lease);
     if (members.length === 0) return;
+    if (onlyExisting) {
+      const existing = members.filter(({ connectionId }) => this.#roster(room)?.has(connectionId, owner));
+      if (!quiet) this.#feeds.announce(room, "updated", existing);
+      return;
+    }
     const roster = this.#roster(room) ?? new Roster();
     this.#rostersBeside(room).set(room, roster);
     const joined = members.filter((member) => roster.add(member, owner, ++this.#lastOrder));
@@ -83,12 +89,6 @@ export class RoomTable {
     if (roster === undefined) return;
     const left = members.flatMap(({ connectionId }) => roster.remove(connectionId, owner) ?? []);
     this.#afterLeaving(room, roster, left, reason);
-  }
-
-  update(lease: Lease, room: string, members: readonly AnnouncedMember[]): void {
-    const owner = this.#servers.holder(lease);
-    const present = members.filter(({ connectionId }) => this.#roster(room)?.has(connectionId, owner));
-    this.#feeds.announce(room, "updated", present);
   }
 
   enableAnnouncements(room: string, ttlMs: number): number {
@@ -135,7 +135,7 @@ export class RoomTable {
   }
 
   #rostersBeside(room: string): Map<string, Roster> {
-    return requirePartition(this.#partitions, partitionOf(room));
+    return requirePartition(this.#partitions, partitionOf(room, PARTITIONS));
   }
 
   #roster(room: string): Roster | undefined {
@@ -155,6 +155,6 @@ export class RoomTable {
     const until = Number.parseInt(match?.[2] ?? "", 36);
     // The comparisons are false for NaN as well.
     if (after >= 1 && after <= until && until <= this.#lastOrder) return { after, until };
-    throw new CmError("options-invalid", "This is not the cursor of a page of members.");
+    throw cursorInvalid("members");
   }
 }

@@ -1,7 +1,7 @@
 import { type AnnouncedMember, type DepartureReason, encodeUtf8, type RosterChangeKind } from "@cm/protocol";
+import { requireDuration } from "@cm/protocol/store";
 import type { ChannelTable } from "../bus/channel-table.js";
 import { changeText, nextVersion } from "../change-versions.js";
-import { requireDuration } from "../servers/server-table.js";
 
 interface Feed {
   version: number;

@@ -1,9 +1,6 @@
 import type { RegistrySnapshot, ServerIncarnation } from "@cm/protocol";
+import { RECENTLY_GONE_MAX, RECENTLY_GONE_MS } from "@cm/protocol/store";
 import { holderName } from "./holder-name.js";
-
-/** Maximum number of listed incarnations, and how long each is listed; see the contract of `ServerRegistry`. */
-const DEPARTED_MAX = 1_000;
-const DEPARTED_MS = 600_000;
 
 /** The incarnations of servers that have gone, for a limited time and up to a maximum number. */
 export class RecentlyGone {
@@ -16,14 +13,14 @@ export class RecentlyGone {
   constructor(now: () => number) {
     this.#now = now;
     // No server existed before this list began, so it is complete.
-    this.#completeFromMs = now() - DEPARTED_MS;
+    this.#completeFromMs = now() - RECENTLY_GONE_MS;
   }
 
   add(holder: ServerIncarnation): void {
     this.#wentAt.set(holderName(holder), { serverId: holder.serverId, atMs: this.#now() });
-    this.#completeFromMs = Math.max(this.#completeFromMs, this.#now() - DEPARTED_MS);
+    this.#completeFromMs = Math.max(this.#completeFromMs, this.#now() - RECENTLY_GONE_MS);
     for (const [name, { atMs }] of this.#wentAt) {
-      if (atMs >= this.#completeFromMs && this.#wentAt.size <= DEPARTED_MAX) return;
+      if (atMs >= this.#completeFromMs && this.#wentAt.size <= RECENTLY_GONE_MAX) return;
       this.#wentAt.delete(name);
       this.#completeFromMs = Math.max(this.#completeFromMs, atMs + 1);
     }

@@ -1,27 +1,29 @@
-import type { LapsedServer, RegistrySnapshot, ServerCounters, ServerInfo, ServerRegistration } from "@cm/protocol";
-import {
-  CmError,
-  type Lease,
-  type ReapClaim,
-  type ReapTarget,
-  type Renewal,
-  type ServerIncarnation,
-  type SilenceVerdict,
-  type WatchReport,
+import type {
+  LapsedServer,
+  Lease,
+  ReapClaim,
+  ReapTarget,
+  RegistrySnapshot,
+  Renewal,
+  ServerCounters,
+  ServerIncarnation,
+  ServerInfo,
+  ServerRegistration,
+  SilenceVerdict,
+  WatchReport,
 } from "@cm/protocol";
+import {
+  EXPIRED_SERVERS_MAX,
+  leaseLost,
+  requireDuration,
+  SILENT_SERVERS_MAX,
+  serverIdExpired,
+  serverIdTaken,
+} from "@cm/protocol/store";
 import { holderName } from "./holder-name.js";
 import { OrphanClaims } from "./orphan-claims.js";
 import { ReapedServers } from "./reaped-servers.js";
 import { RecentlyGone } from "./recently-gone.js";
-
-/** Maximum number of expired servers that one renewal lists; see the contract of `Renewal`. */
-const EXPIRED_MAX = 100;
-
-/**
- * Maximum number of servers without a recent sign of life that one call lists; see the contract of
- * `WatchReport`.
- */
-const SILENT_MAX = 100;
 
 /**
  * One incarnation of a server, for as long as it is registered. A server's data refers to this object, so that
@@ -74,9 +76,11 @@ export class ServerTable {
       const expired = row.expiresAtMs <= now;
       // While another server cleans up, the same incarnation has to wait as well.
       const claimed = expired && row.claim !== undefined && row.claim.expiresAtMs > now;
-      if (row.incarnation !== incarnation || claimed) throw taken(serverId, expired, row.expiresAtMs);
+      if (row.incarnation !== incarnation || claimed) {
+        throw expired ? serverIdExpired(serverId) : serverIdTaken(serverId, row.expiresAtMs);
+      }
     }
-    if (this.#orphanClaims.runs(registration)) throw taken(serverId, true, 0);
+    if (this.#orphanClaims.runs(registration)) throw serverIdExpired(serverId);
     const token = ++this.#lastToken;
     const wasOrphan = this.#orphanClaims.take(registration);
     // An expired claim counts as well, because removals made under it may have been announced.
@@ -115,20 +119,23 @@ export class ServerTable {
   renew(lease: Lease, counters: ServerCounters): Renewal {
     const row = this.#require(lease);
     const now = this.#now();
-    const unregistered = this.#reaped.since(row.lastHeartbeat, EXPIRED_MAX);
+    const unregistered = this.#reaped.since(row.lastHeartbeat, EXPIRED_SERVERS_MAX);
     row.counters = { connections: counters.connections, rooms: counters.rooms };
     row.lastHeartbeat = now;
     row.expiresAtMs = now + lease.ttlMs;
     const expired: string[] = [];
     for (const { serverId, expiresAtMs } of this.#rows.values()) {
-      if (expired.length < EXPIRED_MAX && expiresAtMs <= now) expired.push(serverId);
+      if (expired.length < EXPIRED_SERVERS_MAX && expiresAtMs <= now) expired.push(serverId);
     }
     return { lease: { ...lease, expiresAtMs: row.expiresAtMs }, expired, unregistered };
   }
 
-  release(lease: Lease): void {
-    const row = this.#held(lease);
-    if (row !== undefined) this.#forget(row);
+  unregister(right: Lease | ReapClaim): void {
+    const isOwn = isLease(right);
+    const row = isOwn ? this.#held(right) : this.#claimed(right);
+    if (row === undefined) return;
+    if (!isOwn) this.#reaped.add(row);
+    this.#forget(row);
   }
 
   snapshot(): RegistrySnapshot {
@@ -153,7 +160,7 @@ export class ServerTable {
     const signed = [...this.#rows.values()].filter((each) => this.lives(each) && each.lastSign !== undefined);
     const silent = signed.filter(({ lastSign = now }) => lastSign <= now - silentForMs);
     const speaking = signed.length - silent.length;
-    return { isHeld: true, speaking, silent: silent.slice(0, SILENT_MAX).map(incarnationOf) };
+    return { isHeld: true, speaking, silent: silent.slice(0, SILENT_SERVERS_MAX).map(incarnationOf) };
   }
 
   /**
@@ -183,20 +190,13 @@ export class ServerTable {
     return { ...incarnationOf(row), isOrphan: false, partitionBits: row.registration.partitionBits, expiresAtMs };
   }
 
-  unregister(claim: ReapClaim): void {
-    const row = this.#claimed(claim);
-    if (row === undefined) return;
-    this.#reaped.add(row);
-    this.#forget(row);
-  }
-
   /**
    * Returns the incarnation that holds this lease. Throws `lease-lost` if the lease is not valid, or if this
    * `Lease` object has expired although a later renewal returned another one. A store that is spread over
    * machines can check a write only against the object that it gets, and this store is as strict.
    */
   holder(lease: Lease): Incarnation {
-    if (lease.expiresAtMs <= this.#now()) throw lost(lease);
+    if (lease.expiresAtMs <= this.#now()) throw leaseLost(lease);
     return this.#require(lease);
   }
 
@@ -222,8 +222,7 @@ export class ServerTable {
    * `lease-lost` for a lease that is not valid.
    */
   seen(right: Lease | ReapClaim): (owner: Incarnation) => boolean {
-    // Only leases have a token.
-    if (!("token" in right)) return this.evicted(right) ?? (() => false);
+    if (!isLease(right)) return this.evicted(right) ?? (() => false);
     const holder = this.holder(right);
     return (owner) => owner === holder;
   }
@@ -245,7 +244,7 @@ export class ServerTable {
 
   #require(lease: Lease): Row {
     const row = this.#held(lease);
-    if (row === undefined) throw lost(lease);
+    if (row === undefined) throw leaseLost(lease);
     return row;
   }
 
@@ -282,29 +281,11 @@ function incarnationOf({ serverId, incarnation }: ServerIncarnation): ServerInca
   return { serverId, incarnation };
 }
 
+/** Only leases have a token. */
+function isLease(right: Lease | ReapClaim): right is Lease {
+  return "token" in right;
+}
+
 function isSame(left: ServerIncarnation, right: ServerIncarnation): boolean {
   return left.serverId === right.serverId && left.incarnation === right.incarnation;
-}
-
-function taken(serverId: string, expired: boolean, heldUntilMs: number): CmError {
-  if (expired) {
-    const message = `The server id ${serverId} belongs to a dead server that is not cleaned up yet.`;
-    return new CmError("server-id-expired", message, { details: { serverId } });
-  }
-  const until = new Date(heldUntilMs).toISOString();
-  const message = `Another live server holds the server id ${serverId}; its lease expires at ${until} unless it is renewed.`;
-  return new CmError("server-id-taken", message, { details: { serverId, heldUntilMs } });
-}
-
-function lost({ serverId, token }: Lease): CmError {
-  return new CmError("lease-lost", `The lease of server ${serverId} expired or was acquired again.`, {
-    details: { serverId, token },
-  });
-}
-
-/** Throws `options-invalid` unless the value is a positive number of milliseconds. */
-export function requireDuration(value: number, field: string): void {
-  if (!Number.isFinite(value) || value <= 0) {
-    throw new CmError("options-invalid", `${field} must be a positive number of milliseconds.`, { details: { field } });
-  }
 }

@@ -67,11 +67,13 @@ export class UserPartition {
     }
   }
 
-  update({ userId, connectionId, metadata }: UserConnection, owner: Incarnation): void {
+  /** Replaces the metadata of a connection that has this owner. */
+  update({ userId, connectionId, metadata }: UserConnection, owner: Incarnation, quiet: boolean): void {
     const connections = this.#users.get(userId)?.connections;
     const known = connections?.get(connectionId);
     if (known?.owner !== owner || known.metadata === metadata) return;
     connections?.set(connectionId, { owner, metadata });
+    if (quiet) return;
     this.#feed.announce({ kind: "updated", userId, connectionId, metadata, replaced: known.metadata });
   }
 

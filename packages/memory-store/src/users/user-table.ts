@@ -1,25 +1,29 @@
 import {
   type AddOptions,
-  CmError,
   type Lease,
   type Page,
   type PageRequest,
   type PartitionReconciliation,
+  partitionOf,
   type ReapClaim,
   type RemoveOptions,
   type UserConnection,
   type UserState,
 } from "@cm/protocol";
 import { requirePage } from "@cm/protocol/options";
+import {
+  cursorInvalid,
+  requireDurationOrNone,
+  requirePartition,
+  requireStatesCount,
+  tooManyConnections,
+} from "@cm/protocol/store";
 import type { ChannelTable } from "../bus/channel-table.js";
-import { PARTITIONS, partitionOf, requirePartition } from "../partitions.js";
+import { PARTITIONS } from "../partitions.js";
 import { distinctHolders, type Incarnation, type ServerTable } from "../servers/server-table.js";
 import { LastSeen, type LastSeenLimits } from "./last-seen.js";
 import { PresenceFeed } from "./presence-feed.js";
 import { UserPartition } from "./user-partition.js";
-
-/** Maximum number of users whose states are read at once, by the contract. */
-const STATES_MAX = 1000;
 
 /**
  * A cursor consists of the partition and two numbers of the order of coming online: the one after which to
@@ -63,8 +67,16 @@ export class UserTable {
     return this.#seen.size;
   }
 
-  add(lease: Lease, connections: readonly UserConnection[], { quiet = false, maxPerUser = 0 }: AddOptions = {}): void {
+  add(
+    lease: Lease,
+    connections: readonly UserConnection[],
+    { quiet = false, onlyExisting = false, maxPerUser = 0 }: AddOptions = {},
+  ): void {
     const owner = this.#servers.holder(lease);
+    if (onlyExisting) {
+      for (const connection of connections) this.#of(connection.userId).update(connection, owner, quiet);
+      return;
+    }
     if (maxPerUser > 0) this.#requirePlaces(connections, maxPerUser);
     for (const connection of connections) this.#of(connection.userId).add(connection, owner, ++this.#lastOrder, quiet);
   }
@@ -76,13 +88,8 @@ export class UserTable {
       const ids = added.get(userId) ?? new Set();
       added.set(userId, ids.add(connectionId));
       if (this.#of(userId).countOf(userId) + ids.size <= max) continue;
-      throw new CmError("connections-limit", "The user has reached its connection limit.");
+      throw tooManyConnections();
     }
-  }
-
-  update(lease: Lease, connections: readonly UserConnection[]): void {
-    const owner = this.#servers.holder(lease);
-    for (const connection of connections) this.#of(connection.userId).update(connection, owner);
   }
 
   remove(
@@ -91,11 +98,7 @@ export class UserTable {
     { graceMs }: RemoveOptions,
     limits: LastSeenLimits,
   ): void {
-    if (!Number.isFinite(graceMs) || graceMs < 0) {
-      throw new CmError("options-invalid", "graceMs must be a number of milliseconds, 0 or more.", {
-        details: { field: "graceMs" },
-      });
-    }
+    requireDurationOrNone(graceMs, "graceMs");
     const owner = this.#servers.holder(lease);
     const owns = (each: Incarnation): boolean => each === owner;
     this.#remove(owns, connections, graceMs === 0 ? undefined : this.#now() + graceMs, limits);
@@ -117,9 +120,7 @@ export class UserTable {
   }
 
   states(userIds: readonly string[]): UserState[] {
-    if (userIds.length > STATES_MAX) {
-      throw new CmError("options-invalid", `States can be requested for at most ${STATES_MAX} users at once.`);
-    }
+    requireStatesCount(userIds);
     return userIds.map((userId) => this.#state(userId));
   }
 
@@ -151,7 +152,7 @@ export class UserTable {
   }
 
   #of(userId: string): UserPartition {
-    return requirePartition(this.#partitions, partitionOf(userId));
+    return requirePartition(this.#partitions, partitionOf(userId, PARTITIONS));
   }
 
   #state(userId: string): UserState {
@@ -173,18 +174,14 @@ export class UserTable {
   ): { readonly partition: number; readonly after: number; readonly until: number } {
     const match = typeof cursor === "string" ? CURSOR.exec(cursor) : null;
     const [partition, after, until] = [1, 2, 3].map((i) => Number.parseInt(match?.[i] ?? "", 36));
-    if (partition === undefined || after === undefined || until === undefined) throw badCursor();
+    if (partition === undefined || after === undefined || until === undefined) throw cursorInvalid("users");
     // A cursor whose numbers could not be parsed (NaN) fails these comparisons too.
     const isOwn = after >= 0 && after <= until && until <= this.#lastOrder && partition < PARTITIONS;
-    if (!isOwn || (only !== undefined && partition !== only)) throw badCursor();
+    if (!isOwn || (only !== undefined && partition !== only)) throw cursorInvalid("users");
     return { partition, after, until };
   }
 }
 
 function cursorOf(partition: number, after: number, until: number): string {
   return [partition, after, until].map((each) => each.toString(36)).join(".");
-}
-
-function badCursor(): CmError {
-  return new CmError("options-invalid", "This is not the cursor of a page of online users.");
 }

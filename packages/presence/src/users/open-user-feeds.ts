@@ -1,4 +1,4 @@
-import type { Partitioning } from "@cm/protocol";
+import { partitionOf } from "@cm/protocol";
 import type { UsersWatch } from "../watches/snapshot-batch.js";
 import { UserFeed, type UserFeedOptions } from "./user-feed.js";
 import type { UserPresence } from "./user-presence.js";
@@ -27,7 +27,7 @@ export class OpenUserFeeds {
     };
     try {
       for (const userId of userIds) {
-        const feed = this.#hold(this.#shared.options.store.partitioning.partitionOf(userId));
+        const feed = this.#hold(partitionOf(userId, this.#shared.options.store.partitions));
         try {
           held.push({ feed, user: feed.watched.hold(userId) });
         } catch (error) {
@@ -58,7 +58,7 @@ export class OpenUserFeeds {
 
   /** Holds all feeds for a watch. */
   holdAll(watch: UsersWatch): HeldFeeds {
-    const feeds = Array.from({ length: this.#shared.options.store.partitioning.partitions }, (_, partition) =>
+    const feeds = Array.from({ length: this.#shared.options.store.partitions }, (_, partition) =>
       this.#hold(partition),
     );
     for (const { online } of feeds) online.hold(watch);
@@ -83,7 +83,7 @@ export class OpenUserFeeds {
   #hold(partition: number): UserFeed {
     let feed = this.#feeds.get(partition);
     if (feed === undefined) {
-      this.#samples ??= samplesOf(this.#shared.options.store.partitioning);
+      this.#samples ??= samplesOf(this.#shared.options.store.partitions);
       feed = new UserFeed({
         ...this.#shared,
         partition,
@@ -132,11 +132,11 @@ export function presencesOf(users: readonly WatchedUser[]): UserPresence[] {
 }
 
 /** Returns a user id for each partition; the users need not exist. */
-function samplesOf(partitioning: Partitioning): ReadonlyMap<number, string> {
+function samplesOf(partitions: number): ReadonlyMap<number, string> {
   const samples = new Map<number, string>();
-  for (let n = 0; samples.size < partitioning.partitions; n++) {
+  for (let n = 0; samples.size < partitions; n++) {
     const userId = `sample-${n}`;
-    const partition = partitioning.partitionOf(userId);
+    const partition = partitionOf(userId, partitions);
     if (!samples.has(partition)) samples.set(partition, userId);
   }
   return samples;

@@ -69,7 +69,7 @@ export interface ProjectionUpkeep {
   /**
    * Reads the entries of one kind that the store holds for a server. The holder of a lease compares them with
    * its own connections; the holder of a claim removes them. `partition` is the number of a record partition
-   * for `records`, and of a partition (see `Partitioning`) for `rooms` and `users`.
+   * for `records`, and of a partition (see `Store.partitions`) for `rooms` and `users`.
    */
   held<K extends keyof Holdings>(right: Lease | ReapClaim, kind: K, partition: number): Promise<Holdings[K]>;
   /**

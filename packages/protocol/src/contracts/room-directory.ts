@@ -38,6 +38,11 @@ export interface JoinOptions {
    */
   readonly quiet?: boolean;
   /**
+   * Whether no member is added. Members that are in the room are announced as updated, with the given metadata;
+   * others are ignored, and no record is requested. Default `false`.
+   */
+  readonly onlyExisting?: boolean;
+  /**
    * Requests that the room has a record (see `RoomRecords`). If there is none, it is created in the same step,
    * with this JSON text as its value; an existing record keeps its value. In both cases, the join counts as
    * activity. A text that is too long is rejected with `payload-too-large`. Default: no record is requested.
@@ -70,7 +75,10 @@ export type DepartureReason = "left" | "closed" | "lost";
  *   before it.
  */
 export interface RoomDirectory {
-  /** Adds connections of the lease's server to a room. */
+  /**
+   * Adds connections of the lease's server to a room. With `onlyExisting`, announces the new metadata of members
+   * instead, if an `announce` is in effect.
+   */
   join(lease: Lease, room: string, members: readonly AnnouncedMember[], options?: JoinOptions): Promise<void>;
   /** Removes members from a room. The reason is announced with the change; `left` by default. */
   leave(
@@ -79,8 +87,6 @@ export interface RoomDirectory {
     members: readonly RoomMember[],
     reason?: Exclude<DepartureReason, "lost">,
   ): Promise<void>;
-  /** Announces the new metadata of members, if announcements are enabled. */
-  update(lease: Lease, room: string, members: readonly AnnouncedMember[]): Promise<void>;
   /** Reads a page of the room's living members. */
   members(room: string, page: PageRequest): Promise<Page<RoomMember>>;
   /** Counts the room's living members without reading all of them. */

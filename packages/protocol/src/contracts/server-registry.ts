@@ -1,4 +1,5 @@
 import type { CmError } from "../errors.js";
+import type { ReapClaim } from "./server-upkeep.js";
 
 /** The data that a server registers when it acquires its lease. */
 export interface ServerRegistration {
@@ -148,8 +149,8 @@ export interface SnapshotOptions {
  *   incarnation was not cleaned up: the caller must clean up, then try again. While a claim to clean up is in
  *   effect, `acquire` rejects in this way for every incarnation, including the one that held the lease,
  *   because two processes must not write the data of one server.
- * - `renew` and `release` work only for the token that the registry holds; with another token, `renew`
- *   rejects with `lease-lost`, and `release` does nothing.
+ * - `renew` and `unregister` work only for the token that the registry holds; with another token, `renew`
+ *   rejects with `lease-lost`, and `unregister` does nothing.
  * - Times are those of the store's clock. A `snapshot` lists no server as living whose lease has expired,
  *   from the moment it expires.
  * - A `snapshot` lists every server that may have acted under a lease within the last `knownForMs`: as living,
@@ -165,8 +166,12 @@ export interface ServerRegistry {
   acquire(registration: ServerRegistration, ttlMs: number): Promise<Lease>;
   /** Renews the lease: it expires `ttlMs` from now. This is the heartbeat. */
   renew(lease: Lease, counters: ServerCounters): Promise<Renewal>;
-  /** Releases the lease. The caller must have withdrawn its projection before. */
-  release(lease: Lease): Promise<void>;
+  /**
+   * Removes a server from the registry: the caller's own server under its lease, which ends, or a dead server under
+   * the claim to clean it up. The server's entries must have been removed before. Does nothing if the lease or the
+   * claim is no longer held, or if the claim is on an orphan.
+   */
+  unregister(right: Lease | ReapClaim): Promise<void>;
   /**
    * Lists all servers at one moment. Costs O(servers), and one round trip if the caller's store already
    * knows every server.

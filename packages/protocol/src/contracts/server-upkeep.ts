@@ -87,11 +87,6 @@ export interface ServerUpkeep {
    * - an orphan (`target` has an `incarnation`): if the registry knows that incarnation
    */
   claim(target: ReapTarget, claimant: string, claimMs: number): Promise<ReapClaim | undefined>;
-  /**
-   * Deletes the dead server's registration. Does nothing if the claim is no longer held, or is on an
-   * orphan.
-   */
-  unregister(claim: ReapClaim): Promise<void>;
   /** Sends a sign of life for the lease's server, and lists the servers that sent none for `silentForMs`. */
   watch(lease: Lease, silentForMs: number): Promise<WatchReport>;
   /**

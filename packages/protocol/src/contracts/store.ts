@@ -1,7 +1,6 @@
 import type { Bus } from "./bus.js";
 import type { ConnectionRegistry } from "./connection-registry.js";
 import type { Link } from "./link.js";
-import type { Partitioning } from "./partitioning.js";
 import type { ProjectionUpkeep } from "./projection-upkeep.js";
 import type { RoomDirectory } from "./room-directory.js";
 import type { RoomRecords } from "./room-records.js";
@@ -44,8 +43,12 @@ export interface Store {
   readonly bus: Bus;
   /** Totals over all servers. */
   readonly counts: StoreCounts;
-  /** The division of rooms and users into partitions. */
-  readonly partitioning: Partitioning;
+  /**
+   * The number of partitions, 1 or more. Rooms are divided into them, and so are users; `partitionOf` tells the
+   * partition of a name. Each partition of users has a feed of presence changes. The number is known before the
+   * store starts and never changes; every store on the same data has the same.
+   */
+  readonly partitions: number;
   /** The calls that only the membership makes. */
   readonly upkeep: StoreUpkeep;
   /** The link between this process and the store. */

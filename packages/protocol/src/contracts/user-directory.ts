@@ -39,6 +39,11 @@ export interface AddOptions {
    */
   readonly quiet?: boolean;
   /**
+   * Whether no connection is added. The metadata of connections that the store already has is replaced; others are
+   * ignored. Default `false`.
+   */
+  readonly onlyExisting?: boolean;
+  /**
    * The maximum number of connections per user, over all servers, including dead servers that have not
    * been cleaned up. If one of the users would have more, the call rejects with `connections-limit`,
    * and no connection of a user over the limit is added. The count and the addition are one step.
@@ -69,10 +74,10 @@ export interface StatesOptions {
 /**
  * The connections of users, across all servers. Guarantees:
  *
- * - `add`, `update` and `remove` are idempotent, take one round trip for many connections, and are rejected
+ * - `add` and `remove` are idempotent, take one round trip for many connections, and are rejected
  *   with `lease-lost` (without changing anything) once the lease has expired.
  * - Every change is announced in the same step in which it is made, on the channel
- *   `{ kind: "presence", name: String(partitioning.partitionOf(userId)) }` (a *feed*), as a `PresenceChange`:
+ *   `{ kind: "presence", name: String(partitionOf(userId, partitions)) }` (a *feed*), as a `PresenceChange`:
  *   exactly one for each connection that was added, updated or removed, and one for a user whose grace period
  *   ended. A call that changes nothing announces nothing. The versions of one feed's changes grow, and each
  *   change contains the version before it.
@@ -82,13 +87,11 @@ export interface StatesOptions {
  *   limited time.
  */
 export interface UserDirectory {
-  /** Adds connections of the lease's server. */
-  add(lease: Lease, connections: readonly UserConnection[], options?: AddOptions): Promise<void>;
   /**
-   * Replaces the metadata of connections. The announced change contains the previous metadata. Does
-   * nothing for connections that the store does not know.
+   * Adds connections of the lease's server, and replaces the metadata of those that the store already has. The
+   * announced change contains the previous metadata.
    */
-  update(lease: Lease, connections: readonly UserConnection[]): Promise<void>;
+  add(lease: Lease, connections: readonly UserConnection[], options?: AddOptions): Promise<void>;
   /** Removes connections of the lease's server. */
   remove(lease: Lease, connections: readonly UserConnection[], options: RemoveOptions): Promise<void>;
   /**

@@ -18,14 +18,6 @@ local function scored(score, members)
   return args
 end
 
-local function setMetadata(metadataKey, connection, metadata)
-  if metadata == '' then
-    redis.call('HDEL', metadataKey, connection)
-  else
-    redis.call('HSET', metadataKey, connection, metadata)
-  end
-end
-
 -- Counts these users as offline and stores when they were last online.
 local function takeOffline(onlineKey, seenKey, users, nowMs, seenTtlMs)
   if #users == 0 then

@@ -1,12 +1,13 @@
--- Purpose: Adds connections of users of some partitions, and announces them.
+-- Purpose: Adds connections of users of some partitions, or replaces the metadata of existing ones, and
+--          announces the changes.
 -- KEYS:    for each partition: 1 its connections, by user; 2 its number of online users; 3 metadata
 --          by connection; 4 users in their grace period, by its end; 5 when users were last online;
 --          6 version of its feed
 -- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live in ms; 3 PUBLISH or SPUBLISH; 4 time to
---          live of the version in ms; 5 '1' to announce nothing; 6 maximum number of connections per
---          user, 0 for no limit; then for each partition: its feed's channel, number of users, and for
---          each user, given once: the user's head, number of connections, and for each connection: its
---          id, its metadata or ''
+--          live of the version in ms; 5 '1' to announce nothing; 6 '1' to add no connection; 7 maximum
+--          number of connections per user, 0 for no limit; then for each partition: its feed's channel,
+--          number of users, and for each user, given once: the user's head, number of connections, and for
+--          each connection: its id, its metadata or ''
 -- Returns: for each partition, 1; or -2, with nothing written there, if a user would exceed the
 --          maximum; or the error that kept it from being written. -1 instead of all if the fence has
 --          passed
@@ -16,7 +17,7 @@
 -- Flags:   none
 -- Uses:    clock, fence, acl-check, change-feed, key-lifetimes, user-entries, protected-call
 local ttlMs, publishCommand, versionTtlMs = tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local quiet, maxPerUser = ARGV[5] == '1', tonumber(ARGV[6])
+local quiet, onlyExisting, maxPerUser = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7])
 
 -- Returns the users of the partition at this position of ARGV, each as its head and the positions of the first and
 -- the last value of its connections, and the position after the partition.
@@ -49,7 +50,7 @@ local function add(channel, users, connectionsKey, onlineKey, metadataKey, leavi
       if not replaced and wasOnline and redis.call('ZSCORE', connectionsKey, head .. connection) then
         replaced = redis.call('HGET', metadataKey, connection) or ''
       end
-      if not replaced then
+      if not replaced and not onlyExisting then
         kind = 'opened'
         added = added + 1
         entries[#entries + 1] = head .. connection
@@ -63,10 +64,12 @@ local function add(channel, users, connectionsKey, onlineKey, metadataKey, leavi
             online[#online + 1] = user
           end
         end
-      elseif replaced ~= metadata then
+      elseif replaced and replaced ~= metadata then
         kind = 'updated'
       end
-      metadataOf[connection] = metadata
+      if replaced or kind then
+        metadataOf[connection] = metadata
+      end
       if kind then
         changes[#changes + 1] = { kind, user, connection, metadata, replaced }
       end
@@ -125,7 +128,7 @@ local function add(channel, users, connectionsKey, onlineKey, metadataKey, leavi
   return 1
 end
 
-local reply, at = {}, 7
+local reply, at = {}, 8
 for i = 1, #KEYS, 6 do
   local channel, users = ARGV[at], nil
   users, at = readUsers(at)

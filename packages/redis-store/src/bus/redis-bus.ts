@@ -8,6 +8,7 @@ import {
   type Subscription,
 } from "@cm/protocol";
 import { notBytes } from "@cm/protocol/options";
+import { alreadySubscribed } from "@cm/protocol/store";
 import { storeClosed } from "../errors/store-error.js";
 import type { Keys } from "../keys/key-names.js";
 import type { Subscribers } from "../link/single-subscriber.js";
@@ -103,7 +104,7 @@ export class RedisBus implements Bus {
     // chain of concatenated parts.
     const name = text === bytes ? bytes : text;
     if (this.#entries.has(bytes)) {
-      throw new CmError("options-invalid", `The ${channel.kind} channel ${channel.name} is already subscribed.`);
+      throw alreadySubscribed(channel);
     }
     const entry = new Entry(name, handler, onResumed, this.#remove);
     this.#entries.set(bytes, entry);

@@ -1,4 +1,7 @@
 import { CmError, type ErrorCode, isCmError } from "@cm/protocol";
+
+export { storeClosed } from "@cm/protocol/store";
+
 import { isRefusedInScript, missingPermission } from "./missing-permission.js";
 
 /**
@@ -102,11 +105,6 @@ export function storeUnanswered(cause: unknown): CmError {
   return new CmError("timeout", "The connection broke before Redis answered; the command may have been executed.", {
     cause,
   });
-}
-
-/** Creates the error for a call after the store was closed. */
-export function storeClosed(): CmError {
-  return new CmError("closed", "The store was closed.");
 }
 
 function clientRejection(error: unknown): string | undefined {

@@ -206,7 +206,7 @@ it("gives places in rooms, connections and leases back if memory is full", async
   await store.rooms.leave(server.lease, "lobby", [connection], "left");
   await store.users.remove(server.lease, [connection], { graceMs: 0 });
   await store.connections.remove(server.lease, [connectionId]);
-  await store.servers.release(server.lease);
+  await store.servers.unregister(server.lease);
   await askRedis(redis.port, "CONFIG", "SET", "maxmemory", "0");
   expect(await store.rooms.count("lobby")).toBe(0);
   expect(await store.counts.of("users")).toBe(0);

@@ -1,12 +1,6 @@
 import { randomInt } from "node:crypto";
-import {
-  CmError,
-  type History,
-  type HistoryDraft,
-  type HistoryPosition,
-  type HistorySlice,
-  type StampedDraft,
-} from "@cm/protocol";
+import type { History, HistoryDraft, HistoryPosition, HistorySlice, StampedDraft } from "@cm/protocol";
+import { HISTORY_LIMIT_MAX, HISTORY_SLICE_MAX_BYTES, requireHistoryLimit } from "@cm/protocol/store";
 import { MESSAGE_BYTES_MAX, tooLarge } from "../bus/message-limit.js";
 import type { Publisher } from "../bus/publisher.js";
 import type { Commands } from "../commands/redis-commands.js";
@@ -23,15 +17,6 @@ export interface RedisHistoryParts {
   readonly historyMaxMessages: number;
   readonly historyTtlMs: number;
 }
-
-/**
- * Maximum size in bytes of one result, unless its first message alone is larger: a size that does not delay
- * other replies on the link.
- */
-const SLICE_BYTES_MAX = 1_048_576;
-
-/** Maximum number of messages in one result; see the contract of `since`. */
-const LIMIT_MAX = 1_000;
 
 const EPOCH_MAX = 2 ** 32 - 1;
 
@@ -109,14 +94,10 @@ export class RedisHistory implements Omit<History, "link"> {
     return position;
   }
 
-  async since(room: string, from = NOWHERE, limit = LIMIT_MAX): Promise<HistorySlice> {
-    if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT_MAX) {
-      throw new CmError("options-invalid", `limit must be a whole number from 1 to ${LIMIT_MAX}.`, {
-        details: { field: "limit" },
-      });
-    }
+  async since(room: string, from = NOWHERE, limit = HISTORY_LIMIT_MAX): Promise<HistorySlice> {
+    requireHistoryLimit(limit);
     const { commands, keys } = this.#parts;
-    const input = { ...keys.historyKeys(room), ...this.#beginning(), from, limit, maxBytes: SLICE_BYTES_MAX };
+    const input = { ...keys.historyKeys(room), ...this.#beginning(), from, limit, maxBytes: HISTORY_SLICE_MAX_BYTES };
     return commands.runForBytes(historySince, input);
   }
 

@@ -1,4 +1,4 @@
-import type { Channel } from "@cm/protocol";
+import { type Channel, partitionOf } from "@cm/protocol";
 import { eventually, freshPrefix, startRedis } from "@cm/test-kit";
 import { Redis } from "ioredis";
 import { expect, it, onTestFinished } from "vitest";
@@ -15,7 +15,7 @@ async function listen(store: RedisStore): Promise<Set<string>> {
     { kind: "room", name: ROOM },
     { kind: "server", name: "gw-1" },
     { kind: "roster", name: ROOM },
-    { kind: "presence", name: String(store.partitioning.partitionOf("ann")) },
+    { kind: "presence", name: String(partitionOf("ann", store.partitions)) },
   ];
   for (const channel of channels) {
     await store.bus.subscribe(channel, (message) => {

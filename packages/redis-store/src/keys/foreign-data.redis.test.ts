@@ -85,7 +85,7 @@ it.each(["recently-gone", "orphans"])("keeps leases working if the key of the %s
     expect(await outcomeOf(done)).toBe("done");
   }
   const { lease } = await bringUp(store, "gw-2");
-  expect(await outcomeOf(store.servers.release(lease))).toBe("done");
+  expect(await outcomeOf(store.servers.unregister(lease))).toBe("done");
   expect(await askRedis(port, "GET", key)).toBe("foreign");
   if (name === "orphans") return;
   expect(await store.servers.snapshot()).toMatchObject({ recentlyGone: [], knownForMs: 0 });
@@ -121,6 +121,6 @@ async function unregister(store: RedisStore, serverId: string): Promise<void> {
   await eventually(async () => {
     const claim = await store.upkeep.servers.claim({ serverId }, "reaper", 60_000);
     if (claim === undefined) throw new Error("Its lease has not run out yet.");
-    await store.upkeep.servers.unregister(claim);
+    await store.servers.unregister(claim);
   });
 }

@@ -1,9 +1,10 @@
-import { type Channel, CmError } from "@cm/protocol";
+import { type Channel, partitionOf } from "@cm/protocol";
+import { requirePartition } from "@cm/protocol/store";
 import type { RecordPartitionKeys } from "../connections/connection-scripts.js";
 import type { HistoryKeys } from "../history/history-scripts.js";
 import type { RoomKeys } from "../rooms/room-scripts.js";
 import type { UserKeys } from "../users/user-scripts.js";
-import { partitionOf, partitionTags } from "./partition-tags.js";
+import { partitionTags } from "./partition-tags.js";
 
 /**
  * The names of all keys and channels. Keys that one script uses together carry the same hash tag, so that
@@ -107,7 +108,7 @@ export class Keys {
 
   /** The key of a partition's index of rooms. Throws `options-invalid` if the partition does not exist. */
   roomIndex(partition: number): string {
-    return `${this.#ofPartition(this.#roomHeads, partition)}rooms`;
+    return `${requirePartition(this.#roomHeads, partition)}rooms`;
   }
 
   /** The key of each partition's index of rooms. */
@@ -127,7 +128,7 @@ export class Keys {
 
   /** The keys of a partition's users. Throws `options-invalid` if the partition does not exist. */
   userPartition(partition: number): UserKeys {
-    return this.#ofPartition(this.#userKeys, partition);
+    return requirePartition(this.#userKeys, partition);
   }
 
   /** The key of each partition's number of online users. */
@@ -167,13 +168,5 @@ export class Keys {
 
   #roomChannelHead(room: string): string {
     return this.#roomChannelHeads[this.partitionOf(room)] ?? "";
-  }
-
-  #ofPartition<T>(all: readonly T[], partition: number): T {
-    const found = all[partition];
-    if (found !== undefined) return found;
-    throw new CmError("options-invalid", `partition must be a whole number from 0 to ${this.partitions - 1}.`, {
-      details: { field: "partition" },
-    });
   }
 }

@@ -54,7 +54,7 @@ it("writes the documented keys and types for all else, each with a time to live 
     ["stays", "leaves", "left"].map((userId) => connect(store, server, userId, [])),
   );
   if (stays === undefined || leaves === undefined || left === undefined) throw new Error("three connections");
-  await store.users.update(server.lease, [{ ...stays, metadata: "1" }]);
+  await store.users.add(server.lease, [{ ...stays, metadata: "1" }], { onlyExisting: true });
   await store.users.remove(server.lease, [leaves], { graceMs: 60_000 });
   await store.users.remove(server.lease, [left], { graceMs: 0 });
   await store.rooms.enableAnnouncements("game", 4_000_000);
@@ -63,7 +63,7 @@ it("writes the documented keys and types for all else, each with a time to live 
   await eventually(async () => {
     const claim = await store.upkeep.servers.claim({ serverId: "dead" }, "reaper", 60_000);
     if (claim === undefined) throw new Error("The lease has not run out yet.");
-    await store.upkeep.servers.unregister(claim);
+    await store.servers.unregister(claim);
   });
   expect(await shapeOf(prefix)).toEqual([
     ":layout hash",
@@ -106,7 +106,7 @@ it("renews metadata with the connections, and shortens no time to live that is l
   const store = await startStore({ url, prefix, partitions: 1, connectionTtlMs: 100_000 });
   const server = await bringUp(store, "gw-1");
   const [ann, bob] = [await connect(store, server, "ann", []), await connect(store, server, "bob", [])];
-  await store.users.update(server.lease, [{ ...ann, metadata: "1" }]);
+  await store.users.add(server.lease, [{ ...ann, metadata: "1" }], { onlyExisting: true });
   const keys = (await keysUnder(url, `${prefix}:`)).filter((key) => /:(connections|online|metadata)$/.test(key));
   expect(keys).toHaveLength(3);
   const ttls = () => Promise.all(keys.map(async (key) => Number(await askRedis(port, "PTTL", key))));
@@ -142,7 +142,7 @@ for (const [kind, target] of [
     for (const server of servers) {
       const connections = await Promise.all(NAMES.map((userId) => connect(store, server, userId, NAMES)));
       const said = connections.map((connection) => ({ ...connection, metadata: JSON.stringify(connection.userId) }));
-      await store.users.update(server.lease, said);
+      await store.users.add(server.lease, said, { onlyExisting: true });
       for (const room of NAMES) await store.rooms.join(server.lease, room, connections, { record: "{}" });
       await store.users.remove(server.lease, connections, { graceMs: 0 });
       for (const room of NAMES) await store.rooms.leave(server.lease, room, connections);
@@ -150,7 +150,7 @@ for (const [kind, target] of [
         server.lease,
         connections.map(({ connectionId }) => connectionId),
       );
-      await store.servers.release(server.lease);
+      await store.servers.unregister(server.lease);
     }
     expect(await keysLeftUnder(target, `${prefix}:`)).toEqual([`${prefix}:layout`]);
   });
@@ -205,8 +205,8 @@ it("refuses writes that come after the lease expired by Redis's clock, whatever 
     store.users.add(lease, [late]),
     store.users.remove(lease, [kept], { graceMs: 0 }),
     store.upkeep.projection.renew(lease, { users: ["ann"] }),
-    store.users.update(lease, [{ ...kept, metadata: "1" }]),
-    store.rooms.update(lease, "lobby", [kept]),
+    store.users.add(lease, [{ ...kept, metadata: "1" }], { onlyExisting: true }),
+    store.rooms.join(lease, "lobby", [kept], { onlyExisting: true }),
     store.roomRecords.restore(lease, [{ room: "lobby", value: "{}", createdAt: 1, lastActivity: 1 }]),
     store.rooms.join(lease, "late", [late]),
     store.rooms.leave(lease, "lobby", [kept]),

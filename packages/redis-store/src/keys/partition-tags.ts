@@ -1,22 +1,5 @@
 import { SLOT_COUNT, slotOf } from "./hash-slots.js";
 
-/** The partition of a room or user: FNV-1a over the UTF-8 bytes of its name. */
-export function partitionOf(name: string, partitions: number): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < name.length; i++) {
-    const unit = name.charCodeAt(i);
-    if (unit > 0x7f) return hashBytes(Buffer.from(name, "utf8")) % partitions;
-    hash = Math.imul(hash ^ unit, 0x01000193);
-  }
-  return (hash >>> 0) % partitions;
-}
-
-function hashBytes(bytes: Uint8Array): number {
-  let hash = 0x811c9dc5;
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
-  return hash >>> 0;
-}
-
 /**
  * One hash tag per partition, with evenly spread slots: partition `i` gets the first label (`<letter>.0`,
  * `<letter>.1`, ... in base 36) whose slot lies in the i-th of equal intervals. With arbitrary tags, some

@@ -1,5 +1,4 @@
 import {
-  CmError,
   type Lease,
   type LostRoomRecord,
   type RecordReadOptions,
@@ -8,6 +7,7 @@ import {
   type RoomRecords,
   requireRoomRecordValue,
 } from "@cm/protocol";
+import { recordMissing } from "@cm/protocol/store";
 import { groupBy, inChunks } from "../commands/argument-batches.js";
 import type { Commands } from "../commands/redis-commands.js";
 import type { Keys } from "../keys/key-names.js";
@@ -45,7 +45,7 @@ export class RedisRoomRecords implements RoomRecords {
     requireRoomRecordValue(value);
     const { commands, keys, roomRecordTtlMs: ttlMs } = this.#parts;
     const outcome = await commands.run(recordSet, { ...keys.roomKeys(room), version, value, ttlMs });
-    if (outcome === undefined) throw new CmError("not-found", `The room ${room} has no record.`);
+    if (outcome === undefined) throw recordMissing(room);
     return { isSet: outcome.isSet, record: { room, ...outcome.fields } };
   }
 

@@ -13,8 +13,8 @@ import {
   requireRoomRecordValue,
 } from "@cm/protocol";
 import { requirePage } from "@cm/protocol/options";
+import { requireDuration } from "@cm/protocol/store";
 import { groupBy, inChunks } from "../commands/argument-batches.js";
-import { requireDuration } from "../commands/duration-check.js";
 import type { Commands } from "../commands/redis-commands.js";
 import type { Keys } from "../keys/key-names.js";
 import { reconcileRooms } from "../projection/partition-reconciliation.js";
@@ -24,15 +24,7 @@ import type { LiveServers } from "../servers/live-servers.js";
 import { decodeMember, roomEntryOf } from "./room-entry.js";
 import { RoomEvictions } from "./room-evictions.js";
 import { RoomJoins } from "./room-joins.js";
-import {
-  type MemberArgument,
-  type RoomKeys,
-  roomAnnounce,
-  roomCount,
-  roomLeave,
-  roomRenew,
-  roomUpdate,
-} from "./room-scripts.js";
+import { type MemberArgument, type RoomKeys, roomAnnounce, roomCount, roomLeave, roomRenew } from "./room-scripts.js";
 import { readHeldRooms } from "./room-snapshots.js";
 import { decodeCursor, encodeCursor, lowerEnd, type RoomCursor } from "./roster-cursor.js";
 
@@ -68,13 +60,13 @@ export class RedisRoomDirectory implements RoomDirectory {
     lease: Lease,
     room: string,
     members: readonly AnnouncedMember[],
-    { quiet = false, record }: JoinOptions = {},
+    { quiet = false, onlyExisting = false, record }: JoinOptions = {},
   ): Promise<void> {
     for (const { connectionId } of members) requireOwn(lease, connectionId);
     const value = record === undefined ? undefined : requireRoomRecordValue(record);
     const keys = this.#parts.keys.roomKeys(room);
     const written = inChunks(members.map(announcedEntryOf)).map((entries) =>
-      this.#joins.join(lease, { keys, quiet, value, entries }),
+      this.#joins.join(lease, { keys, quiet, onlyExisting, value, entries }),
     );
     await allWritten(written, lease);
   }
@@ -90,16 +82,6 @@ export class RedisRoomDirectory implements RoomDirectory {
     const input = { ...this.#write(lease, room), reason };
     const calls = inChunks(own.map(roomEntryOf)).map((entries) =>
       this.#parts.commands.run(roomLeave, { ...input, entries }),
-    );
-    await allWritten(calls, lease);
-  }
-
-  async update(lease: Lease, room: string, members: readonly AnnouncedMember[]): Promise<void> {
-    this.#joins.flush();
-    const own = members.filter(({ connectionId }) => isOwn(lease, connectionId));
-    const input = this.#write(lease, room);
-    const calls = inChunks(own.map(announcedEntryOf)).map((entries) =>
-      this.#parts.commands.run(roomUpdate, { ...input, entries }),
     );
     await allWritten(calls, lease);
   }

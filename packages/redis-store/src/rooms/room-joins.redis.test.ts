@@ -1,4 +1,4 @@
-import type { RoomMember } from "@cm/protocol";
+import { partitionOf, type RoomMember } from "@cm/protocol";
 import { askRedis, freshPrefix, keysUnder } from "@cm/test-kit";
 import { expect, inject, it } from "vitest";
 import { bringUp, outcomeOf, portOf, startStore, type TestServer } from "../redis-store.fixture.js";
@@ -56,9 +56,9 @@ it("users of a partition whose key holds foreign data fail, and those of other p
   await store.users.add(server.lease, [memberOf(server, "ann")]);
   const key = (await keysUnder(url, `${prefix}:`)).find((name) => name.endsWith(":connections")) ?? "";
   await askRedis(portOf(url), "SET", key, "foreign");
-  const partition = store.partitioning.partitionOf("ann");
+  const partition = partitionOf("ann", store.partitions);
   const others = Array.from({ length: 20 }, (_, i) => `user-${i}`).filter(
-    (userId) => store.partitioning.partitionOf(userId) !== partition,
+    (userId) => partitionOf(userId, store.partitions) !== partition,
   );
   const connections = ["ann", ...others].map((userId) => memberOf(server, userId));
   const add = store.users.add(server.lease, connections);

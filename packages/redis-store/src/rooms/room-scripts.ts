@@ -33,10 +33,11 @@ export interface MemberArgument {
   readonly metadata: string;
 }
 
-/** Members to add to one room. */
+/** Members to add to one room, or existing members to announce with new metadata. */
 export interface RoomJoin {
   readonly keys: RoomKeys;
   readonly quiet: boolean;
+  readonly onlyExisting: boolean;
   /** Initial value of the room's record; `undefined` if none is requested. */
   readonly value: string | undefined;
   readonly entries: readonly MemberArgument[];
@@ -53,7 +54,8 @@ export const roomJoin = defineScript(
     const args: (string | number)[] = [input.fenceMs, input.ttlMs, input.publishCommand, input.recordTtlMs];
     for (const join of input.joins) {
       keys.push(...roomKeys(join.keys));
-      args.push(join.keys.room, join.quiet ? 1 : 0, join.value === undefined ? 0 : 1, join.value ?? "");
+      args.push(join.keys.room, join.quiet ? 1 : 0, join.onlyExisting ? 1 : 0);
+      args.push(join.value === undefined ? 0 : 1, join.value ?? "");
       args.push(join.entries.length, ...entryArgs(join.entries));
     }
     return { keys, args };
@@ -66,15 +68,6 @@ export const roomLeave = defineScript(
   (input: Fenced & RoomKeys & Announcing & { readonly reason: string; readonly entries: readonly string[] }) => ({
     keys: roomKeys(input),
     args: [input.fenceMs, input.room, input.publishCommand, input.reason, ...input.entries],
-  }),
-  toWritten,
-);
-
-export const roomUpdate = defineScript(
-  "room-update",
-  (input: Fenced & RoomKeys & Announcing & { readonly entries: readonly MemberArgument[] }) => ({
-    keys: [input.members, input.roster],
-    args: [input.fenceMs, input.publishCommand, ...entryArgs(input.entries)],
   }),
   toWritten,
 );

@@ -1,4 +1,5 @@
-import { CmError, parseConnectionId } from "@cm/protocol";
+import { parseConnectionId } from "@cm/protocol";
+import { cursorInvalid } from "@cm/protocol/store";
 import { isHolder } from "../servers/lease-holders.js";
 
 /**
@@ -34,7 +35,5 @@ export function decodeCursor(cursor: unknown): RoomCursor {
       if (isHolder(text)) return { afterHolder: text };
     }
   }
-  throw new CmError("options-invalid", "This is not the cursor of a page of members.", {
-    details: { field: "cursor" },
-  });
+  throw cursorInvalid("members");
 }

@@ -1,4 +1,4 @@
-import { connectionIdsOf } from "@cm/protocol";
+import { connectionIdsOf, partitionOf } from "@cm/protocol";
 import { askRedis, freshPrefix, RespConnection, type RespReply, startFaultProxy, startRedis } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
 import type { RedisStore } from "../index.js";
@@ -70,7 +70,7 @@ const MESSAGE = {
  * the room exists.
  */
 async function holdRoom(store: RedisStore, { lease, ids }: TestServer): Promise<void> {
-  const partition = store.partitioning.partitionOf("lobby");
+  const partition = partitionOf("lobby", store.partitions);
   if ((await store.upkeep.projection.held(lease, "rooms", partition)).length === 0)
     await store.rooms.join(lease, "lobby", records(ids, 3));
 }
@@ -125,7 +125,11 @@ const COST: readonly (readonly [
   ["a page of members", 2, (store) => store.rooms.members("lobby", { limit: 100 })],
   ["count of a room", 2, (store) => store.rooms.count("lobby")],
   ["connections of a user", 2, (store) => connectionIdsOf(store.users, "ann")],
-  ["metadata of 200 connections", 1, (store, { lease, ids }) => store.users.update(lease, records(ids, 200))],
+  [
+    "metadata of 200 connections",
+    1,
+    (store, { lease, ids }) => store.users.add(lease, records(ids, 200), { onlyExisting: true }),
+  ],
   ["add of 200 connections", 1, (store, { lease, ids }) => store.users.add(lease, records(ids, 200))],
   ["remove", 1, (store, { lease, ids }) => store.users.remove(lease, records(ids, 1), { graceMs: 5_000 })],
   ["settling of a partition", 1, (store) => store.upkeep.projection.settle([3])],
@@ -133,17 +137,21 @@ const COST: readonly (readonly [
   [
     "a page of a partition's users",
     2,
-    (store) => store.users.online({ limit: 100 }, store.partitioning.partitionOf("ann")),
+    (store) => store.users.online({ limit: 100 }, partitionOf("ann", store.partitions)),
   ],
   [
     "connections held in a partition",
     1,
-    (store, { lease }) => store.upkeep.projection.held(lease, "users", store.partitioning.partitionOf("ann")),
+    (store, { lease }) => store.upkeep.projection.held(lease, "users", partitionOf("ann", store.partitions)),
   ],
   ["records held in a record partition", 1, (store, { lease }) => store.upkeep.projection.held(lease, "records", 0)],
   ["rooms held in a partition", 2, holdRoom],
   ["announcing a room", 1, (store) => store.rooms.enableAnnouncements("lobby", 60_000)],
-  ["new metadata in a room", 1, (store, { lease, ids }) => store.rooms.update(lease, "lobby", records(ids, 400))],
+  [
+    "new metadata in a room",
+    1,
+    (store, { lease, ids }) => store.rooms.join(lease, "lobby", records(ids, 400), { onlyExisting: true }),
+  ],
   [
     "join of a room with a record",
     1,

@@ -1,11 +1,11 @@
 import {
-  CmError,
   type ConnectionIdParts,
   type Lease,
   parseConnectionId,
   type ReapClaim,
   type ServerIncarnation,
 } from "@cm/protocol";
+import { foreignConnection, leaseLost } from "@cm/protocol/store";
 import { awaitAll } from "../commands/redis-commands.js";
 
 /** The name of a lease's holder: `<server id>.<incarnation>`, the beginning of its connection ids. */
@@ -49,7 +49,7 @@ export function isOwn(server: Lease | ReapClaim, connectionId: string): boolean 
 export function requireOwn(server: Lease, connectionId: string): ConnectionIdParts {
   const parts = ownParts(server, connectionId);
   if (parts !== undefined) return parts;
-  throw new CmError("id-invalid", `${connectionId} is not a connection of server ${server.serverId}.`);
+  throw foreignConnection(connectionId, server.serverId);
 }
 
 /**
@@ -60,11 +60,4 @@ export async function allWritten(writes: readonly Promise<boolean>[], lease: Lea
   const results = await Promise.allSettled(writes);
   if (results.some((result) => result.status === "fulfilled" && !result.value)) throw leaseLost(lease);
   await awaitAll(writes);
-}
-
-/** Creates the error for a lease that has expired or was acquired again. */
-export function leaseLost({ serverId, token }: Lease): CmError {
-  return new CmError("lease-lost", `The lease of server ${serverId} expired or was acquired again.`, {
-    details: { serverId, token },
-  });
 }

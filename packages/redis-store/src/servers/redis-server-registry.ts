@@ -1,6 +1,6 @@
 import {
   type Channel,
-  CmError,
+  type CmError,
   isCmError,
   type LapsedServer,
   type Lease,
@@ -18,34 +18,31 @@ import {
   type SnapshotOptions,
   type WatchReport,
 } from "@cm/protocol";
-import { requireDuration } from "../commands/duration-check.js";
+import {
+  EXPIRED_SERVERS_MAX,
+  leaseLost,
+  requireDuration,
+  SILENT_SERVERS_MAX,
+  serverIdExpired,
+  serverIdTaken,
+} from "@cm/protocol/store";
 import { awaitAll, type Commands } from "../commands/redis-commands.js";
 import { corrupt, FOREIGN } from "../errors/store-error.js";
 import { SIGNS_TTL_MS, serverTtlMs } from "../keys/key-lifetimes.js";
 import type { Keys } from "../keys/key-names.js";
 import { toStrings } from "../scripts/script-definition.js";
-import { holderName, leaseLost, readHolder } from "./lease-holders.js";
+import { holderName, readHolder } from "./lease-holders.js";
 import {
   channelListeners,
   type ServerKeys,
   serverAcquire,
   serverClaim,
   serverExpire,
-  serverRelease,
   serverRenew,
   serversSnapshot,
   serverUnregister,
   serverWatch,
 } from "./server-scripts.js";
-
-/** Maximum number of dead servers that one renewal lists; see the contract of `Renewal`. */
-const EXPIRED_MAX = 100;
-
-/**
- * Maximum number of servers without a recent sign of life that one call lists; see the contract of
- * `WatchReport`.
- */
-const SILENT_MAX = 100;
 
 const INFO_FIELDS = [
   "incarnation",
@@ -117,7 +114,8 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
       keepMs: serverTtlMs({ connectionTtlMs: this.#parts.connectionTtlMs, leaseTtlMs: ttlMs }),
       isReturning: this.#taken.has(holder),
     });
-    if (acquired.taken) throw idTaken(serverId, acquired);
+    if (acquired.taken)
+      throw acquired.expired ? serverIdExpired(serverId) : serverIdTaken(serverId, acquired.heldUntilMs);
     this.#checkReaped(acquired);
     this.#taken.add(holder);
     const { token, expiresAtMs, wasReaped } = acquired;
@@ -132,7 +130,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
       ttlMs: Math.ceil(lease.ttlMs),
       counters,
       keepMs: serverTtlMs({ connectionTtlMs: this.#parts.connectionTtlMs, leaseTtlMs: lease.ttlMs }),
-      expiredMax: EXPIRED_MAX,
+      expiredMax: EXPIRED_SERVERS_MAX,
     });
     // Sent in the same write, and not awaited: in a Cluster, the layout may be stored on another node, on
     // which the lease must not depend.
@@ -151,10 +149,21 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
     };
   }
 
-  async release(lease: Lease): Promise<void> {
-    const keys = this.#keysOf(lease.serverId);
-    await this.#parts.commands.runOfLease(serverRelease, { ...keys, holder: holderName(lease), token: lease.token });
-    this.#taken.delete(holderName(lease));
+  async unregister(right: Lease | ReapClaim): Promise<void> {
+    const { commands, connectionTtlMs } = this.#parts;
+    // Only leases have a token.
+    const isOwn = "token" in right;
+    const input = {
+      ...this.#keysOf(right.serverId),
+      right,
+      // Remember a dead holder as reaped for as long as the data that it wrote would have lived: it may return
+      // until then.
+      keepMs: connectionTtlMs,
+    };
+    if (isOwn) {
+      await commands.runOfLease(serverUnregister, input);
+      this.#taken.delete(holderName(right));
+    } else this.#checkReaped(await commands.run(serverUnregister, input));
   }
 
   /**
@@ -205,20 +214,6 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
     return claimed && { serverId, ...claimed, isOrphan: incarnation !== undefined };
   }
 
-  async unregister(claim: ReapClaim): Promise<void> {
-    const { serverId, incarnation, expiresAtMs } = claim;
-    const unregistered = await this.#parts.commands.run(serverUnregister, {
-      ...this.#keysOf(serverId),
-      serverId,
-      incarnation,
-      claimExpiresAtMs: expiresAtMs,
-      // Remember the holder as reaped for as long as the data that it wrote would have lived: it may return
-      // until then.
-      keepMs: this.#parts.connectionTtlMs,
-    });
-    this.#checkReaped(unregistered);
-  }
-
   /**
    * Stores the layout again if it was lost while servers are running: otherwise, the next server that starts
    * might store another layout.
@@ -248,7 +243,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
       holder: holderName(lease),
       token: lease.token,
       silentForMs: Math.ceil(silentForMs),
-      silentMax: SILENT_MAX,
+      silentMax: SILENT_SERVERS_MAX,
       keepMs: SIGNS_TTL_MS,
     });
     return { ...report, silent: silent.map(readHolder) };
@@ -313,15 +308,4 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
 
 function serverIdOf(holder: string): string {
   return readHolder(holder).serverId;
-}
-
-function idTaken(serverId: string, holder: { readonly expired: boolean; readonly heldUntilMs: number }): CmError {
-  if (holder.expired) {
-    const message = `The server id ${serverId} belongs to a dead server that is not cleaned up yet.`;
-    return new CmError("server-id-expired", message, { details: { serverId } });
-  }
-  const { heldUntilMs } = holder;
-  const until = new Date(heldUntilMs).toISOString();
-  const message = `Another live server holds the server id ${serverId}; its lease expires at ${until} unless it is renewed.`;
-  return new CmError("server-id-taken", message, { details: { serverId, heldUntilMs } });
 }

@@ -1,4 +1,4 @@
-import type { Departure, ServerCounters, ServerRegistration, SilenceVerdict } from "@cm/protocol";
+import type { Departure, Lease, ReapClaim, ServerCounters, ServerRegistration, SilenceVerdict } from "@cm/protocol";
 import { defineScript, toList, toNumber, toStrings } from "../scripts/script-definition.js";
 import { readHolder } from "./lease-holders.js";
 
@@ -101,15 +101,6 @@ export const serverRenew = defineScript(
   },
 );
 
-export const serverRelease = defineScript(
-  "server-release",
-  (input: ServerKeys & { readonly holder: string; readonly token: number }) => ({
-    keys: [input.leases, input.server, input.recentlyGone, input.signs],
-    args: [input.holder, input.token],
-  }),
-  toNumber,
-);
-
 /** Claims a dead server, or an orphan if its incarnation is given. */
 export const serverClaim = defineScript(
   "server-claim",
@@ -133,19 +124,16 @@ export const serverClaim = defineScript(
   },
 );
 
+/** Removes the server of a lease or of a claim. */
 export const serverUnregister = defineScript(
   "server-unregister",
-  (
-    input: ServerKeys & {
-      readonly serverId: string;
-      readonly incarnation: string;
-      readonly claimExpiresAtMs: number;
-      readonly keepMs: number;
-    },
-  ) => ({
-    keys: [input.leases, input.server, input.reaped, input.recentlyGone, input.signs],
-    args: [input.serverId, input.incarnation, input.claimExpiresAtMs, input.keepMs],
-  }),
+  (input: ServerKeys & { readonly right: Lease | ReapClaim; readonly keepMs: number }) => {
+    const { serverId, incarnation, expiresAtMs } = input.right;
+    return {
+      keys: [input.leases, input.server, input.reaped, input.recentlyGone, input.signs],
+      args: [serverId, incarnation, "token" in input.right ? input.right.token : "", expiresAtMs, input.keepMs],
+    };
+  },
   (reply) => ({ isReapedForeign: toNumber(reply) === 2 }),
 );
 

@@ -28,7 +28,7 @@ it("knows nothing if only the departures were lost", async () => {
   await bringUp(store, "gw-2");
   await askRedis(port, "DEL", `${prefix}:{servers}.recently-gone`);
   expect(await store.servers.snapshot()).toMatchObject({ recentlyGone: [], knownForMs: 0 });
-  await store.servers.release(lease);
+  await store.servers.unregister(lease);
   const { recentlyGone, knownForMs } = await store.servers.snapshot();
   expect(recentlyGone).toMatchObject([{ serverId: "gw-1" }]);
   expect(knownForMs).toBeLessThan(10_000);
@@ -39,7 +39,7 @@ it("leaves nothing behind when the last server went", async () => {
   const store = await startStore({ url, prefix });
   for (const serverId of ["gw-1", "gw-2"]) {
     const { lease } = await bringUp(store, serverId);
-    await store.servers.release(lease);
+    await store.servers.unregister(lease);
   }
   expect(await keysLeftUnder(url, `${prefix}:`)).toEqual([`${prefix}:layout`]);
 });

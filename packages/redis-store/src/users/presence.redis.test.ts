@@ -158,7 +158,7 @@ it("drops the mark of a reaped server once it was reported, and after connection
     .toBeDefined()
     .then(() => store.upkeep.servers.claim({ serverId: "dead" }, "reaper", 60_000));
   if (claim === undefined) throw new Error("The claim was held.");
-  await store.upkeep.servers.unregister(claim);
+  await store.servers.unregister(claim);
   expect(await askRedis(port, "ZRANGE", reaped, "0", "-1")).toEqual([`dead.${dead.registration.incarnation}`]);
   expect(Number(await askRedis(port, "PTTL", reaped))).toBeGreaterThan(3_500_000);
   expect((await store.servers.acquire(dead.registration, 60_000)).wasReaped).toBe(true);

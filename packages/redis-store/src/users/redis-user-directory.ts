@@ -11,9 +11,8 @@ import type {
   UserDirectory,
   UserState,
 } from "@cm/protocol";
-import { CmError } from "@cm/protocol";
+import { requireDurationOrNone, tooManyConnections } from "@cm/protocol/store";
 import { groupBy, inChunks } from "../commands/argument-batches.js";
-import { requireDurationOrNone } from "../commands/duration-check.js";
 import { awaitAll, type Commands } from "../commands/redis-commands.js";
 import { versionTtlMs } from "../keys/key-lifetimes.js";
 import type { Keys } from "../keys/key-names.js";
@@ -33,7 +32,6 @@ import {
   userRemove,
   userRenew,
   userSettle,
-  userUpdate,
 } from "./user-scripts.js";
 
 /**
@@ -77,22 +75,13 @@ export class RedisUserDirectory implements UserDirectory {
   async add(
     lease: Lease,
     connections: readonly UserConnection[],
-    { quiet = false, maxPerUser = 0 }: AddOptions = {},
+    { quiet = false, onlyExisting = false, maxPerUser = 0 }: AddOptions = {},
   ): Promise<void> {
     for (const { connectionId } of connections) requireOwn(lease, connectionId);
     const { commands, connectionTtlMs: ttlMs } = this.#parts;
-    const input = { ...this.#announcing(), fenceMs: lease.expiresAtMs, ttlMs, quiet, maxPerUser };
+    const input = { ...this.#announcing(), fenceMs: lease.expiresAtMs, ttlMs, quiet, onlyExisting, maxPerUser };
     const calls = this.#calls(connections).map(async (partitions) =>
       this.#written(await commands.run(userAdd, { ...input, partitions }), partitions),
-    );
-    await allWritten(calls, lease);
-  }
-
-  async update(lease: Lease, connections: readonly UserConnection[]): Promise<void> {
-    const own = connections.filter(({ connectionId }) => isOwn(lease, connectionId));
-    const { commands, connectionTtlMs: ttlMs } = this.#parts;
-    const calls = this.#batches(own).map(({ keys, entries }) =>
-      commands.run(userUpdate, { ...this.#write(keys), fenceMs: lease.expiresAtMs, ttlMs, entries }),
     );
     await allWritten(calls, lease);
   }
@@ -166,7 +155,7 @@ export class RedisUserDirectory implements UserDirectory {
     const first = failures.find(({ retryable }) => retryable) ?? failures[0];
     if (first !== undefined) throw first;
     if (outcomes.includes(TOO_MANY)) {
-      throw new CmError("connections-limit", "The user has reached its connection limit.");
+      throw tooManyConnections();
     }
     return true;
   }

@@ -1,4 +1,5 @@
-import { CmError, parseName } from "@cm/protocol";
+import { parseName } from "@cm/protocol";
+import { cursorInvalid } from "@cm/protocol/store";
 
 /** A position among the online users: in a partition, after a user or at the partition's start. */
 export interface UserCursor {
@@ -36,7 +37,7 @@ export function decodeUserCursor(
     // Decoding skips invalid characters, so accept only text that encodes to the same cursor again.
     if (isValid && encodeUserCursor(at) === cursor) return at;
   }
-  throw new CmError("options-invalid", "This is not the cursor of a page of users.", { details: { field: "cursor" } });
+  throw cursorInvalid("users");
 }
 
 function isUserOf(userId: string, partition: number, partitionOf: (userId: string) => number): boolean {

@@ -7,6 +7,7 @@ import {
   type UserState,
 } from "@cm/protocol";
 import { requirePage } from "@cm/protocol/options";
+import { requireStatesCount } from "@cm/protocol/store";
 import { groupBy } from "../commands/argument-batches.js";
 import { awaitAll, type Commands } from "../commands/redis-commands.js";
 import type { Keys } from "../keys/key-names.js";
@@ -16,9 +17,6 @@ import type { LiveServers } from "../servers/live-servers.js";
 import { decodeUserCursor, encodeUserCursor, type UserCursor } from "./user-cursor.js";
 import { AFTER_CONNECTION_IDS, readUserEntry, userEntryHead, userOfHead } from "./user-entry.js";
 import { type UserRow, userHeld, userStates, usersOnline } from "./user-scripts.js";
-
-/** Maximum number of users whose states are read at once; see the contract of `states`. */
-const STATES_MAX = 1_000;
 
 /** Maximum number of users that one script call reads: one or two milliseconds of Redis's time. */
 const USERS_MAX = 250;
@@ -54,9 +52,7 @@ export class UserReader {
   }
 
   async states(userIds: readonly string[], { idsOnly = false }: StatesOptions = {}): Promise<UserState[]> {
-    if (userIds.length > STATES_MAX) {
-      throw new CmError("options-invalid", `States can be requested for at most ${STATES_MAX} users at once.`);
-    }
+    requireStatesCount(userIds);
     if (idsOnly) return this.#ids(userIds);
     const { commands, keys, living, lastSeenTtlMs: seenTtlMs } = this.#parts;
     const groups = [...groupBy([...new Set(userIds)], (userId) => keys.users(userId))];

@@ -68,6 +68,7 @@ export const userAdd = defineScript(
   (
     input: PartitionsWrite & {
       readonly quiet: boolean;
+      readonly onlyExisting: boolean;
       /** Maximum number of connections per user; 0 for no limit. */
       readonly maxPerUser: number;
     },
@@ -76,23 +77,12 @@ export const userAdd = defineScript(
     args: [
       ...partitionsArgs(input),
       input.quiet ? 1 : 0,
+      input.onlyExisting ? 1 : 0,
       input.maxPerUser,
       ...usersArgs(input.partitions, ({ connectionId, metadata }) => [connectionId, metadata]),
     ],
   }),
   toOutcomes,
-);
-
-export const userUpdate = defineScript(
-  "user-update",
-  (input: Fenced & UserWrite & { readonly ttlMs: number; readonly entries: readonly UserEntry[] }) => ({
-    keys: [input.connections, input.metadata, input.version],
-    args: [
-      ...writeArgs(input),
-      ...input.entries.flatMap(({ head, connectionId, metadata }) => [head, connectionId, metadata]),
-    ],
-  }),
-  toWritten,
 );
 
 /** Returns one outcome per partition: 1 or an error. `undefined` if the fence has passed. */
@@ -209,10 +199,6 @@ export const userReconcile = defineScript(
 /** Returns the keys of a partition that adding and removing connections use, in the order of the scripts. */
 export function allKeys({ connections, online, metadata, leaving, seen, version }: UserKeys): string[] {
   return [connections, online, metadata, leaving, seen, version];
-}
-
-function writeArgs(input: Fenced & UserWrite & { readonly ttlMs: number }): (string | number)[] {
-  return [input.fenceMs, input.ttlMs, input.channel, input.publishCommand, input.versionTtlMs];
 }
 
 function partitionsArgs(input: PartitionsWrite): (string | number)[] {

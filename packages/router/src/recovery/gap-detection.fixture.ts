@@ -38,7 +38,7 @@ export const FIRST = 0;
 /** Shuts a server down cleanly. */
 export async function end({ router, store, lease }: Server): Promise<void> {
   await router.close();
-  await store.servers.release(lease);
+  await store.servers.unregister(lease);
   await store.close();
 }
 

@@ -67,7 +67,7 @@ export class PresenceRecord {
       users: store.users,
       rooms: store.rooms,
       counts: store.counts,
-      partitioning: store.partitioning,
+      partitions: store.partitions,
       bus: this.#tap(store.bus),
       recheckIntervalMs: RECHECK_MS,
       restoreWithinMs,

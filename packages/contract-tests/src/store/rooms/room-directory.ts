@@ -185,7 +185,7 @@ export function describeRoomDirectory(name: string, createHarness: HarnessFactor
       const other = await harness.peer();
       const alpha = await bringUp(store, "alpha");
       await store.rooms.join(alpha.lease, "lobby", membersOf(alpha, 3));
-      await store.servers.release(alpha.lease);
+      await store.servers.unregister(alpha.lease);
       for (const seen of [store, other]) {
         await passUntil(harness, async () => (await seen.rooms.count("lobby")) === 0);
         expect(await roster(seen, "lobby")).toEqual([]);

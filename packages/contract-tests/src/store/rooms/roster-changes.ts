@@ -28,7 +28,7 @@ export function describeRosterChanges(name: string, createHarness: HarnessFactor
       await store.rooms.enableAnnouncements("other", LONG_MS);
       const roster = await hearRooms(store, ["lobby", "other"]);
       await store.rooms.join(alpha.lease, "lobby", members);
-      await store.rooms.update(alpha.lease, "lobby", members);
+      await store.rooms.join(alpha.lease, "lobby", members, { onlyExisting: true });
       await store.rooms.leave(alpha.lease, "lobby", members);
       expect(await roster.heard()).toEqual([]);
     });
@@ -42,7 +42,7 @@ export function describeRosterChanges(name: string, createHarness: HarnessFactor
       const version = await store.rooms.enableAnnouncements("lobby", LONG_MS);
       await store.rooms.join(alpha.lease, "lobby", [ann]);
       await other.rooms.join(beta.lease, "lobby", [bob]);
-      await other.rooms.update(beta.lease, "lobby", [{ ...bob, metadata: "[2]" }]);
+      await other.rooms.join(beta.lease, "lobby", [{ ...bob, metadata: "[2]" }], { onlyExisting: true });
       await store.rooms.leave(alpha.lease, "lobby", [ann]);
       await other.rooms.leave(beta.lease, "lobby", [bob], "closed");
       const changes = await roster.heard();
@@ -67,7 +67,9 @@ export function describeRosterChanges(name: string, createHarness: HarnessFactor
       await store.rooms.join(alpha.lease, "lobby", [inside, inside]);
       await store.rooms.join(alpha.lease, "lobby", []);
       await store.rooms.leave(alpha.lease, "lobby", [outside]);
-      await store.rooms.update(alpha.lease, "lobby", [{ ...outside, metadata: "1" }]);
+      await store.rooms.join(alpha.lease, "lobby", [{ ...outside, metadata: "1" }], { onlyExisting: true });
+      await store.rooms.join(alpha.lease, "lobby", [inside], { onlyExisting: true, quiet: true, record: "{}" });
+      expect(await store.roomRecords.get("lobby")).toBeUndefined();
       await store.upkeep.projection.renew(alpha.lease, { rooms: ["lobby"] });
       await store.rooms.join(alpha.lease, "lobby", [back], { quiet: true });
       expect(await roster.heard()).toEqual([]);
@@ -93,7 +95,7 @@ export function describeRosterChanges(name: string, createHarness: HarnessFactor
       const roster = await hearRooms(store, ["lobby"]);
       const members = ODD_METADATA.map((metadata) => memberOf(alpha.ids.next(), "ann", metadata));
       await store.rooms.join(alpha.lease, "lobby", members);
-      await store.rooms.update(alpha.lease, "lobby", members);
+      await store.rooms.join(alpha.lease, "lobby", members, { onlyExisting: true });
       const texts = ODD_METADATA.map((text) => textOf(JSON.parse(text)));
       expect((await roster.heard()).map(({ metadata }) => textOf(metadata))).toEqual([...texts, ...texts]);
     });
@@ -155,7 +157,7 @@ export function describeRosterChanges(name: string, createHarness: HarnessFactor
       const lease = await letDie(harness, alpha);
       const roster = await hearRooms(store, ["lobby"]);
       expect(await outcomeOf(store.rooms.join(lease, "lobby", membersOf(alpha, 1)))).toBe("lease-lost");
-      expect(await outcomeOf(store.rooms.update(lease, "lobby", members))).toBe("lease-lost");
+      expect(await outcomeOf(store.rooms.join(lease, "lobby", members, { onlyExisting: true }))).toBe("lease-lost");
       expect(await outcomeOf(store.rooms.leave(lease, "lobby", members))).toBe("lease-lost");
       expect(await roster.heard()).toEqual([]);
     });

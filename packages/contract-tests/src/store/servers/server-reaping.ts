@@ -24,7 +24,7 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
     it("refuses a claim on a server that is alive, was released, or is unknown", async ({ store }) => {
       const released = await bringUp(store, "released");
       await bringUp(store, "living");
-      await store.servers.release(released.lease);
+      await store.servers.unregister(released.lease);
       for (const serverId of ["living", "released", "unknown"]) {
         expect(await store.upkeep.servers.claim({ serverId }, "reaper", LONG_MS)).toBeUndefined();
       }
@@ -64,17 +64,17 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       const { lost, held } = await loseClaim(harness, "dead");
       expect(held.expiresAtMs).toBeGreaterThan(lost.expiresAtMs);
       expect(await upkeep.servers.claim({ serverId: "dead" }, "too-slow", LONG_MS)).toBeUndefined();
-      await upkeep.servers.unregister(lost);
+      await servers.unregister(lost);
       expect((await servers.renew(observer.lease, { connections: 0, rooms: 0 })).expired).toEqual(["dead"]);
       expect(await upkeep.servers.claim({ serverId: "dead" }, "third", LONG_MS)).toBeUndefined();
     });
 
     it("names those that were unregistered since a server's last heartbeat", async (harness) => {
-      const { servers, upkeep } = harness.store;
+      const { servers } = harness.store;
       const observer = await bringUp(harness.store, "observer");
       const renew = () => servers.renew(observer.lease, { connections: 0, rooms: 0 });
       await letDie(harness, await bringUp(harness.store, "dead"));
-      await upkeep.servers.unregister(await claimDead(harness.store, "dead"));
+      await servers.unregister(await claimDead(harness.store, "dead"));
       expect(await renew()).toMatchObject({ expired: [], unregistered: ["dead"] });
       await harness.letTimePass(5);
       await renew();
@@ -85,11 +85,11 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       const { servers, upkeep } = harness.store;
       await letDie(harness, await bringUp(harness.store, "dead"));
       const claim = await claimDead(harness.store, "dead");
-      await upkeep.servers.unregister(claim);
-      await upkeep.servers.unregister(claim);
+      await servers.unregister(claim);
+      await servers.unregister(claim);
       expect(await upkeep.servers.claim({ serverId: "dead" }, "reaper", LONG_MS)).toBeUndefined();
       const { lease } = await bringUp(harness.store, "dead");
-      await upkeep.servers.unregister(claim);
+      await servers.unregister(claim);
       expect((await servers.snapshot()).living).toMatchObject([{ serverId: "dead", token: lease.token }]);
     });
 
@@ -112,17 +112,17 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
       const claim = await upkeep.servers.claim({ serverId: "dead" }, "too-slow", SHORT_MS);
       if (claim === undefined) throw new Error("The dead server could not be claimed.");
       await passUntil(harness, async () => (await outcomeOf(servers.acquire(server.registration, LONG_MS))) === "done");
-      await upkeep.servers.unregister(claim);
+      await servers.unregister(claim);
       expect(await upkeep.servers.claim({ serverId: "dead" }, "reaper", LONG_MS)).toBeUndefined();
       expect((await servers.snapshot()).living).toMatchObject([{ serverId: "dead" }]);
     });
 
     it("marks the lease of an incarnation that comes back after it was unregistered as reaped, once, and keeps the mark over renewals", async (harness) => {
-      const { servers, upkeep } = harness.store;
+      const { servers } = harness.store;
       const server = await bringUp(harness.store, "dead");
       expect(server.lease.wasReaped).toBe(false);
       await letDie(harness, server);
-      await upkeep.servers.unregister(await claimDead(harness.store, "dead"));
+      await servers.unregister(await claimDead(harness.store, "dead"));
       const lease = await servers.acquire(server.registration, LONG_MS);
       expect(lease.wasReaped).toBe(true);
       expect((await servers.renew(lease, { connections: 0, rooms: 0 })).lease.wasReaped).toBe(true);
@@ -147,15 +147,15 @@ export function describeServerReaping(name: string, createHarness: HarnessFactor
     });
 
     it("does not mark a lease that merely expired or was released, nor one of another incarnation", async (harness) => {
-      const { servers, upkeep } = harness.store;
+      const { servers } = harness.store;
       const late = await bringUp(harness.store, "late");
       await letDie(harness, late);
       expect((await servers.acquire(late.registration, LONG_MS)).wasReaped).toBe(false);
       const released = await bringUp(harness.store, "released");
-      await servers.release(released.lease);
+      await servers.unregister(released.lease);
       expect((await servers.acquire(released.registration, LONG_MS)).wasReaped).toBe(false);
       await letDie(harness, await bringUp(harness.store, "dead"));
-      await upkeep.servers.unregister(await claimDead(harness.store, "dead"));
+      await servers.unregister(await claimDead(harness.store, "dead"));
       expect((await bringUp(harness.store, "dead")).lease.wasReaped).toBe(false);
     });
   });

@@ -93,20 +93,20 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       const fresh = await servers.acquire(registration, LONG_MS);
       expect(fresh.token).toBeGreaterThan(old.token);
       expect(await outcomeOf(servers.renew(old, { connections: 9, rooms: 9 }))).toBe("lease-lost");
-      await servers.release(old);
+      await servers.unregister(old);
       expect((await servers.snapshot()).living).toMatchObject([{ token: fresh.token, ...NOTHING }]);
       expect((await servers.renew(fresh, NOTHING)).lease.token).toBe(fresh.token);
     });
 
     it("draws greater tokens over releases, expiries and cleanups, and for other incarnations", async (harness) => {
-      const { servers, upkeep } = harness.store;
+      const { servers } = harness.store;
       const first = await bringUp(harness.store, "alpha");
-      await servers.release(first.lease);
+      await servers.unregister(first.lease);
       const second = await bringUp(harness.store, "alpha");
       const third = await letDie(harness, second);
       const fourth = await servers.acquire(second.registration, LONG_MS);
       await letDie(harness, second);
-      await upkeep.servers.unregister(await claimDead(harness.store, "alpha"));
+      await servers.unregister(await claimDead(harness.store, "alpha"));
       const last = await bringUp(harness.store, "alpha");
       const tokens = [first.lease, second.lease, third, fourth, last.lease].map(({ token }) => token);
       expect(tokens).toEqual([...new Set(tokens)].sort((a, b) => a - b));
@@ -147,31 +147,31 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       const { servers } = store;
       const { lease } = await bringUp(store, "alpha");
       const observer = await bringUp(store, "observer");
-      await servers.release({ ...lease, token: lease.token - 1 });
+      await servers.unregister({ ...lease, token: lease.token - 1 });
       expect((await servers.snapshot()).living).toHaveLength(2);
-      await servers.release(lease);
+      await servers.unregister(lease);
       expect((await servers.snapshot()).living).toMatchObject([{ serverId: "observer" }]);
       expect(await outcomeOf(servers.renew(lease, NOTHING))).toBe("lease-lost");
       expect((await servers.renew(observer.lease, NOTHING)).expired).toEqual([]);
       const next = await bringUp(store, "alpha");
-      await servers.release(lease);
+      await servers.unregister(lease);
       expect((await servers.renew(next.lease, NOTHING)).lease.token).toBe(next.lease.token);
     });
 
     it("names dead servers with each renewal until they are cleaned up", async (harness) => {
-      const { servers, upkeep } = harness.store;
+      const { servers } = harness.store;
       const { lease } = await bringUp(harness.store, "observer");
       await bringUp(harness.store, "living");
       for (const serverId of ["dead-1", "dead-2"]) await letDie(harness, await bringUp(harness.store, serverId));
       const expired = async () => [...(await servers.renew(lease, NOTHING)).expired].sort();
       expect(await expired()).toEqual(["dead-1", "dead-2"]);
       expect(await expired()).toEqual(["dead-1", "dead-2"]);
-      await upkeep.servers.unregister(await claimDead(harness.store, "dead-1"));
+      await servers.unregister(await claimDead(harness.store, "dead-1"));
       expect(await expired()).toEqual(["dead-2"]);
     });
 
     it("lists the servers that may be alive, and those that went and did not come back", async (harness) => {
-      const { servers, upkeep } = harness.store;
+      const { servers } = harness.store;
       await bringUp(harness.store, "observer");
       const started = await servers.snapshot();
       expect(started).toMatchObject({ living: [{ serverId: "observer" }], lapsed: [], recentlyGone: [] });
@@ -183,9 +183,9 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       expect(between.living.map(({ serverId }) => serverId).sort()).toEqual(["observer", "released"]);
       const { serverId, incarnation } = dead.registration;
       expect(between.lapsed).toEqual([{ serverId, incarnation, isRegistered: true }]);
-      await servers.release(released.lease);
-      await servers.release(released.lease);
-      await upkeep.servers.unregister(await claimDead(harness.store, "dead"));
+      await servers.unregister(released.lease);
+      await servers.unregister(released.lease);
+      await servers.unregister(await claimDead(harness.store, "dead"));
       await harness.letTimePass(SHORT_MS);
       const { living, lapsed, recentlyGone, knownForMs } = await (await harness.peer()).servers.snapshot();
       expect([...living, ...lapsed]).toMatchObject([{ serverId: "observer" }]);
@@ -195,12 +195,12 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
     });
 
     it("lists the same incarnation that came back as present, and another one under its id only as itself", async (harness) => {
-      const { servers, upkeep } = harness.store;
+      const { servers } = harness.store;
       await bringUp(harness.store, "observer");
       const [same, other] = [await bringUp(harness.store, "same"), await bringUp(harness.store, "other")];
       for (const server of [same, other]) {
         await letDie(harness, server);
-        await upkeep.servers.unregister(await claimDead(harness.store, server.lease.serverId));
+        await servers.unregister(await claimDead(harness.store, server.lease.serverId));
       }
       await servers.acquire(same.registration, LONG_MS);
       await servers.acquire(successorOf("other"), LONG_MS);
@@ -216,15 +216,15 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
       const come = (n: number) => Promise.all(times(n, (i) => servers.acquire(successorOf(`s-${i}`), LONG_MS)));
       await harness.letTimePass(5);
       const [first] = await come(1);
-      if (first !== undefined) await servers.release(first);
+      if (first !== undefined) await servers.unregister(first);
       await harness.letTimePass(5);
-      for (const lease of await come(999)) await servers.release(lease);
+      for (const lease of await come(999)) await servers.unregister(lease);
       const full = await servers.snapshot();
       expect(full.recentlyGone).toHaveLength(1_000);
       const oldest = Math.max(...full.recentlyGone.map(({ agoMs }) => agoMs));
       expect(full.knownForMs).toBeGreaterThanOrEqual(oldest);
       await harness.letTimePass(5);
-      for (const lease of await come(1)) await servers.release(lease);
+      for (const lease of await come(1)) await servers.unregister(lease);
       const { recentlyGone, knownForMs } = await servers.snapshot();
       expect(recentlyGone.length).toBeLessThanOrEqual(1_000);
       expect(Math.max(...recentlyGone.map(({ agoMs }) => agoMs))).toBeLessThanOrEqual(knownForMs);

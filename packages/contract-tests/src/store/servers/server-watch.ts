@@ -38,7 +38,7 @@ export function describeServerWatch(name: string, createHarness: HarnessFactory)
       expect((await servers.renew(observer.lease, COUNTERS)).expired).toEqual(["dead"]);
       const claim = await upkeep.servers.claim({ serverId: "dead" }, "observer", LONG_MS);
       expect(claim).toMatchObject({ serverId: "dead" });
-      if (claim !== undefined) await upkeep.servers.unregister(claim);
+      if (claim !== undefined) await servers.unregister(claim);
       expect((await upkeep.servers.watch(observer.lease, SHORT_MS)).silent).toEqual([]);
     });
 
@@ -60,7 +60,7 @@ export function describeServerWatch(name: string, createHarness: HarnessFactory)
       const { servers, upkeep } = harness.store;
       const [lost, observer] = [await bringUp(harness.store, "lost"), await bringUp(harness.store, "observer")];
       await upkeep.servers.watch(lost.lease, SHORT_MS);
-      await servers.release(lost.lease);
+      await servers.unregister(lost.lease);
       expect(await upkeep.servers.watch(lost.lease, SHORT_MS)).toEqual({ isHeld: false, speaking: 0, silent: [] });
       await harness.letTimePass(2 * SHORT_MS);
       expect((await upkeep.servers.watch(observer.lease, SHORT_MS)).silent).toEqual([]);

@@ -39,11 +39,11 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
       const feed = await hearUsers(store);
       await store.users.add(alpha.lease, [known, known]);
       await store.users.add(alpha.lease, []);
-      await store.users.update(alpha.lease, [known]);
-      await store.users.update(alpha.lease, unknown);
+      await store.users.add(alpha.lease, [known], { onlyExisting: true });
+      await store.users.add(alpha.lease, unknown, { onlyExisting: true });
       await store.users.remove(alpha.lease, unknown, AT_ONCE);
       await store.upkeep.projection.renew(alpha.lease, { users: ["ann", "bob"] });
-      await store.upkeep.projection.settle(times(store.partitioning.partitions, (partition) => partition));
+      await store.upkeep.projection.settle(times(store.partitions, (partition) => partition));
       expect(await feed.heard()).toEqual([]);
     });
 
@@ -54,7 +54,7 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
       const { connectionId } = connection;
       await store.users.add(alpha.lease, [connection, connection]);
       const said = { ...connection, metadata: "2" };
-      await store.users.update(alpha.lease, [said, said]);
+      await store.users.add(alpha.lease, [said, said], { onlyExisting: true });
       await store.users.remove(alpha.lease, [said, said], AT_ONCE);
       const expected = ["online", "updated", "offline"].map((kind) => `${kind} ann ${connectionId}`);
       expect(inShort(await feed.heard())).toEqual(expected);
@@ -66,7 +66,7 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
       const connection = connectionOf(alpha, "ann");
       await store.users.add(alpha.lease, [connection]);
       for (const metadata of ['{"status":"away"}', '"busy"', undefined]) {
-        await store.users.update(alpha.lease, [{ ...connection, metadata }]);
+        await store.users.add(alpha.lease, [{ ...connection, metadata }], { onlyExisting: true });
       }
       // Adding a connection again with other metadata counts as an update.
       await store.users.add(alpha.lease, [{ ...connection, metadata: "7" }]);
@@ -86,7 +86,7 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
       await store.users.add(alpha.lease, [connection]);
       await feed.forget();
       for (const metadata of ODD_METADATA) {
-        await store.users.update(alpha.lease, [{ ...connection, metadata }]);
+        await store.users.add(alpha.lease, [{ ...connection, metadata }], { onlyExisting: true });
         const [state] = await store.users.states(["ann"]);
         expect(state?.connections).toEqual([{ ...connection, metadata }]);
       }
@@ -117,6 +117,7 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
       ];
       await store.users.add(alpha.lease, [back, also], { quiet: true });
       await store.users.add(alpha.lease, [{ ...back, metadata: "2" }], { quiet: true });
+      await store.users.add(alpha.lease, [{ ...also, metadata: "3" }, fresh], { quiet: true, onlyExisting: true });
       expect(await feed.heard()).toEqual([]);
       expect(await store.counts.of("users")).toBe(1);
       await store.users.add(alpha.lease, [fresh]);
@@ -197,7 +198,9 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
       const feed = await hearUsers(store, ["ann"]);
       const lease = await letDie(harness, alpha);
       expect(await outcomeOf(store.users.add(lease, connectionsOf(alpha, "ann", 1)))).toBe("lease-lost");
-      expect(await outcomeOf(store.users.update(lease, [{ ...kept, metadata: "1" }]))).toBe("lease-lost");
+      expect(await outcomeOf(store.users.add(lease, [{ ...kept, metadata: "1" }], { onlyExisting: true }))).toBe(
+        "lease-lost",
+      );
       expect(await outcomeOf(store.users.remove(lease, [kept], AT_ONCE))).toBe("lease-lost");
       expect(await feed.heard()).toEqual([]);
     });

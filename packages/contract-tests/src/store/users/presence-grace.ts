@@ -1,4 +1,4 @@
-import { connectionIdsOf } from "@cm/protocol";
+import { connectionIdsOf, partitionOf } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { hearUsers } from "../announcement-recorder.js";
 import type { HarnessFactory, StoreHarness } from "../store-harness.js";
@@ -21,12 +21,12 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await store.users.add(alpha.lease, [connection]);
       await store.users.remove(alpha.lease, [connection], LONG_GRACE);
       const leaving = { userId: "ann", connections: [], isLeaving: true, lastSeen: undefined };
-      for (const { users, counts, partitioning, upkeep } of [store, await peer()]) {
+      for (const { users, counts, partitions, upkeep } of [store, await peer()]) {
         expect(await connectionIdsOf(users, "ann")).toEqual([]);
         expect(await counts.of("users")).toBe(1);
         expect(await users.states(["ann"])).toMatchObject([leaving]);
-        expect((await users.online({ limit: 10 }, partitioning.partitionOf("ann"))).items).toMatchObject([leaving]);
-        const leftMs = (await upkeep.projection.settle([partitioning.partitionOf("ann")])) ?? Number.NaN;
+        expect((await users.online({ limit: 10 }, partitionOf("ann", partitions))).items).toMatchObject([leaving]);
+        const leftMs = (await upkeep.projection.settle([partitionOf("ann", partitions)])) ?? Number.NaN;
         expect(leftMs).toBeGreaterThan(0);
         expect(leftMs).toBeLessThanOrEqual(LONG_MS);
       }
@@ -45,7 +45,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await store.users.add(alpha.lease, [before]);
       await store.users.remove(alpha.lease, [before], LONG_GRACE);
       await other.users.add(beta.lease, [after]);
-      expect(await store.upkeep.projection.settle([store.partitioning.partitionOf("ann")])).toBeUndefined();
+      expect(await store.upkeep.projection.settle([partitionOf("ann", store.partitions)])).toBeUndefined();
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: false, connections: [after] }]);
       expect(await store.counts.of("users")).toBe(1);
       expect(inShort(await feed.heard())).toEqual([
@@ -64,7 +64,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await letTimePass(SHORT_MS * 2);
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: true, lastSeen: undefined }]);
       await store.users.add(alpha.lease, [after]);
-      expect(await store.upkeep.projection.settle([store.partitioning.partitionOf("ann")])).toBeUndefined();
+      expect(await store.upkeep.projection.settle([partitionOf("ann", store.partitions)])).toBeUndefined();
       expect(inShort(await feed.heard())).toEqual([`opened ann ${after.connectionId}`]);
       expect(await store.counts.of("users")).toBe(1);
     });
@@ -110,7 +110,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await other.users.add(beta.lease, theirs);
       await store.users.remove(alpha.lease, mine, LONG_GRACE);
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: false }]);
-      expect(await store.upkeep.projection.settle([store.partitioning.partitionOf("ann")])).toBeUndefined();
+      expect(await store.upkeep.projection.settle([partitionOf("ann", store.partitions)])).toBeUndefined();
       await other.users.remove(beta.lease, theirs, LONG_GRACE);
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: true }]);
     });
@@ -122,7 +122,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       const feed = await hearUsers(store, ["ann"]);
       await store.users.remove(alpha.lease, [first], AT_ONCE);
       await store.users.remove(alpha.lease, [last], AT_ONCE);
-      expect(await store.upkeep.projection.settle([store.partitioning.partitionOf("ann")])).toBeUndefined();
+      expect(await store.upkeep.projection.settle([partitionOf("ann", store.partitions)])).toBeUndefined();
       expect(inShort(await feed.heard())).toEqual([
         `closed ann ${first.connectionId}`,
         `offline ann ${last.connectionId}`,
@@ -162,7 +162,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await store.users.add(alpha.lease, [connection]);
       await store.users.remove(alpha.lease, [connection], SHORT_GRACE);
       await letTimePass(SHORT_MS * 2);
-      const partition = store.partitioning.partitionOf("ann");
+      const partition = partitionOf("ann", store.partitions);
       expect(await store.upkeep.projection.settle([])).toBeUndefined();
       expect(
         await store.upkeep.projection.settle(everyPartition(harness).filter((each) => each !== partition)),
@@ -175,7 +175,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
 }
 
 function everyPartition({ store }: StoreHarness): number[] {
-  return times(store.partitioning.partitions, (partition) => partition);
+  return times(store.partitions, (partition) => partition);
 }
 
 /** Lets grace periods end and settles them, until no user is leaving. */

@@ -1,4 +1,4 @@
-import type { PageRequest, PresenceChange, Store, UserState } from "@cm/protocol";
+import { type PageRequest, type PresenceChange, partitionOf, type Store, type UserState } from "@cm/protocol";
 import { describe, expect } from "vitest";
 import { hearUsers } from "../announcement-recorder.js";
 import { readPages } from "../page-reading.js";
@@ -47,7 +47,7 @@ export function describePresenceReading(name: string, createHarness: HarnessFact
       await store.users.remove(alpha.lease, [bobs], { graceMs: SHORT_MS });
       await passUntil(
         harness,
-        async () => (await store.upkeep.projection.settle([store.partitioning.partitionOf("bob")])) === undefined,
+        async () => (await store.upkeep.projection.settle([partitionOf("bob", store.partitions)])) === undefined,
       );
       const changes = await feed.heard();
       for (const state of await store.users.states(["ann", "bob"])) {
@@ -153,16 +153,14 @@ export function describePresenceReading(name: string, createHarness: HarnessFact
         alpha.lease,
         userIds.map((userId) => connectionOf(alpha, userId)),
       );
-      expect(userIds.map((userId) => other.partitioning.partitionOf(userId))).toEqual(
-        userIds.map(store.partitioning.partitionOf),
-      );
-      const partitions = [...new Set(userIds.map((userId) => store.partitioning.partitionOf(userId)))];
+      expect(other.partitions).toBe(store.partitions);
+      const partitions = [...new Set(userIds.map((userId) => partitionOf(userId, store.partitions)))];
       expect(Math.min(...partitions)).toBeGreaterThanOrEqual(0);
-      expect(Math.max(...partitions)).toBeLessThan(store.partitioning.partitions);
+      expect(Math.max(...partitions)).toBeLessThan(store.partitions);
       for (const partition of partitions) {
         const seen = (await readOnline(store, 3, partition)).map(({ userId }) => userId);
         expect(seen.sort()).toEqual(
-          userIds.filter((userId) => store.partitioning.partitionOf(userId) === partition).sort(),
+          userIds.filter((userId) => partitionOf(userId, store.partitions) === partition).sort(),
         );
       }
     });

@@ -1,4 +1,4 @@
-import type { PresenceChange, Store, UserConnection } from "@cm/protocol";
+import { type PresenceChange, partitionOf, type Store, type UserConnection } from "@cm/protocol";
 import { type TestServer, times } from "../store-scenarios.js";
 
 /** Removes a user's last connection without a grace period. */
@@ -26,11 +26,11 @@ export function byConnection(connections: readonly UserConnection[]): UserConnec
 }
 
 /** Ids of users in the same partition, who share a feed. */
-export function usersOfOneFeed({ partitioning }: Store, count: number): string[] {
+export function usersOfOneFeed({ partitions }: Store, count: number): string[] {
   const found: string[] = [];
   for (let i = 0; found.length < count; i++) {
     const userId = `neighbour-${i}`;
-    if (partitioning.partitionOf(userId) === partitioning.partitionOf(found[0] ?? userId)) found.push(userId);
+    if (partitionOf(userId, partitions) === partitionOf(found[0] ?? userId, partitions)) found.push(userId);
   }
   return found;
 }

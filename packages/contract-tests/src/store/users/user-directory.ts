@@ -140,7 +140,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       expect(await outcomeOf(store.users.add(lease, late))).toBe("lease-lost");
       expect(await outcomeOf(store.users.remove(lease, kept, AT_ONCE))).toBe("lease-lost");
       const renamed = kept.map((connection) => ({ ...connection, metadata: "1" }));
-      expect(await outcomeOf(store.users.update(lease, renamed))).toBe("lease-lost");
+      expect(await outcomeOf(store.users.add(lease, renamed, { onlyExisting: true }))).toBe("lease-lost");
       expect(await outcomeOf(store.upkeep.projection.renew(lease, { users: ["ann"] }))).toBe("lease-lost");
       expect(await store.counts.of("users")).toBe(1);
       await store.servers.acquire(alpha.registration, LONG_MS);
@@ -169,7 +169,7 @@ export function describeUserDirectory(name: string, createHarness: HarnessFactor
       const other = await harness.peer();
       const alpha = await bringUp(store, "alpha");
       await store.users.add(alpha.lease, connectionsOf(alpha, "ann", 2));
-      await store.servers.release(alpha.lease);
+      await store.servers.unregister(alpha.lease);
       for (const { users } of [store, other]) {
         await passUntil(harness, async () => (await connectionIdsOf(users, "ann")).length === 0);
         expect(await connectionIdsOf(users, "ann")).toEqual([]);
