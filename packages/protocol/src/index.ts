@@ -113,8 +113,6 @@ export type {
 } from "./contracts/room-directory.js";
 export type {
   Departure,
-  Lease,
-  ServerIncarnation,
   LapsedServer,
   Renewal,
   RegistrySnapshot,
@@ -124,8 +122,8 @@ export type {
   ServerRegistry,
   SnapshotOptions,
 } from "./contracts/server-registry.js";
+export type { Lease, ReapClaim, ServerIncarnation } from "./contracts/server-rights.js";
 export type {
-  ReapClaim,
   ReapTarget,
   ServerUpkeep,
   SilenceVerdict,

@@ -1,5 +1,5 @@
 import { type EnteredRoom, partitionOf, type RoomInterest } from "@cm/protocol";
-import type { OwnedConnection } from "./owned-connections.js";
+import type { OwnedConnection } from "./owned-connection.js";
 import { PartitionIndex } from "./partition-index.js";
 
 /** Options of {@link LocalRooms}. */

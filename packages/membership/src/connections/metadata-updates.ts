@@ -1,7 +1,7 @@
 import type { LeaseKeeper } from "../lease/lease-keeper.js";
 import type { Projection } from "../projection/projection.js";
 import { serializeMetadata } from "./metadata-serialization.js";
-import type { OwnedConnection } from "./owned-connections.js";
+import type { OwnedConnection } from "./owned-connection.js";
 import type { WriteGuard } from "./write-guard.js";
 
 /** Options of {@link MetadataUpdates}. */

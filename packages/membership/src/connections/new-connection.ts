@@ -2,7 +2,7 @@ import { CmError, type ConnectionIdSource, parseConnectionId, requireName } from
 import { requireFields } from "@cm/protocol/options";
 import type { NewConnection } from "../membership.js";
 import { serializeMetadata } from "./metadata-serialization.js";
-import { NO_ROOMS, type OwnedConnection } from "./owned-connections.js";
+import { NO_ROOMS, type OwnedConnection } from "./owned-connection.js";
 
 /** Settings that all connections of a membership share. */
 export interface ConnectionSetting {

@@ -2,7 +2,7 @@ import { CmError, isCmError, type Lease, toCmError } from "@cm/protocol";
 import type { LeaseKeeper } from "../lease/lease-keeper.js";
 import { isPermanentError } from "../projection/permanent-errors.js";
 import type { Projection, Removal } from "../projection/projection.js";
-import type { OwnedConnection } from "./owned-connections.js";
+import type { OwnedConnection } from "./owned-connection.js";
 import type { WriteGuard } from "./write-guard.js";
 
 /**

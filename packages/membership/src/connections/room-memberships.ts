@@ -1,7 +1,8 @@
 import { CmError, type EnteredRoom, requireName } from "@cm/protocol";
 import type { LeaseKeeper } from "../lease/lease-keeper.js";
 import type { Projection } from "../projection/projection.js";
-import type { OwnedConnection, OwnedConnections } from "./owned-connections.js";
+import type { OwnedConnection } from "./owned-connection.js";
+import type { OwnedConnections } from "./owned-connections.js";
 import type { PendingRemovals } from "./pending-removals.js";
 import type { WriteGuard } from "./write-guard.js";
 

@@ -1,11 +1,7 @@
 import type { AnnouncedMember, ConnectionRecord, DepartureReason, Lease, UserConnection } from "@cm/protocol";
 import { batches } from "../batches.js";
-import {
-  announcedMember,
-  NO_ROOMS,
-  type OwnedConnection,
-  type OwnedConnections,
-} from "../connections/owned-connections.js";
+import { NO_ROOMS, type OwnedConnection } from "../connections/owned-connection.js";
+import { announcedMember, type OwnedConnections } from "../connections/owned-connections.js";
 import type { MembershipStore } from "../options.js";
 import { awaitAll, type PermanentErrors } from "./permanent-errors.js";
 import { TurnCalls } from "./turn-calls.js";

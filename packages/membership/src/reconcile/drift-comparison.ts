@@ -1,5 +1,6 @@
 import type { ConnectionRecord, HeldRoom, RoomMember, UserConnection } from "@cm/protocol";
-import type { OwnedConnection, OwnedConnections } from "../connections/owned-connections.js";
+import type { OwnedConnection } from "../connections/owned-connection.js";
+import type { OwnedConnections } from "../connections/owned-connections.js";
 
 /** Whether a connection was being changed while the store was read, so that a difference proves nothing. */
 export type IsTouched = (connectionId: string) => boolean;

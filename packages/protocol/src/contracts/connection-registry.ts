@@ -1,4 +1,4 @@
-import type { Lease } from "./server-registry.js";
+import type { Lease } from "./server-rights.js";
 
 /** The store's record of a connection. */
 export interface ConnectionRecord {

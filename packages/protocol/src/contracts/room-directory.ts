@@ -1,4 +1,4 @@
-import type { Lease } from "./server-registry.js";
+import type { Lease } from "./server-rights.js";
 
 /** One connection in a room. */
 export interface RoomMember {

@@ -1,4 +1,4 @@
-import type { Lease } from "./server-registry.js";
+import type { Lease } from "./server-rights.js";
 
 /** The data that is stored about a room in addition to its members. */
 export interface RoomRecord {

@@ -1,5 +1,5 @@
 import type { CmError } from "../errors.js";
-import type { ReapClaim } from "./server-upkeep.js";
+import type { Lease, ReapClaim, ServerIncarnation } from "./server-rights.js";
 
 /** The data that a server registers when it acquires its lease. */
 export interface ServerRegistration {
@@ -24,37 +24,6 @@ export interface ServerCounters {
   readonly connections: number;
   /** Number of rooms with at least one member on this server. */
   readonly rooms: number;
-}
-
-/**
- * A server's right to be considered alive. Every write of the server's projection names the lease; a write
- * under an expired lease is rejected.
- */
-export interface Lease {
-  /** The server that holds the lease. */
-  readonly serverId: string;
-  /** The incarnation of the server that holds the lease. */
-  readonly incarnation: string;
-  /** Fencing token: greater after each acquisition, unchanged by renewals. */
-  readonly token: number;
-  /** When the lease expires, in milliseconds of the store's clock (never the server's). */
-  readonly expiresAtMs: number;
-  /** How long the lease is valid after each renewal, in milliseconds. */
-  readonly ttlMs: number;
-  /**
-   * Whether other servers have begun to clean up after an earlier lease of this incarnation. If so, they have
-   * announced that the incarnation's connections are gone, and the connections that it writes again must be
-   * announced again. If `false`, no server has treated these connections as gone.
-   */
-  readonly wasReaped: boolean;
-}
-
-/** One process that has held a lease. The ids of its connections begin with these two values. */
-export interface ServerIncarnation {
-  /** The server's id. */
-  readonly serverId: string;
-  /** The incarnation of that server. */
-  readonly incarnation: string;
 }
 
 /** A living server, as others see it. */

@@ -1,4 +1,4 @@
-import type { Lease, ServerIncarnation } from "./server-registry.js";
+import type { Lease, ReapClaim, ServerIncarnation } from "./server-rights.js";
 
 /**
  * A server to clean up: a dead server is identified by its id alone, an orphan by its id and
@@ -10,26 +10,6 @@ export interface ReapTarget {
   readonly serverId: string;
   /** The incarnation of an orphan. Absent for a dead server. */
   readonly incarnation?: string;
-}
-
-/** The exclusive right to clean up a server, for a limited time. Claims on orphans are not exclusive. */
-export interface ReapClaim {
-  /** The id of the server to clean up. */
-  readonly serverId: string;
-  /** The incarnation of that server. */
-  readonly incarnation: string;
-  /**
-   * Whether this is a claim on an orphan. Several servers may hold such a claim at once, and an orphan
-   * is never unregistered.
-   */
-  readonly isOrphan: boolean;
-  /**
-   * The server's records are stored in `2 ** partitionBits` record partitions. 0 for an orphan, whose records are not
-   * known.
-   */
-  readonly partitionBits: number;
-  /** When the claim expires, in milliseconds of the store's clock. Another server may claim from then on. */
-  readonly expiresAtMs: number;
 }
 
 /** The result of a sign of life. */

@@ -1,5 +1,5 @@
 import type { Page, PageRequest } from "./room-directory.js";
-import type { Lease } from "./server-registry.js";
+import type { Lease } from "./server-rights.js";
 
 /** One connection of a user. */
 export interface UserConnection {
