@@ -8,6 +8,10 @@ export class JoinedRoom {
   readonly name: string;
   readonly #from: Sender;
   #frameHead: string | undefined;
+  /**
+   * Whether the client was told that it is in the room, and gets its messages. Who is in a room is known by the
+   * membership, which differs: a join is known there before the missed messages have been read.
+   */
   joined = false;
   /**
    * Whether another server has put the connection into the room; the connection's permissions are then not
