@@ -83,7 +83,7 @@ async function checkMixed(projects, older, newer) {
   const dir = projects.create("mixed", { "main.mjs": MIXED });
   await projects.npm(dir, "install", `@cm/router@${newer}`, `@cm/memory-store@${older}`);
   const printed = await projects.node(dir, ["main.mjs"]);
-  const wanted = { code: "version-mismatch", details: { field: "users", version: older, wanted: newer } };
+  const wanted = { code: "version-mismatch", details: { field: "store", version: older, wanted: newer } };
   expect(printed.trim(), JSON.stringify(wanted), "what mixed versions print");
 }
 

@@ -10,7 +10,7 @@ const OPTION_NAMES = {
   maxRooms: "maxServerRooms",
 };
 
-/** Maximum time that a message to a busy room waits for others on its way to Redis, in milliseconds: the store's default. */
+/** Maximum time that a message to a busy room waits for others on its way to Redis, in milliseconds. */
 const PUBLISH_WINDOW_MS = 3;
 
 /** The options of the node that connect it with the other parts of the gateway. */
@@ -63,9 +63,8 @@ function storeOf(config: ResolvedGatewayOptions) {
 
 /** Returns a function that limits how long a room's messages wait on their way to Redis, by the window of the room. */
 function publishWindowOf({ roomWindowMs, roomWindows }: ResolvedGatewayOptions): (room: string) => number {
-  const rules = roomWindows.toSorted((a, b) => b.prefix.length - a.prefix.length);
   return (room) => {
-    const windowMs = rules.find(({ prefix }) => room.startsWith(prefix))?.windowMs ?? roomWindowMs;
+    const windowMs = roomWindows.find(({ prefix }) => room.startsWith(prefix))?.windowMs ?? roomWindowMs;
     return windowMs === "auto" ? PUBLISH_WINDOW_MS : Math.min(windowMs, PUBLISH_WINDOW_MS);
   };
 }

@@ -1,5 +1,6 @@
 import { createTokenVerifier, type Identity, type TokenVerifierOptions } from "@cm/auth";
 import { CmError, isCmError } from "@cm/protocol";
+import { resolveRoomWindows } from "@cm/transport";
 import { lacksOrigins } from "./config/allowed-origins.js";
 import { bytesPerSecondOf, readGatewayConfig } from "./config/config-reader.js";
 import { TRANSPORTS } from "./config/gateway-config.js";
@@ -112,6 +113,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   }
   return {
     ...settings,
+    roomWindows: resolveRoomWindows(settings.roomWindows),
     maxConnections: settings.maxConnections === 0 ? NO_LIMIT.maxConnections : settings.maxConnections,
     maxRooms: settings.maxRooms === 0 ? NO_LIMIT.maxRooms : settings.maxRooms,
     maxRequestsPerSecond:

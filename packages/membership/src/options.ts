@@ -121,7 +121,7 @@ export interface MembershipOptions {
   readonly onStale?: ((connectionId: string) => void) | undefined;
   /**
    * Called when a room has its first member on this server, after `interest` has entered the room and before that
-   * member's join resolves. Must not throw.
+   * member's join settles; if that join fails, `onRoomExited` follows. Must not throw.
    */
   readonly onRoomEntered?: ((room: string) => void) | undefined;
   /**

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type Bus, CmError, type FailureStage, type Link, type Store, toCmError } from "@cm/protocol";
 import { notStarted, stampVersion } from "@cm/protocol/options";
+import { storeClosed } from "@cm/protocol/store";
 import { RedisBus } from "./bus/redis-bus.js";
 import { evictionRisk } from "./client/eviction-warning.js";
 import { loadClient } from "./client/load-client.js";
@@ -8,7 +9,7 @@ import type { RedisConnections } from "./client/redis-connections.js";
 import type { Commands } from "./commands/redis-commands.js";
 import { RedisConnectionRegistry } from "./connections/redis-connection-registry.js";
 import { FailureReporter } from "./errors/failure-reporter.js";
-import { corrupt, storeClosed, toStoreError } from "./errors/store-error.js";
+import { corrupt, toStoreError } from "./errors/store-error.js";
 import { RedisHistory } from "./history/redis-history.js";
 import { Keys } from "./keys/key-names.js";
 import { RedisLink } from "./link/redis-link.js";

@@ -38,6 +38,7 @@ export { flag, invalid, whole } from "./options/option-checks.js";
 export type { RoomFrame } from "./rooms/room-fan-out.js";
 export { RoomFanOut } from "./rooms/room-fan-out.js";
 export type { RoomWindow, RoomWindowRule } from "./rooms/room-window.js";
+export { resolveRoomWindows } from "./options/resolved-options.js";
 export { ROOM_WINDOW_MAX_MS } from "./rooms/room-window.js";
 export { peerAddress } from "./http/peer-address.js";
 export { TrustedProxies } from "./http/trusted-proxies.js";

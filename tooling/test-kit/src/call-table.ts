@@ -4,11 +4,11 @@ type CallNames<T> = {
 }[keyof T];
 
 /**
- * One entry for each method of `T` that returns a promise, except those in `LeftOut`: the compiler rejects a table
+ * One entry for each method of `T` that returns a promise, except those in `Skipped`: the compiler rejects a table
  * that lacks a method, so that none can be forgotten.
  */
-export type CallTable<T, LeftOut extends CallNames<T> = never> = Readonly<
-  Record<Exclude<CallNames<T>, LeftOut>, () => Promise<unknown>>
+export type CallTable<T, Skipped extends CallNames<T> = never> = Readonly<
+  Record<Exclude<CallNames<T>, Skipped>, () => Promise<unknown>>
 >;
 
 /**

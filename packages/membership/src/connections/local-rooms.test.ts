@@ -53,6 +53,31 @@ const STEP = fc.record({
 describe("the rooms of a server", () => {
   const { started, connect, membersOf } = useTestServers();
 
+  it("can be joined again from the call that reports that they were left", async () => {
+    const rejoined: Promise<unknown>[] = [];
+    const a = await started("a", {
+      onRoomExited: (room) => {
+        if (rejoined.length === 0) rejoined.push(a.membership.join(connectionId, room));
+      },
+    });
+    const connectionId = await connect(a, "ann");
+    await a.membership.join(connectionId, "red");
+    await a.membership.leave(connectionId, "red");
+    await Promise.all(rejoined);
+    expect(rejoined).toHaveLength(1);
+    expect(a.membership.isMember(connectionId, "red")).toBe(true);
+    expect(await membersOf(a, "red")).toEqual([connectionId]);
+  });
+
+  it("are left when the connection is no longer counted", async () => {
+    const users: number[] = [];
+    const a = await started("a", { onRoomExited: () => users.push(a.membership.stats().users) });
+    const connectionId = await connect(a, "ann");
+    await a.membership.join(connectionId, "red");
+    await a.membership.close(connectionId);
+    expect(users).toEqual([0]);
+  });
+
   it("are entered with the first local member and exited after the last one", async () => {
     const interest = new StrictInterest();
     const told: string[] = [];

@@ -51,12 +51,13 @@ export class OwnedConnections {
     connection.rooms = NO_ROOMS;
     if (!this.#byId.delete(connection.connectionId)) return;
     this.#memberships -= rooms.size;
-    for (const room of rooms) this.rooms.delete(room, connection);
     const count = (this.#users.get(connection.userId) ?? 1) - 1;
     if (count === 0) this.#users.delete(connection.userId);
     else this.#users.set(connection.userId, count);
     this.#userPartitions.delete(partitionOf(connection.userId, this.#partitions), connection);
     this.#recordPartitions.delete(recordPartitionOf(connection), connection);
+    // Last, because leaving a room may call the application.
+    for (const room of rooms) this.rooms.delete(room, connection);
   }
 
   enter(connection: OwnedConnection, room: string): void {

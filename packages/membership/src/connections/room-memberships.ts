@@ -109,8 +109,9 @@ export class RoomMemberships {
     const { local, removals } = this.#options;
     const connection = local.get(connectionId);
     if (connection === undefined || !connection.rooms.has(room)) return;
-    local.exit(connection, room);
+    // First, because leaving may call the application, which may join again.
     endJoining(connection, room);
+    local.exit(connection, room);
     await removals.run({ connection, rooms: [room] });
   }
 }

@@ -27,6 +27,8 @@ export interface LeaseKeeperOptions {
   readonly onRegained: (lease: Lease) => Promise<void>;
   /** Called with the renewal after each successful heartbeat. */
   readonly onBeat: (renewal: Renewal) => void;
+  /** Called with the renewal of a {@link LeaseKeeper.check}: what it reports, no later renewal reports again. */
+  readonly onRenewed: (renewal: Renewal) => void;
   /** Called once if the lease expired and another incarnation acquired it. */
   readonly onTaken: (error: CmError) => void;
   readonly onError: (error: CmError) => void;
@@ -180,16 +182,19 @@ export class LeaseKeeper {
 
   async #check(): Promise<boolean> {
     if (!this.#held || this.#lease === undefined) return false;
-    const { servers, counters } = this.#options;
+    const { servers, counters, onRenewed } = this.#options;
     try {
-      this.#refresh(await servers.renew(this.#lease, counters()));
+      const renewal = await servers.renew(this.#lease, counters());
+      this.#refresh(renewal);
+      // The next renewal reports only what has happened since this one.
+      onRenewed(renewal);
     } catch (error) {
       if (isCmError(error) && error.code === "lease-lost") this.hurry();
       return false;
     }
     // Return the current value: the lease may have been lost since the check began, and its data may have
     // to be written again.
-    return this.#held && !this.#missing.areMissing;
+    return this.#held && !this.#unfinished && !this.#missing.areMissing;
   }
 
   /**

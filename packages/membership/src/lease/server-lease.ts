@@ -87,7 +87,7 @@ export class ServerLease {
   /** See `Membership.reapExpired`. */
   async reapExpired(): Promise<number> {
     const renewal = await this.keeper.look();
-    this.#lost.replace([...renewal.expired, ...renewal.unregistered]);
+    this.#noteLost(renewal);
     const failures: unknown[] = [];
     const connections = await this.#reaper.reapAll(this.#lost.othersOf(renewal.expired), (cause) =>
       failures.push(cause),
@@ -123,6 +123,7 @@ export class ServerLease {
       counters: () => this.#state().counters(),
       onRegained: (lease) => this.#state().restore(lease),
       onBeat: (renewal) => this.#afterBeat(renewal),
+      onRenewed: (renewal) => this.#noteLost(renewal),
       onTaken: onLeaseTaken,
       onError: (error) => this.#failures.heartbeatFailed(error),
     });
@@ -144,8 +145,13 @@ export class ServerLease {
     });
   }
 
-  #afterBeat({ lease, expired, unregistered }: Renewal): void {
+  #noteLost({ expired, unregistered }: Renewal): void {
     this.#lost.replace([...expired, ...unregistered]);
+  }
+
+  #afterBeat(renewal: Renewal): void {
+    const { lease, expired } = renewal;
+    this.#noteLost(renewal);
     this.#state().beat(lease);
     // At most one run at a time; a slow cleanup does not delay the work on this server's own state.
     this.#reaping ??= this.#reaper

@@ -144,6 +144,30 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
       await startChecked(await harness.peer(), {}, "dead");
     });
 
+    it("notifies a server of a dead one at a check of its lease, which its next heartbeat would not report", async () => {
+      const harness = await createHarness();
+      onTestFinished(() => harness.close());
+      const lost: string[] = [];
+      const { membership } = await startChecked(
+        await harness.peer(),
+        {
+          heartbeatIntervalMs: 60_000,
+          leaseTtlMs: 180_000,
+          deadAfterMs: 0,
+          onServersLost: (ids) => lost.push(...ids),
+        },
+        "slow",
+      );
+      await leaveDead(harness.store, "dead", 10);
+      const cleaner = await startChecked(await harness.peer(), {}, "cleaner");
+      await eventually(() => expect(cleaner.membership.stats().reapedServers).toBe(1));
+      expect(lost).toEqual([]);
+      expect(await membership.checkLease()).toBe(true);
+      expect(lost).toEqual(["dead"]);
+      expect(await membership.checkLease()).toBe(true);
+      expect(lost).toEqual(["dead"]);
+    });
+
     it("distributes several dead servers among the survivors, each to one", async () => {
       const harness = await createHarness();
       onTestFinished(() => harness.close());

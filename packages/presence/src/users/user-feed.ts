@@ -90,13 +90,18 @@ export class UserFeed {
 
   /** Reads users who have not been read yet. The channel must be live. */
   async readWatched(users: readonly WatchedUser[]): Promise<void> {
-    if (!this.#isRead) return this.#chain.refresh();
+    // The feed's first read includes these users, unless it had begun before they were held.
+    if (!this.#isRead) await this.#chain.refresh();
     const unread = users.filter(({ presence }) => presence === undefined);
     if (unread.length === 0) return;
-    const reading = ++this.#readings;
-    const version = this.#chain.version;
+    let reading = 0;
+    let version = 0;
     const { reader, complete } = this.#parts;
-    const states = await complete.run(() => reader.read(unread.map(({ userId }) => userId)));
+    const states = await complete.run(() => {
+      reading = ++this.#readings;
+      version = this.#chain.version;
+      return reader.read(unread.map(({ userId }) => userId));
+    });
     const batch = new SnapshotBatch();
     // The store has lost its data: it returned a lower version of the feed than that of a change that has
     // arrived.
@@ -105,7 +110,8 @@ export class UserFeed {
     // Users who are read for the first time have no connections that could be missing.
     this.watched.install(byUser(states), reading, batch, () => false);
     batch.send();
-    if (isLost) this.recheck();
+    // Read again as well if another read began meanwhile: it may have been caused by a change that is missing here too.
+    if (isLost || reading !== this.#readings) this.recheck();
   }
 
   /** Reads all users who are online. The channel must be live. */
@@ -135,7 +141,9 @@ export class UserFeed {
     const beganAt = performance.now();
     const known = this.#chain.version;
     const withOnline = this.online.isWanted;
-    const states = await reader.read([sampleUser, ...this.watched.userIds]);
+    // Users of whom a first read is in progress are left out: that read waits until the store is complete.
+    const userIds = this.#isRead ? this.watched.readUserIds : this.watched.userIds;
+    const states = await reader.read([sampleUser, ...userIds]);
     const [sample] = states;
     const found = byUser(states.slice(1));
     if (withOnline) {

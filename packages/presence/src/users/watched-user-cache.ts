@@ -36,6 +36,11 @@ export class WatchedUserCache {
     return [...this.#users.keys()];
   }
 
+  /** The users whose presence has been read. */
+  get readUserIds(): string[] {
+    return [...this.#users.values()].flatMap(({ userId, presence }) => (presence === undefined ? [] : [userId]));
+  }
+
   /** Holds a user for a watch. Throws `capacity-reached`. */
   hold(userId: string): WatchedUser {
     let user = this.#users.get(userId);

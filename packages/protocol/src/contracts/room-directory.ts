@@ -77,7 +77,7 @@ export type DepartureReason = "left" | "closed" | "lost";
 export interface RoomDirectory {
   /**
    * Adds connections of the lease's server to a room. With `onlyExisting`, announces the new metadata of members
-   * instead, if an `announce` is in effect.
+   * instead, if announcements of the room are enabled.
    */
   join(lease: Lease, room: string, members: readonly AnnouncedMember[], options?: JoinOptions): Promise<void>;
   /** Removes members from a room. The reason is announced with the change; `left` by default. */

@@ -10,8 +10,8 @@ const RATE_TIME_MS = 250;
 const SAME_WRITE_MS = 1;
 
 /**
- * Below this many messages a second, none of them should wait for others: even if each waited for 10 ms, most of them
- * would be alone.
+ * Below this many messages a second, none of them should wait for others: even a window of 10 ms would not halve the
+ * number of writes.
  */
 export const BUSY_AT_PER_SECOND = 75;
 

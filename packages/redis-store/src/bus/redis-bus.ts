@@ -8,8 +8,7 @@ import {
   type Subscription,
 } from "@cm/protocol";
 import { notBytes } from "@cm/protocol/options";
-import { alreadySubscribed } from "@cm/protocol/store";
-import { storeClosed } from "../errors/store-error.js";
+import { alreadySubscribed, storeClosed } from "@cm/protocol/store";
 import type { Keys } from "../keys/key-names.js";
 import type { Subscribers } from "../link/single-subscriber.js";
 import { beginsLikeBatch, decodeBatch } from "./message-batch.js";
@@ -52,7 +51,7 @@ class Entry implements Subscription {
 }
 
 /**
- * The bus over Redis channels. Messages are passed on unchanged; those of one turn to one channel travel as one
+ * The bus over Redis channels. Messages are passed on unchanged; those of one turn, or of one window, to one channel travel as one
  * message of Redis.
  */
 export class RedisBus implements Bus {

@@ -44,7 +44,7 @@ interface Caller {
  * messages of a channel keep their order, and every caller gets the outcome of the command that carried its message.
  *
  * Messages on busy channels with a window wait for messages of further turns; any other message ends their wait with the
- * turn. So the messages keep their order over all channels but for those of one turn.
+ * turn, and is sent after them. Messages of different channels that wait together may change their order.
  */
 export class TurnPublisher {
   readonly #publisher: Publisher;
@@ -93,7 +93,7 @@ export class TurnPublisher {
 
   /** Decides how long a message waits, together with those that wait already. */
   #awaitOthers({ target, windowMs }: KnownTarget, bytes: number): void {
-    const now = performance.now();
+    const now = windowMs > 0 || this.#timer !== undefined ? performance.now() : 0;
     const isBusy = windowMs > 0 && target.rate.count(now) >= BUSY_AT_PER_SECOND;
     const mayWait = isBusy && this.#bytes + bytes < WORTH_A_WRITE_BYTES;
     if (this.#waiting.size === 0) {

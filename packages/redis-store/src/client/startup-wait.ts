@@ -1,6 +1,7 @@
 import { CmError } from "@cm/protocol";
+import { storeClosed } from "@cm/protocol/store";
 import type { Cluster, Redis } from "ioredis";
-import { replyCode, storeClosed, toStoreError } from "../errors/store-error.js";
+import { replyCode, toStoreError } from "../errors/store-error.js";
 import type { SubscriberEvents } from "../link/verified-subscriber.js";
 
 /** Events that report a failure: a Cluster client reports a failing node with a separate event. */

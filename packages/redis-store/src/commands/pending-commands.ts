@@ -1,5 +1,6 @@
 import { CmError, isCmError } from "@cm/protocol";
-import { replyCode, storeClosed, storeTimeout, storeUnanswered } from "../errors/store-error.js";
+import { storeClosed } from "@cm/protocol/store";
+import { replyCode, storeTimeout, storeUnanswered } from "../errors/store-error.js";
 import type { LinkCounters } from "../link/redis-link.js";
 import { type Deadline, Deadlines } from "./call-deadlines.js";
 

@@ -1,7 +1,5 @@
 import { CmError, type ErrorCode, isCmError } from "@cm/protocol";
 
-export { storeClosed } from "@cm/protocol/store";
-
 import { isRefusedInScript, missingPermission } from "./missing-permission.js";
 
 /**

@@ -168,7 +168,7 @@ export function resolveTransportOptions<U>(
     ),
     slowReaders: resolveSlowReaders(options.slowReaders, maxBackpressureBytes),
     roomWindowMs: roomWindow("roomWindowMs", options.roomWindowMs ?? 0),
-    roomWindows: roomWindowRules(options.roomWindows ?? []),
+    roomWindows: resolveRoomWindows(options.roomWindows ?? []),
     maxMembersPerTurn: whole("maxMembersPerTurn", options.maxMembersPerTurn ?? 200, 10, 1_000_000),
     idleTimeoutMs,
     pingIntervalMs: pingInterval(options.pingIntervalMs, idleTimeoutMs),
@@ -193,7 +193,8 @@ function roomWindow(field: string, value: unknown): RoomWindow {
 /** Every message looks for its rule, so there may not be many. */
 const ROOM_WINDOW_RULES_MAX = 100;
 
-function roomWindowRules(rules: unknown): RoomWindowRule[] {
+/** Checks the windows of rooms, and sorts them: the longest prefix first. Throws `options-invalid`. */
+export function resolveRoomWindows(rules: unknown): RoomWindowRule[] {
   if (!Array.isArray(rules) || rules.length > ROOM_WINDOW_RULES_MAX) {
     throw invalid("roomWindows", `must be a list of at most ${ROOM_WINDOW_RULES_MAX} rules`);
   }

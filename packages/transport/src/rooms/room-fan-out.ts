@@ -78,10 +78,12 @@ class Lane {
 class Room {
   readonly name: string;
   readonly lanes: Lane[];
+  readonly windowMs: RoomWindow;
   readonly rate = new RoomRate();
 
-  constructor(name: string) {
+  constructor(name: string, windowMs: RoomWindow) {
     this.name = name;
+    this.windowMs = windowMs;
     this.lanes = [new Lane(this, 0)];
   }
 }
@@ -128,7 +130,7 @@ export class RoomFanOut {
     if (known === undefined && this.#options.sockets.members(name, 0) === 0) return;
     const room = known ?? this.#add(name);
     const now = performance.now();
-    const windowMs = this.#windowOf(room, now);
+    const windowMs = room.windowMs === "auto" ? room.rate.count(now) : room.windowMs;
     const [only] = room.lanes;
     if (only !== undefined && room.lanes.length === 1 && only.state === "idle" && now - only.sentAt >= windowMs) {
       this.#send(only, [{ bytes, except }], now);
@@ -218,12 +220,6 @@ export class RoomFanOut {
     this.#queue = [];
     this.#rooms.clear();
     this.#bytes = 0;
-  }
-
-  #windowOf(room: Room, now: number): number {
-    const { roomWindowMs, roomWindows } = this.#options;
-    const windowMs = roomWindows.find(({ prefix }) => room.name.startsWith(prefix))?.windowMs ?? roomWindowMs;
-    return windowMs === "auto" ? room.rate.count(now) : windowMs;
   }
 
   #hold(lane: Lane, frame: RoomFrame, now: number, windowMs: number): void {
@@ -336,7 +332,9 @@ export class RoomFanOut {
 
   #add(name: string): Room {
     if (this.#rooms.size >= this.#forgetAt) this.#forget();
-    const room = new Room(name);
+    const { roomWindowMs, roomWindows } = this.#options;
+    const rule = roomWindows.find(({ prefix }) => name.startsWith(prefix));
+    const room = new Room(name, rule?.windowMs ?? roomWindowMs);
     this.#rooms.set(name, room);
     return room;
   }

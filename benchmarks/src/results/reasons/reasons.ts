@@ -1,12 +1,12 @@
-import type { ContenderName } from "../contenders.js";
-import { SERVER_CPU_A_JOIN } from "../sockets/socket-joins.js";
-import { takeFigureMedians } from "./figure-ratios.js";
-import type { Medians } from "./load-ratios.js";
+import type { ContenderName } from "../../contenders.js";
+import { SERVER_CPU_A_JOIN } from "../../sockets/socket-joins.js";
+import { takeFigureMedians } from "../figure-ratios.js";
+import type { Medians } from "../load-ratios.js";
+import { round } from "../tables.js";
 import { MEMORY_REASONS } from "./memory-reasons.js";
 import type { Evidence, Missed, Reason } from "./reason.js";
 import { restOfRedis } from "./redis-rest.js";
 import { STORM_REASONS } from "./storm-reasons.js";
-import { round } from "./tables.js";
 
 const REASONS: readonly Reason[] = [
   windowItself,
@@ -46,10 +46,7 @@ function windowItself({ scenario, figure }: Missed, evidence: Evidence): string 
   return `the minimum with a window of 10 ms for every message needs ${round(ratio)} of the minimum itself`;
 }
 
-/**
- * Splits the processor time into user mode and kernel. The kernel's part is mostly that of writes. If it is about
- * equal for both contenders, the rest of the difference is this project's code.
- */
+/** Splits the processor time into user mode and kernel. */
 function timeInUserMode({ scenario, figure }: Missed, evidence: Evidence): string | undefined {
   const against = /^(?:server CPU a delivery|deliveries a second of a server core) \/ (.+)$/.exec(figure)?.[1];
   const own = of(evidence, scenario, "cm");
@@ -62,7 +59,7 @@ function timeInUserMode({ scenario, figure }: Missed, evidence: Evidence): strin
   );
 }
 
-/** Says that some turns met the goal, if so: then the median is within the noise. */
+/** Says that some turns met the goal, if so. */
 function spreadOfTurns({ scenario, figure, limit }: Missed, { ratios }: Evidence): string | undefined {
   const [name, against] = figure.split(" / ");
   const ratio = ratios.find(
@@ -96,7 +93,7 @@ function redisOfSameBytes({ scenario, figure }: Missed, evidence: Evidence): str
   return `the minimum with messages of the same size needs ${round(ratio)} of the minimum itself`;
 }
 
-/** Compares the commands that carry the messages. The rest of Redis's time is reading and writing its sockets. */
+/** Compares the commands that carry the messages. */
 function commandsOfTheBus({ scenario, figure }: Missed, evidence: Evidence): string | undefined {
   if (figure !== "Redis CPU a message / minimum") return undefined;
   const [own, minimum] = [of(evidence, scenario, "cm"), of(evidence, scenario, "minimum")];

@@ -1,4 +1,4 @@
-import { round } from "./tables.js";
+import { round } from "../tables.js";
 
 /**
  * Formats what is left of Redis's processor time without that of its commands, of the gateway and of the contender. The
@@ -7,5 +7,5 @@ import { round } from "./tables.js";
  */
 export function restOfRedis([own = Number.NaN, other = Number.NaN]: readonly number[]): string {
   if (!(own >= 0 && other >= 0)) return "";
-  return `; everything else of Redis, mostly its sockets, takes ${round(own)} us instead of ${round(other)}`;
+  return `; everything else of Redis takes ${round(own)} us instead of ${round(other)}`;
 }

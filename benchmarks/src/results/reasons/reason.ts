@@ -1,8 +1,8 @@
-import type { FigureRun } from "../figures/figure-run.js";
-import type { MemoryMeasurement } from "../memory/redis-memory.js";
-import type { StormResult } from "../operations/presence-storms.js";
-import type { ReapingCost } from "../operations/reaping-cost.js";
-import type { Medians, Ratio } from "./load-ratios.js";
+import type { FigureRun } from "../../figures/figure-run.js";
+import type { MemoryMeasurement } from "../../memory/redis-memory.js";
+import type { StormResult } from "../../operations/presence-storms.js";
+import type { ReapingCost } from "../../operations/reaping-cost.js";
+import type { Medians, Ratio } from "../load-ratios.js";
 
 /** The measurements that reasons are taken from. */
 export interface Evidence {

@@ -1,9 +1,9 @@
-import { type CommandUses, isScriptCall, sumOfUses } from "../operations/command-uses.js";
-import type { StormResult } from "../operations/presence-storms.js";
-import { median } from "./median.js";
+import { type CommandUses, isScriptCall, sumOfUses } from "../../operations/command-uses.js";
+import type { StormResult } from "../../operations/presence-storms.js";
+import { median } from "../median.js";
+import { round } from "../tables.js";
 import type { Evidence, Missed, Reason } from "./reason.js";
 import { restOfRedis } from "./redis-rest.js";
-import { round } from "./tables.js";
 
 /** The reasons for missed goals of storms of operations. */
 export const STORM_REASONS: readonly Reason[] = [clientIsBusy, timeInScripts];
@@ -22,7 +22,10 @@ function clientIsBusy({ scenario, figure }: Missed, { storms }: Evidence): strin
   );
 }
 
-/** Splits Redis's time into Lua, the commands that scripts call, and everything else, which is mostly its sockets. */
+/**
+ * Splits Redis's time of the first turn into that of scripts, of all other commands, most of which scripts call, and
+ * everything else.
+ */
 function timeInScripts({ scenario, figure }: Missed, { storms }: Evidence): string | undefined {
   if (figure !== "Redis CPU an operation / by hand") return undefined;
   const [own] = runsOf(storms, scenario, "cm");
@@ -35,8 +38,8 @@ function timeInScripts({ scenario, figure }: Missed, { storms }: Evidence): stri
   const byHand = sumOfUses(otherUses, () => true);
   const rests = [own.run.redisCpuUsPerOperation - scripts.us, other.run.redisCpuUsPerOperation - byHand.us];
   return (
-    `${round(scripts.calls)} calls of scripts an operation take ${round(scripts.us)} us, of it ${round(nested.us)} for ` +
-    `${round(nested.calls)} commands${mostUsed(ownUses)} and ${round(scripts.us - nested.us)} for Lua; by hand ` +
+    `in the first turn, ${round(scripts.calls)} calls of scripts an operation take ${round(scripts.us)} us, and all other ` +
+    `commands, most of which scripts call, ${round(nested.us)} us for ${round(nested.calls)}${mostUsed(ownUses)}; by hand ` +
     `${round(byHand.calls)} commands take ${round(byHand.us)}${restOfRedis(rests)}`
   );
 }

@@ -1,7 +1,7 @@
-import { CONNECTION_BYTES, LIVE_CONNECTION_BYTES, OWN_ROOM_BYTES, SHARED_ROOM_BYTES } from "../idle/idle.js";
-import { takeFigureMedians } from "./figure-ratios.js";
+import { CONNECTION_BYTES, LIVE_CONNECTION_BYTES, OWN_ROOM_BYTES, SHARED_ROOM_BYTES } from "../../idle/idle.js";
+import { takeFigureMedians } from "../figure-ratios.js";
+import { round } from "../tables.js";
 import type { Evidence, Missed, Reason } from "./reason.js";
-import { round } from "./tables.js";
 
 /** The reasons for missed goals of the memory of idle connections. */
 export const MEMORY_REASONS: readonly Reason[] = [liveShare, bytesByConstructor];

@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
-import { pausesIn } from "../gc/gc-pauses.js";
-import { CONNECTION_BYTES, LIVE_CONNECTION_BYTES, SHARED_ROOM_BYTES } from "../idle/idle.js";
-import { type CommandUses, usesPerOperation } from "../operations/command-uses.js";
-import type { StormResult } from "../operations/presence-storms.js";
-import type { Medians, Ratio } from "./load-ratios.js";
+import { pausesIn } from "../../gc/gc-pauses.js";
+import { CONNECTION_BYTES, LIVE_CONNECTION_BYTES, SHARED_ROOM_BYTES } from "../../idle/idle.js";
+import { type CommandUses, usesPerOperation } from "../../operations/command-uses.js";
+import type { StormResult } from "../../operations/presence-storms.js";
+import type { Medians, Ratio } from "../load-ratios.js";
 import type { Evidence } from "./reason.js";
 import { reasonFor } from "./reasons.js";
 
@@ -47,7 +47,7 @@ it("explains Redis's time for a message with the size of the messages and the pu
   expect(reasonFor(missed, { ...NONE, medians: figures })).toBe(
     "the minimum with messages of the same size needs 1.10 of the minimum itself; " +
       "1.10 publish commands a message instead of 1.00, which take 6.00 us instead of 5.00; " +
-      "everything else of Redis, mostly its sockets, takes 18.00 us instead of 15.00",
+      "everything else of Redis takes 18.00 us instead of 15.00",
   );
   expect(reasonFor(missed, { ...NONE, medians: [medians("cm", {}), medians("minimum", {})] })).toBeUndefined();
 });
@@ -68,8 +68,8 @@ it("explains a storm with the client's processor time, and Redis's with scripts,
     "the client computes for 80 % of the time, by hand for 40 %: 80.00 us an operation instead of 40.00",
   );
   expect(why("Redis CPU an operation / by hand")).toBe(
-    "3.00 calls of scripts an operation take 40.00 us, of it 10.00 for 3.00 commands (the dearest is zadd with 8.00) and " +
-      "30.00 for Lua; by hand 3.00 commands take 7.00; everything else of Redis, mostly its sockets, takes 20.00 us instead of 53.00",
+    "in the first turn, 3.00 calls of scripts an operation take 40.00 us, and all other commands, most of which scripts " +
+      "call, 10.00 us for 3.00 (the dearest is zadd with 8.00); by hand 3.00 commands take 7.00; everything else of Redis takes 20.00 us instead of 53.00",
   );
   const waited = { evalsha: { calls: 3, us: 90 } };
   expect(why("Redis CPU an operation / by hand", [storm("cm", 80, waited), storm("by-hand", 40, byHand)])).toMatch(
