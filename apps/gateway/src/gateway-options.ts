@@ -42,8 +42,8 @@ export interface GatewayUser {
   readonly tokenId?: string | undefined;
   /**
    * Time at which the token was issued, in milliseconds since the Unix epoch. A revocation of the user applies to
-   * tokens that were issued up to that moment, and to those without this time. A connection whose token has this
-   * time accepts no token that was issued earlier or that lacks it.
+   * tokens that were issued up to the revocation, and to those without this time. If it is set, a new token for the
+   * connection must have it too, and must not be older.
    */
   readonly issuedAtMs?: number | undefined;
 }

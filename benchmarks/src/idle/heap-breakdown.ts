@@ -12,7 +12,7 @@ interface HeapSnapshot {
   readonly strings: readonly string[];
 }
 
-/** Adds up the sizes of the objects in a heap snapshot. */
+/** Sums the bytes of a heap snapshot by constructor. */
 export async function readBytesByConstructor(file: string): Promise<BytesByConstructor> {
   // The cast is safe: V8 wrote the file.
   return bytesByConstructor(JSON.parse(await readFile(file, "utf8")) as HeapSnapshot);
@@ -32,7 +32,7 @@ function bytesByConstructor({ snapshot, nodes, strings }: HeapSnapshot): BytesBy
   return bytes;
 }
 
-/** Returns what was added between two snapshots for each of `count` things: the `most` largest parts, at least 1 byte. */
+/** Returns the growth in bytes per constructor, divided by `count`: the `most` largest of at least 1 byte. */
 export function grownBytes(
   before: BytesByConstructor,
   after: BytesByConstructor,

@@ -31,7 +31,6 @@ export function usesPerOperation(before: CommandUses, after: CommandUses, operat
   );
 }
 
-/** Adds up the uses of the commands whose names match. */
 export function sumOfUses(uses: CommandUses, matches: (name: string) => boolean): CommandUse {
   const chosen = Object.entries(uses).flatMap(([name, use]) => (matches(name) ? [use] : []));
   return {

@@ -94,7 +94,7 @@ function ratioOf(runs: readonly Measurement[], figure: RatioFigure, contender: C
   const turns = runs.flatMap((own) => {
     if (own.contender !== contender) return [];
     const other = runs.find((run) => run.contender === against && run.repeat === own.repeat);
-    // Leave out what is too little for the clock of processor time.
+    // Skip a divisor of 0: processor time too short for the clock.
     if (other === undefined || read(other) <= 0) return [];
     return [{ value: read(own) / read(other), isDoubtful: isDoubtful(own) || isDoubtful(other) }];
   });

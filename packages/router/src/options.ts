@@ -125,10 +125,10 @@ export interface RouterOptions {
    */
   readonly whileDown?: ((room: string) => WhileDown) | undefined;
   /**
-   * Whether a room is recoverable: its messages are kept for a while in the history of the store's bus, so that a server or a client
-   * that missed messages can get them. Must always return the same value for a room, on all servers. Not allowed
-   * for rooms with publisher order or `deliver-locally`. A frame for a recoverable room must be the text of a JSON
-   * object with at least one field; `toRoom` rejects any other frame with `frame-invalid`. Members receive the
+   * Whether a room is recoverable: its messages are kept for a while in the history of the store's bus, so that a
+   * server or a client that missed messages can get them. Must always return the same value for a room, on all servers.
+   * Not allowed for rooms with publisher order or `deliver-locally`. A frame for a recoverable room must be the text of
+   * a JSON object with at least one field; `toRoom` rejects any other frame with `frame-invalid`. Members receive the
    * frame with the fields `epoch` and `offset` in front. Default: no room is recoverable.
    */
   readonly isRecoverable?: ((room: string) => boolean) | undefined;
@@ -141,7 +141,7 @@ export interface RouterOptions {
   readonly onError?: OnError | undefined;
 }
 
-/** {@link RouterOptions} with every default filled in, and with the parts of the store. */
+/** {@link RouterOptions} with all defaults filled in and `store` replaced by its parts. */
 export type ResolvedRouterOptions = Complete<Omit<RouterOptions, "store" | "holdsLease">> &
   RouterStore & { readonly holdsLease: RouterOptions["holdsLease"] };
 

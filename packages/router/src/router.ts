@@ -78,8 +78,9 @@ export interface Router extends RoomInterest {
   /**
    * Sends a question to every living server, including this one, and collects the results of their `onQuestion`.
    * Servers that did not respond are named in the result. Rejects with the store's error if the registry cannot be
-   * read, with `timeout` if that takes longer than the given time, with `options-invalid` if the router's store has no registry, with `payload-too-large` if the question has more
-   * than 65,536 bytes, and with `pending-limit` if 32 questions are in progress.
+   * read, with `timeout` if that takes longer than the given time, with `options-invalid` if the router's store has no
+   * registry, with `payload-too-large` if the question has more than 65,536 bytes, and with `pending-limit` if 32
+   * questions are in progress.
    */
   ask(question: Uint8Array, time: AnswerTime): Promise<GatheredAnswers>;
   /** Notifies the router that a server has left the cluster: requests to it settle with `not-found` at once. */

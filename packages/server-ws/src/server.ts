@@ -212,8 +212,8 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
       accept: (connectionId, authentication, { subprotocol, remoteAddress }) => {
         take();
         this.#chosen = subprotocol;
-        // `ws` calls the callback before `handleUpgrade` returns. It calls it never if it refuses a request that
-        // passed the checks here.
+        // `ws` calls the callback before `handleUpgrade` returns, or never if it refuses a request that passed the
+        // checks here.
         this.#upgrader?.handleUpgrade(request, stream, rest, (socket) => {
           const sockets = { socket, stream };
           this.#opened(new WsConnection(connectionId, authentication, remoteAddress, sockets, this.#context), socket);

@@ -172,8 +172,8 @@ export interface GatewayConfig {
   /**
    * `ROOM_WINDOW_MS`: how long a room's message may wait for further messages of the room, so that a member
    * gets them in one write, 0 to 100; `auto`: at most 10, and only while the room has more than about 75
-   * messages per second. Messages to such a room also wait up to 3 ms, and not longer than its window, on their way to Redis.
-   * Default `auto`.
+   * messages per second. Messages to such a room also wait up to 3 ms, and not longer than its window, on their way to
+   * Redis. Default `auto`.
    */
   readonly roomWindowMs: RoomWindow;
   /**

@@ -1,6 +1,6 @@
 /**
- * A token bucket for any amount, such as bytes, deliveries or milliseconds: it refills at a constant rate up to a maximum.
- * More of it may be spent than is left, as a debt.
+ * A token bucket for any amount, such as bytes, deliveries or milliseconds: it refills at a constant rate up to a
+ * maximum. More of it may be spent than is left, as a debt.
  */
 export class TokenBucket {
   readonly #perSecond: number;

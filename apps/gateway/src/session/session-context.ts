@@ -54,8 +54,8 @@ export type SharedParts = Pick<
 >;
 
 /**
- * Maximum number of registrations and memberships of closed connections that are removed from the store at a time:
- * those of one connection in 99 rooms, or of 50 connections in one room each.
+ * Maximum number of entries of closed connections that are removed from the store at a time. A connection in 9 rooms
+ * has 10: its registration and 9 memberships.
  */
 const REMOVALS_AT_ONCE_MAX = 100;
 

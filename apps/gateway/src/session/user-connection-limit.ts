@@ -31,8 +31,8 @@ const ATTEMPTS_MAX = 5;
 const CLOSE_TIMEOUT_MS = 2_000;
 
 /**
- * Maximum time for the servers of a user's connections to confirm that they live, in milliseconds, and maximum number of
- * servers that are asked.
+ * Maximum time for the servers of a user's connections to confirm that they live, in milliseconds, and maximum number
+ * of servers that are asked.
  */
 const PING_TIMEOUT_MS = 1_000;
 const PINGS_MAX = 16;
@@ -44,8 +44,8 @@ const PINGS_MAX = 16;
 const WAIT_MS = 25;
 
 /**
- * Maximum number of searches for an oldest connection that run at a time, so that clients which connect beyond the limit
- * again and again can't keep the store busy.
+ * Maximum number of searches for an oldest connection that run at a time, so that clients which connect beyond the
+ * limit again and again can't keep the store busy.
  */
 const SEARCHES_AT_ONCE = 16;
 

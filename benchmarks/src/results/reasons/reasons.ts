@@ -84,7 +84,7 @@ function pausesOfTheServers({ scenario, figure }: Missed, evidence: Evidence): s
   return `the longest pause of a garbage collection is ${round(own.longestGcMs)} ms instead of ${round(minimum.longestGcMs)}`;
 }
 
-/** Compares with the minimum that publishes as many bytes, which shows the share of the larger messages. */
+/** Compares the minimum with and without payloads of the gateway's size: what size alone explains. */
 function redisOfSameBytes({ scenario, figure }: Missed, evidence: Evidence): string | undefined {
   if (figure !== "Redis CPU a message / minimum") return undefined;
   const [minimum, sameBytes] = [of(evidence, scenario, "minimum"), of(evidence, scenario, "same-bytes")];

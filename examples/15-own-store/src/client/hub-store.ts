@@ -7,7 +7,10 @@ import { HubLink } from "./hub-link.js";
 /** The names of a contract's calls. */
 type CallsOf<T> = { [K in keyof T]: T[K] extends (...args: never) => Promise<unknown> ? K : never }[keyof T] & string;
 
-/** A store whose data is in a hub (see `hub/hub.ts`) on this machine. It keeps every promise of the contracts but one: its link does not come back once it is lost. */
+/**
+ * A store whose data is in a hub (see `hub/hub.ts`) on this machine. It keeps every promise of the contracts but one:
+ * its link does not come back once it is lost.
+ */
 export function createHubStore({ port }: { readonly port: number }): Store {
   const link: HubLink = new HubLink(port, (subscription, bytes) => bus.deliver(subscription, bytes));
   const bus = new HubBus(link, historyOver(link));

@@ -147,9 +147,8 @@ class WatchedRoom {
   }
 
   /**
-   * The first snapshot is the initial state. If users are missing in a later one, their departure was missed, so it
-   * is announced now. A snapshot lacks a user only after the user's server had time to write the user to the store
-   * again.
+   * The first snapshot is the initial state. Users whom a later one lacks have left unnoticed, so their departure is
+   * announced now. Before a snapshot drops users, their server had time to write them to the store again.
    */
   #snapshot(members: readonly RosterMember[]): void {
     const before = this.#members;

@@ -28,8 +28,8 @@ export type ClientSuite = keyof typeof SUITES;
 export interface ClientContractOptions {
   /**
    * Suites that the client does not pass, each with the reason, such as
-   * `{ "refused-upgrades": "browsers hide the answer" }`. Each is reported as a skipped test with its reason, and with a
-   * warning. Default: none.
+   * `{ "refused-upgrades": "browsers hide the answer" }`. Each is reported as a skipped test with its reason, and with
+   * a warning. Default: none.
    */
   readonly skip?: SkippedSuites<ClientSuite>;
 }

@@ -160,10 +160,10 @@ export class LeaseKeeper {
   }
 
   /**
-   * Resolves with `true` if the store holds the lease, all data written under it, and the data of all servers that
-   * sent signs of life before the lease was lost. The renewal that finds this out is sent after the call, so that it
-   * also judges reads that the caller sent before. At most one is on its way; calls that wait share the next one. If
-   * the lease is lost, the next heartbeat is sent at once. Also resolves with `false` if the store does not respond.
+   * Resolves with `true` if the store holds the lease and all data written under it, and no server that sent signs of
+   * life before a loss is still awaited. The renewal that finds this out is sent after the call, so that it also
+   * judges earlier reads of the caller. At most one is on its way; calls that wait share the next one. If the lease
+   * is lost, the next heartbeat is sent at once. `false` also if the store does not respond.
    */
   check(): Promise<boolean> {
     if (this.#checking === undefined) return this.#startCheck();
@@ -336,7 +336,8 @@ export class LeaseKeeper {
   }
 
   async #finishRegaining(lease: Lease): Promise<void> {
-    // Cleared before the call: a `doubt()` during the call sets it again, so that the next heartbeat projects once more.
+    // Cleared before the call: a `doubt()` during the call sets it again, so that the next heartbeat projects once
+    // more.
     this.#unfinished = false;
     try {
       await this.#options.onRegained(lease);

@@ -50,7 +50,9 @@ export class PermanentErrors {
     return values;
   }
 
-  /** Reports an error, unless the same one was reported within {@link REMIND_MS} or {@link REPORTED_MAX} others were. */
+  /**
+   * Reports an error, unless the same one was reported within {@link REMIND_MS} or {@link REPORTED_MAX} others were.
+   */
   report(error: CmError): void {
     const now = performance.now();
     for (const [kind, reportedAt] of this.#reported) {

@@ -59,7 +59,8 @@ export class RoomTable {
   }
 
   /**
-   * Adds members to a room, or announces the new metadata of existing ones. `recordTtlMs` is the time to live of a record that the join creates or renews.
+   * Adds members to a room, or announces the new metadata of existing ones. `recordTtlMs` is the time to live of a
+   * record that the join creates or renews.
    */
   join(
     lease: Lease,

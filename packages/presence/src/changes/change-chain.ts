@@ -182,8 +182,7 @@ export class ChangeChain<C extends ChainedChange> {
   }
 
   /**
-   * Folds the buffered changes into the read. Resolves with whether these changes were complete, without a
-   * gap.
+   * Folds the buffered changes into the state that was read. Resolves with `false` if it can't be completed.
    */
   async #complete(reading: StateReading<C>): Promise<boolean> {
     let version = reading.version;

@@ -18,7 +18,7 @@ export class OpenUserFeeds {
     return this.#feeds.values();
   }
 
-  /** Holds users for a watch. Throws `capacity-reached`, and then holds none of them. */
+  /** Keeps users' states for a watch. Throws `capacity-reached`, and then keeps none. */
   holdUsers(userIds: readonly string[]): HeldUsers {
     const held: { readonly feed: UserFeed; readonly user: WatchedUser }[] = [];
     const release = (): Promise<void> => {

@@ -49,7 +49,7 @@ export class UserFeed {
     this.online = new OnlineUserCache(kept);
     this.#missing = new MissingConnections({ restoreWithinMs: options.restoreWithinMs, reread: () => this.recheck() });
     this.#chain = new ChangeChain({
-      // Later reads wait for users that they lack; the first has nothing to compare with.
+      // The first read must be complete; later ones notice missing users and await them.
       read: () => (this.#hasUnread ? complete.run(() => this.#read()) : this.#read()),
       apply: (change) => {
         this.watched.apply(change);

@@ -41,7 +41,7 @@ export function serverIdExpired(serverId: string): CmError {
   return new CmError("server-id-expired", message, { details: { serverId } });
 }
 
-/** Creates the error for a connection that is not one of the lease's server: `id-invalid`. */
+/** Creates the error for a connection of another server than the lease's: `id-invalid`. */
 export function foreignConnection(connectionId: string, serverId: string): CmError {
   return new CmError("id-invalid", `${connectionId} is not a connection of server ${serverId}.`);
 }

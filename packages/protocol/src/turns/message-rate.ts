@@ -1,6 +1,6 @@
 /**
- * Time constant of the average rate, in milliseconds. Example: after 100 ms at 400 messages a second, the rate counts as
- * 130 a second; 500 ms after the last message, as less than 60.
+ * Time constant of the average rate, in milliseconds. Example: after 100 ms at 400 messages a second, the rate counts
+ * as 130 a second; 500 ms after the last message, as less than 60.
  */
 const RATE_TIME_MS = 250;
 

@@ -1,7 +1,7 @@
 /**
- * Time for which the end of a turn is awaited, in milliseconds, while the turn goes on in other callbacks. A turn of the
- * event loop takes longer if thousands of sockets connect or close together; what others ask for meanwhile should not
- * wait for that.
+ * Time for which the end of a turn is awaited, in milliseconds, while the turn goes on in other callbacks. A turn of
+ * the event loop takes longer if thousands of sockets connect or close together; what others ask for meanwhile should
+ * not wait for that.
  */
 const WAIT_MAX_MS = 10;
 
@@ -22,9 +22,9 @@ let isFirstCallback = false;
 
 /**
  * Calls the function at the end of this turn of the event loop, after the network data that has arrived was handled, so
- * that calls which many clients cause in one turn can be combined. A turn that lasts longer than 10 ms counts as several.
- * Functions are called in the order in which they were passed, including those that are passed by a function called at
- * the end of the turn, or by what it resolves. They must not throw.
+ * that calls which many clients cause in one turn can be combined. A turn that lasts longer than 10 ms counts as
+ * several. Functions are called in the order in which they were passed, including those that are passed by a function
+ * called at the end of the turn, or by what it resolves. They must not throw.
  */
 export function atTurnEnd(task: Task): void {
   tasks.push(task);
@@ -38,8 +38,8 @@ export function lastAtTurnEnd(task: Task): void {
 }
 
 /**
- * Ends the turn's wait if it has lasted too long. Call it where a turn may have many callbacks, or where a call is added
- * to those that wait already.
+ * Ends the turn's wait if it has lasted too long. Call it where a turn may have many callbacks, or where a call is
+ * added to those that wait already.
  */
 export function splitLongTurn(): void {
   if (!isAwaited || isEnding || isFirstCallback || performance.now() - awaitedSince <= WAIT_MAX_MS) return;

@@ -51,8 +51,8 @@ class Entry implements Subscription {
 }
 
 /**
- * The bus over Redis channels. Messages are passed on unchanged; those of one turn, or of one window, to one channel travel as one
- * message of Redis.
+ * The bus over Redis channels. Messages are passed on unchanged; those of one turn, or of one window, to one channel
+ * travel as one message of Redis.
  */
 export class RedisBus implements Bus {
   readonly #parts: RedisBusParts;

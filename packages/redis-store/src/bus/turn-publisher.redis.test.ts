@@ -127,7 +127,9 @@ it("sends what waits when the store is closed in the same turn", async () => {
   await eventually(() => expect(seen).toEqual(texts(3)));
 });
 
-/** Publishes `count` messages to each room, `everyMs` apart, in turns of their own. Resolves with the outcomes' times. */
+/**
+ * Publishes `count` messages to each room, `everyMs` apart, in turns of their own. Resolves with the outcomes' times.
+ */
 async function publishSteadily(
   store: RedisStore,
   rooms: readonly string[],

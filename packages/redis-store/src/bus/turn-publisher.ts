@@ -43,8 +43,8 @@ interface Caller {
  * longer than a command that is sent at once: Redis's stream is corked until the end of the turn anyway. The
  * messages of a channel keep their order, and every caller gets the outcome of the command that carried its message.
  *
- * Messages on busy channels with a window wait for messages of further turns; any other message ends their wait with the
- * turn, and is sent after them. Messages of different channels that wait together may change their order.
+ * Messages on busy channels with a window wait for messages of further turns; any other message ends their wait with
+ * the turn, and is sent after them. Messages of different channels that wait together may change their order.
  */
 export class TurnPublisher {
   readonly #publisher: Publisher;

@@ -124,7 +124,9 @@ export abstract class BaseConnection<U> implements TransportConnection<U>, RoomM
     if (this.bufferedBytes > this.#limit.maxBytes) this.cutAsSlow();
   }
 
-  /** Ends the connection as a slow consumer, however many bytes are queued. Returns `false` if it was closed already. */
+  /**
+   * Ends the connection as a slow consumer, however many bytes are queued. Returns `false` if it was closed already.
+   */
   cutAsSlow(): boolean {
     if (!this.open) return false;
     const bytes = this.bufferedBytes;

@@ -5,7 +5,10 @@ import { copyRequestHead, type RequestHead } from "./request-head.js";
 import type { HttpExchange } from "./route-dispatcher.js";
 import type { TrustedProxies } from "./trusted-proxies.js";
 
-/** Copies the head of a request of a Node.js server. `proxiedAddress` returns the address in the PROXY header of its connection. */
+/**
+ * Copies the head of a request of a Node.js server. `proxiedAddress` returns the address in the PROXY header of its
+ * connection.
+ */
 export function copyNodeRequest(
   request: IncomingMessage,
   trustedProxies: TrustedProxies,

@@ -4,7 +4,9 @@ export interface Recipient {
   deliver(frame: Uint8Array): boolean;
 }
 
-/** Maximum number of connections that are written to in one turn of the event loop: some milliseconds of system calls. */
+/**
+ * Maximum number of connections that are written to in one turn of the event loop: some milliseconds of system calls.
+ */
 const SLICE = 250;
 
 /**

@@ -9,8 +9,8 @@ export class JoinedRoom {
   readonly #from: Sender;
   #frameHead: string | undefined;
   /**
-   * Whether the client was told that it is in the room, and gets its messages. Who is in a room is known by the
-   * membership, which differs: a join is known there before the missed messages have been read.
+   * Whether the client was told that it is in the room, and gets its messages. The membership adds the connection to
+   * the room earlier: before the missed messages are read.
    */
   joined = false;
   /**
