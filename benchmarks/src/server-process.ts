@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { connect } from "node:net";
-import { eventually, freePort } from "@cm/test-kit";
+import { eventually, freePort, guard } from "@cm/test-kit";
 import type { Contender } from "./contenders.js";
 
 /** One server process of a contender, accepting connections. */
@@ -38,6 +38,7 @@ export async function startServerProcess(
     env: { ...process.env, ...contender.environment(index), ...environment, PORT: String(port), REDIS_URL: redisUrl },
     stdio: ["ignore", "ignore", "inherit"],
   });
+  guard(child);
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const stop = () => stopProcess(child, exited);
   try {

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { guard } from "@cm/test-kit";
 import { type DriveJob, type DriveResult, STEADY } from "./driver-job.js";
 
 const PROGRAM = fileURLToPath(new URL("./driver-main.js", import.meta.url));
@@ -14,6 +15,7 @@ export interface Driving {
 /** Runs one job in a separate process, so that no run inherits the heap or compiled code of another. */
 export function driveInProcess(job: DriveJob): Driving {
   const child = fork(PROGRAM, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  guard(child);
   const result = resultOf(child, job);
   const steady = new Promise<void>((resolve, reject) => {
     child.on("message", (message) => {

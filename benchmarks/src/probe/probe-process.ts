@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { guard } from "@cm/test-kit";
 import type { ContenderName } from "../contenders.js";
 
 /** Ping latency of a connection that is alone in its room. */
@@ -30,6 +31,7 @@ const PROGRAM = fileURLToPath(new URL("./probe-main.js", import.meta.url));
 /** Starts a probe. Resolves when its connection has joined its room. Rejects if the process ends before. */
 export async function startProbe(job: ProbeJob): Promise<Probe> {
   const child = fork(PROGRAM, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  guard(child);
   child.send(job);
   await answerOf(child);
   const { pid } = child;

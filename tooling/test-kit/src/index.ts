@@ -12,6 +12,7 @@ export { callsNotRejectedWith } from "./call-table.js";
 
 // Processes
 export type { ManagedProcess, ManagedProcessOptions, ProcessEnd } from "./process/managed-process.js";
+export { guard } from "./process/process-guard.js";
 export { startManagedProcess } from "./process/managed-process.js";
 export type { ProcessUsage } from "./process/process-usage.js";
 export { processUsage } from "./process/process-usage.js";
