@@ -4,6 +4,7 @@ import { createMembership } from "@cm/membership";
 import { CmError, createConnectionIdSource, type OnError, type Store } from "@cm/protocol";
 import { createRedisStore } from "@cm/redis-store";
 import { askRedis, eventually, RespConnection, startRedis } from "@cm/test-kit";
+import { isScriptCall, readCommandUses, sumOfUses, usesPerOperation } from "./command-uses.js";
 import { fillRedis } from "./filled-redis.js";
 import { longestCommand } from "./slow-log.js";
 
@@ -20,6 +21,8 @@ export interface ReapingCost {
   readonly longestCommandMs: number;
   /** The longest command; older results lack it, and so do results whose slow log is empty. */
   readonly longestCommand?: string;
+  /** Time that Redis spent in scripts during the cleanup, in milliseconds; older results lack it. */
+  readonly scriptsMs?: number;
   /**
    * The longest time that a command of another client waited for its reply during the cleanup, and the 99th
    * percentile of these times.
@@ -46,6 +49,7 @@ export async function measureReaping(): Promise<ReapingCost> {
     await askRedis(redis.port, "CONFIG", "SET", "slowlog-max-len", 10_000);
     await askRedis(redis.port, "SLOWLOG", "RESET");
     const pings = startPings(pinger);
+    const usesBefore = await readCommandUses(redis.port);
     const from = performance.now();
     const membership = createMembership({
       ids: createConnectionIdSource({ serverId: "survivor" }),
@@ -64,6 +68,7 @@ export async function measureReaping(): Promise<ReapingCost> {
       );
       const totalMs = performance.now() - from;
       const durations = await pings.stop();
+      const uses = usesPerOperation(usesBefore, await readCommandUses(redis.port), 1);
       const longest = await longestCommand(await askRedis(redis.port, "SLOWLOG", "GET", -1));
       if ((await store.counts.of("connections")) !== 0) throw new CmError("internal", "Something was left.");
       return {
@@ -72,6 +77,7 @@ export async function measureReaping(): Promise<ReapingCost> {
         totalMs,
         longestCommandMs: longest?.ms ?? SLOWLOG_FROM_US / 1_000,
         ...(longest === undefined ? {} : { longestCommand: longest.text }),
+        scriptsMs: sumOfUses(uses, isScriptCall).us / 1_000,
         pingLongestMs: durations.at(-1) ?? Number.NaN,
         pingP99Ms: durations[Math.floor(durations.length * 0.99)] ?? Number.NaN,
       };

@@ -93,6 +93,15 @@ it("explains memory with the share of live objects and with their constructors",
   expect(why(SHARED_ROOM_BYTES)).toBe("by a heap snapshot: (string) 90");
 });
 
+it("compares the time of a reaping with that of its scripts", () => {
+  const missed = { scenario: "reaping", figure: "all of it, ms", limit: 4_000 };
+  const cost = { connections: 10, rooms: 1, totalMs: 5_000, longestCommandMs: 6, pingLongestMs: 7, pingP99Ms: 5 };
+  expect(reasonFor(missed, { ...NONE, reaping: { ...cost, scriptsMs: 4_000 } })).toBe(
+    "Redis runs scripts for 4000 of the 5000 ms",
+  );
+  expect(reasonFor(missed, { ...NONE, reaping: cost })).toBeUndefined();
+});
+
 it("names the longest command of the reaping", () => {
   const cost = { connections: 1, rooms: 1, totalMs: 1, longestCommandMs: 6, pingLongestMs: 1, pingP99Ms: 1 };
   const missed = { scenario: "reaping", figure: "longest command, ms", limit: 5 };
