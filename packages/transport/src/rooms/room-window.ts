@@ -14,7 +14,9 @@ export type RoomWindow = number | "auto";
 
 /** The window of the rooms whose names begin with a prefix. */
 export interface RoomWindowRule {
+  /** The beginning of the rooms' names; empty for all rooms. */
   readonly prefix: string;
+  /** How long their messages may wait for further ones, in milliseconds, 0 to 100, or `auto`. */
   readonly windowMs: RoomWindow;
 }
 
