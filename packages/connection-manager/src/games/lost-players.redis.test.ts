@@ -95,7 +95,7 @@ describe.concurrent("readers of rosters and players", () => {
   );
 });
 
-/** Waits until each of so many servers has sent a sign of life that is later than those sent so far. */
+/** Waits until the given number of servers have each sent a sign of life later than those sent so far. */
 async function signOfEach(redis: RedisServer, servers: number): Promise<void> {
   const signs = async (): Promise<Map<string, number>> => {
     const reply = await askRedis(redis.port, "ZRANGE", "cm:{servers}.signs", "0", "-1", "WITHSCORES");

@@ -37,8 +37,8 @@ export interface LocalConnectionManager<S> extends LocalDelivery {
   add(connection: LocalConnection<S>): void;
   /**
    * Removes a connection from all rooms and stops delivering to it. With a reason, its socket is closed
-   * with the close code of that reason, or cut (the client sees 1006) if so many bytes are queued that a close
-   * frame would arrive too late after them. Without a reason, the socket stays open.
+   * with the close code of that reason, or cut (the client sees 1006) if a close frame would arrive too late
+   * behind the bytes that are queued. Without a reason, the socket stays open.
    */
   remove(connectionId: string, reason?: CloseReason): void;
   /** Starts delivering the room's frames to the connection. Idempotent. */

@@ -125,7 +125,7 @@ export class RedisHistory implements Omit<History, "link"> {
 
   /**
    * Returns the sender's latest acknowledged number, and the epoch of the history that acknowledged it. Returns
-   * zeros if none is known, or if that was so long ago that the history may have let the number expire.
+   * zeros if none is known, or if the number is old enough to have expired in the history.
    */
   #latestOf({ latest }: KnownRoom, sender: HistoryDraft["sender"]): { epoch: number; sequence: number } {
     if (latest === undefined || latest.sender.origin !== sender.origin || latest.sender.epoch !== sender.epoch) {

@@ -124,7 +124,7 @@ export class RoomDelivery {
     await this.#recoverable.recover(room, from, limit, take, isWanted);
   }
 
-  /** Whether a channel is still subscribed, and was not subscribed anew. This server's own channel always is. */
+  /** Whether a channel has stayed subscribed. This server's own channel always has. */
   isOpen(channel: ResumedChannel): boolean {
     return channel.name === undefined || this.#rooms.get(channel.name) === channel;
   }

@@ -89,7 +89,7 @@ export class RoomSubscriptions implements RoomInterest {
     return this.#rooms.get(room);
   }
 
-  /** Returns the room if somebody on this server has entered it. */
+  /** Returns the room if it was entered on this server. */
   occupied(room: string): SubscribedRoom | undefined {
     const entry = this.#rooms.get(room);
     return entry !== undefined && entry.interests > 0 ? entry : undefined;

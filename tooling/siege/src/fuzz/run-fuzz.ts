@@ -148,8 +148,8 @@ function mebibytes(sizes: readonly number[]): string {
 }
 
 /**
- * Connects a member of the room that the bus messages are published to. The member ignores them, because whoever
- * has access to the bus may publish anything.
+ * Connects a member of the room that the bus messages are published to. The member ignores them, because a
+ * publisher on the bus may send anything.
  */
 function joinRoom(wsUrl: string, token: string): Promise<RawSocket> {
   const url = new URL(wsUrl);
