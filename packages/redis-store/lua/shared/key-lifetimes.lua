@@ -1,8 +1,8 @@
--- Ensures that a key lives for `ms` from now, or up to a second less, so that not every write has to renew its
--- time to live. Returns whether it was renewed.
+-- Ensures that a key lives for at least `ms` from now. A renewal gives it up to a second more, so that not every
+-- write has to renew it. Returns whether it was renewed.
 local function keepAtLeast(key, ms)
-  if redis.call('PTTL', key) < ms - math.min(1000, ms / 64) then
-    redis.call('PEXPIRE', key, ms)
+  if redis.call('PTTL', key) < ms then
+    redis.call('PEXPIRE', key, math.ceil(ms + math.min(1000, ms / 64)))
     return true
   end
   return false

@@ -146,7 +146,7 @@ const ROOM: Readonly<Record<Exclude<keyof RoomKeys, "room">, KeyFacts>> = {
     type: "zset",
     holds: "rooms of a partition that have a record (games), by the time at which the record expires",
     writer: "the same servers as the record",
-    goes: "`roomRecordTtlMs` (2 h) after the latest activity in one of them, or with the last of them",
+    goes: "`roomRecordTtlMs` (2 h) and up to 1 s after the latest activity in one of them, or with the last of them",
     ttlMs: recordTtl,
   },
 };

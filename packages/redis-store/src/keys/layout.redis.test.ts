@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { askRedis, eventually, freshPrefix, keysLeftUnder, keysUnder } from "@cm/test-kit";
 import { expect, inject, it } from "vitest";
 import { createRedisStore } from "../index.js";
@@ -119,6 +120,27 @@ it("renews metadata with the connections, and shortens no time to live that is l
   await connect(store, server, "cat", []);
   const online = keys.filter((key) => !key.endsWith(":metadata"));
   for (const key of online) expect(Number(await askRedis(port, "PTTL", key)), key).toBeGreaterThan(3_600_000);
+});
+
+it("counts a record for as long as it can be read", async () => {
+  const prefix = freshPrefix();
+  const store = await startStore({ url, prefix, partitions: 1, roomRecordTtlMs: 2_000 });
+  const server = await bringUp(store, "gw-1");
+  await connect(store, server, "ann", []);
+  const members = [{ connectionId: server.ids.next(), userId: "ann" }];
+  await store.rooms.join(server.lease, "game", members, { record: "1" });
+  const { version = 0 } = (await store.roomRecords.get("game")) ?? {};
+  // A little later, so that the index of records still lives nearly as long as the record.
+  await setTimeout(15);
+  await store.roomRecords.compareAndSet("game", version, "2");
+  const [record, index] = await Promise.all(
+    [":record:game", ":records"].map(async (end) => {
+      const [key = ""] = (await keysUnder(url, `${prefix}:`)).filter((each) => each.endsWith(end));
+      return Number(await askRedis(port, "PEXPIRETIME", key));
+    }),
+  );
+  expect(record).toBeGreaterThan(Date.now());
+  expect(index).toBeGreaterThanOrEqual(record ?? Number.NaN);
 });
 
 it("keeps the usual record in Redis's packed encoding", async () => {
