@@ -1,11 +1,11 @@
-import type { RoomFanOut } from "@cm/transport";
+import type { LaneReader, RoomFanOut } from "@cm/transport";
 import { RoomMembers } from "./room-members.js";
 
 /**
  * The members of rooms, distributed over lanes. Held-back messages of a lane are sent before a connection
  * enters or leaves it.
  */
-export class RoomLanes<C extends object> {
+export class RoomLanes<C extends LaneReader> {
   readonly #fanOut: RoomFanOut;
   /** The members of each lane, by lane number. */
   readonly #lanes: RoomMembers<C>[] = [new RoomMembers<C>()];
@@ -40,7 +40,7 @@ export class RoomLanes<C extends object> {
   leave(room: string, connection: C): void {
     const lane = this.#laneOf(room, connection);
     if (lane === undefined) return;
-    this.#fanOut.flush(room, lane);
+    this.#fanOut.flushFor(connection, room, lane);
     this.#remove(room, lane, connection);
   }
 
@@ -48,7 +48,7 @@ export class RoomLanes<C extends object> {
   flushOf(connection: C): void {
     if (!this.#fanOut.holds) return;
     for (const [lane, rooms] of this.#lanes.entries()) {
-      for (const room of rooms.roomsOf(connection)) this.#fanOut.flush(room, lane);
+      for (const room of rooms.roomsOf(connection)) this.#fanOut.flushFor(connection, room, lane);
     }
   }
 

@@ -12,7 +12,8 @@ import { openFilesWarning } from "./listening/open-files-warning.js";
 import { requireFrameBytes } from "./options/option-checks.js";
 import type { ResolvedTransportOptions } from "./options/resolved-options.js";
 import { LaggingMembers } from "./rooms/lagging-members.js";
-import { RoomFanOut, type RoomFrame } from "./rooms/room-fan-out.js";
+import type { RoomFrame } from "./rooms/lane.js";
+import { RoomFanOut } from "./rooms/room-fan-out.js";
 import type { ListeningAddress, TransportServer, TransportStats } from "./transport-server.js";
 
 /**

@@ -108,6 +108,16 @@ export class FanOutBudget {
   }
 }
 
+// Created once, because recording the call stack of an error takes longer than all else that a refusal costs.
+const CONNECTION_LIMIT = new CmError(
+  "rate-limited",
+  "This connection's messages exceed the limit of recipients per second.",
+);
+const SERVER_LIMIT = new CmError(
+  "rate-limited",
+  "The server has reached its limit of deliveries per second; try again later.",
+);
+
 /** The deliveries that one connection may still cause. */
 export class FanOutAccount {
   readonly #options: FanOutBudgetOptions;
@@ -130,11 +140,11 @@ export class FanOutAccount {
     const { perSecond, limits, monotonicMs } = this.#options;
     if (perSecond > 0 && this.#deliveries.left(monotonicMs()) <= 0) {
       limits.count("fan-out");
-      throw new CmError("rate-limited", "This connection's messages exceed the limit of recipients per second.");
+      throw CONNECTION_LIMIT;
     }
     if (!this.#budget.takeShare(deliveries)) {
       limits.count("server-fan-out");
-      throw new CmError("rate-limited", "The server has reached its limit of deliveries per second; try again later.");
+      throw SERVER_LIMIT;
     }
     this.#deliveries.spend(deliveries);
   }

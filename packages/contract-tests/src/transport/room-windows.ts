@@ -7,6 +7,10 @@ import { bytes, type CreateTransport, serverStarter, type TestClient, WAIT } fro
  */
 const LONG_MS = 100;
 
+/** Length of a large text, and number of its copies that are written in one turn: 4 MiB, and a lane of ten more. */
+const LARGE_BYTES = 64_000;
+const TURN_FRAMES = (4 * 1024 * 1024) / LARGE_BYTES + 10;
+
 /** Sends `count` texts, `0`, `1` and so on, each in its own turn of the event loop. Resolves with the texts. */
 async function sendApart(toRoom: (text: string) => void, count: number): Promise<string[]> {
   const texts: string[] = [];
@@ -180,6 +184,35 @@ export function describeRoomWindows(createTransport: CreateTransport): void {
         await vi.waitFor(() => expect(texts).toEqual([...expected, ...lateTexts, "end"]), WAIT);
       }
       await vi.waitFor(() => expect(late.texts).toEqual([...lateTexts, "end"]), WAIT);
+    });
+
+    it("is written to a few megabytes at a time, and a member that leaves or enters does not change that", async () => {
+      const { server, clients, join } = await crowded(20, 0);
+      const late = await join();
+      const large = "x".repeat(LARGE_BYTES);
+      const sent = Array.from({ length: 14 }, (_, index) => `${index}:${large}`);
+      const framesSent = (): number => server.stats().traffic.framesSent;
+      for (const text of sent) server.toRoom("room", bytes(text), []);
+      expect(framesSent()).toBeLessThanOrEqual(TURN_FRAMES);
+      // The frames that are held back are sent to the member that leaves, and to none that enters.
+      const before = framesSent();
+      const [leaves] = clients;
+      leaves?.connection.leave("room");
+      late.connection.enter("room");
+      expect(framesSent() - before).toBeLessThanOrEqual(sent.length);
+      server.toRoom("room", bytes("end"), []);
+      for (let turn = 0, seen = framesSent(); seen < 19 * 15 + 1; turn += 1) {
+        expect(turn).toBeLessThan(100);
+        await new Promise((resolve) => setImmediate(resolve));
+        expect(framesSent() - seen).toBeLessThanOrEqual(TURN_FRAMES);
+        seen = framesSent();
+      }
+      const digest = (texts: readonly string[]): string[] => texts.map((text) => `${text.slice(0, 4)} ${text.length}`);
+      for (const { texts } of clients.slice(1)) {
+        await vi.waitFor(() => expect(digest(texts)).toEqual(digest([...sent, "end"])), WAIT);
+      }
+      await vi.waitFor(() => expect(late.texts).toEqual(["end"]), WAIT);
+      expect(digest(leaves?.texts ?? [])).toEqual(digest(sent));
     });
 
     it("shrinks as they leave, and still reaches those who stay", async () => {

@@ -1,11 +1,11 @@
-import type { RoomFanOut } from "@cm/transport";
+import type { LaneReader, RoomFanOut } from "@cm/transport";
 import { type DirectMember, RoomMembers } from "./room-members.js";
 
 /** The rooms that a connection is in, each with the connection's lane. */
 export type LanesByRoom = Map<string, number>;
 
 /** A connection that enters and leaves rooms. */
-export interface LaneMember extends DirectMember {
+export interface LaneMember extends DirectMember, LaneReader {
   /** The rooms that the connection is in; `undefined` if there are none. Modified only by {@link RoomLanes}. */
   laneByRoom: LanesByRoom | undefined;
 }
@@ -70,7 +70,7 @@ export class RoomLanes<M extends LaneMember> {
     const { laneByRoom } = member;
     const lane = laneByRoom?.get(room);
     if (laneByRoom === undefined || lane === undefined) return;
-    this.#fanOut.flush(room, lane);
+    this.#fanOut.flushFor(member, room, lane);
     if (!member.open) return;
     laneByRoom.delete(room);
     if (laneByRoom.size === 0) member.laneByRoom = undefined;
@@ -92,7 +92,7 @@ export class RoomLanes<M extends LaneMember> {
   /** Sends the messages held back for a connection that is about to be closed. */
   flushOf(member: M): void {
     if (!this.#fanOut.holds) return;
-    for (const [room, lane] of [...(member.laneByRoom ?? [])]) this.#fanOut.flush(room, lane);
+    for (const [room, lane] of [...(member.laneByRoom ?? [])]) this.#fanOut.flushFor(member, room, lane);
   }
 
   #remove(member: M, room: string, lane: number): void {

@@ -105,7 +105,8 @@ export interface TransportOptions<U> {
   readonly roomWindows?: readonly RoomWindowRule[] | undefined;
   /**
    * Maximum number of members of one room that are written to in one turn of the event loop; other work is done
-   * in between, and the room's messages keep their order. 10 to 1,000,000; default 200.
+   * in between, and the room's messages keep their order. Large messages are also written in turns, about 4 MiB at a
+   * time counting each copy. 10 to 1,000,000; default 200.
    */
   readonly maxMembersPerTurn?: number | undefined;
   /**

@@ -1,12 +1,5 @@
-import { RoomRate, type RoomWindow, type RoomWindowRule } from "./room-window.js";
-
-/** A frame to a room. */
-export interface RoomFrame {
-  /** The bytes that the members get. */
-  readonly bytes: Uint8Array;
-  /** Ids of the connections that do not get the frame. */
-  readonly except: readonly string[];
-}
+import { FanOutRoom, Lane, type RoomFrame } from "./lane.js";
+import type { RoomWindow, RoomWindowRule } from "./room-window.js";
 
 /**
  * The sockets of one transport. The members of a room are distributed over lanes, numbered from 0; each member
@@ -17,6 +10,13 @@ export interface RoomSockets {
   members(room: string, lane: number): number;
   /** Sends frames to the members of a lane, in order, if possible with one write per member. */
   publish(room: string, lane: number, frames: readonly RoomFrame[]): void;
+}
+
+/** A connection in a lane. */
+export interface LaneReader {
+  readonly id: string;
+  /** Sends the connection a frame. The bytes are copied if they are needed later. */
+  send(frame: Uint8Array): unknown;
 }
 
 /** Options of {@link RoomFanOut}. */
@@ -39,54 +39,28 @@ const WAITING_MAX_FRAMES = 32;
 const WAITING_MAX_BYTES = 16 * 1024;
 
 /**
- * Maximum size of the frames held back in a lane whose turn has not come, in bytes, and maximum number of
- * frames.
+ * Maximum size of the frames held back in a lane whose turn has not come, in bytes, and maximum number of frames:
+ * enough for a few seconds in which a room gets somewhat more than can be written to its members.
  */
-const BACKLOG_MAX_BYTES = 256 * 1024;
+const BACKLOG_MAX_BYTES = 1024 * 1024;
 const BACKLOG_MAX_FRAMES = 1_024;
 
-/** Maximum size of the frames held back in all lanes, in bytes; a frame counts once for each lane. */
-const ALL_MAX_BYTES = 16 * 1024 * 1024;
+/**
+ * Maximum size of the frames held back in all lanes, in bytes. A frame counts once for each lane, although the lanes
+ * of a room share its memory.
+ */
+const ALL_MAX_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Number of bytes, counting each copy, after which a turn writes no further frame. The kernel copies about 1 GB/s, and
+ * a quarter of that where its memory is not in use yet, so such a turn takes 4 to 16 ms.
+ */
+const TURN_MAX_BYTES = 4 * 1024 * 1024;
 
 /** Rooms without messages for this time, in milliseconds, may be forgotten once there are `ROOMS_MIN` rooms. */
 const FORGET_AFTER_MS = 1_000;
 
 const ROOMS_MIN = 256;
-
-/** Approximate memory of a held-back frame in addition to its own bytes, in bytes. */
-const FRAME_OVERHEAD_BYTES = 64;
-
-/** Members of a room that are written to together. */
-class Lane {
-  readonly room: Room;
-  readonly index: number;
-  /** The frames that are held back, in order. */
-  frames: RoomFrame[] = [];
-  bytes = 0;
-  /** Time at which frames were last sent. */
-  sentAt = Number.NEGATIVE_INFINITY;
-  /** Whether the lane waits for the end of its window, is in the queue, or is being sent to. */
-  state: "idle" | "waiting" | "queued" | "sending" = "idle";
-
-  constructor(room: Room, index: number) {
-    this.room = room;
-    this.index = index;
-  }
-}
-
-/** A room with recent messages, or with several lanes. */
-class Room {
-  readonly name: string;
-  readonly lanes: Lane[];
-  readonly windowMs: RoomWindow;
-  readonly rate = new RoomRate();
-
-  constructor(name: string, windowMs: RoomWindow) {
-    this.name = name;
-    this.windowMs = windowMs;
-    this.lanes = [new Lane(this, 0)];
-  }
-}
 
 /**
  * Decides when a room's messages are written to its members: at once, or together with those that follow within
@@ -96,7 +70,7 @@ class Room {
  */
 export class RoomFanOut {
   readonly #options: RoomFanOutOptions;
-  readonly #rooms = new Map<string, Room>();
+  readonly #rooms = new Map<string, FanOutRoom>();
   /** Lanes that wait for the end of their window. */
   #waiting: Lane[] = [];
   /** Lanes that are to be sent to next. */
@@ -134,19 +108,27 @@ export class RoomFanOut {
     const [only] = room.lanes;
     if (only !== undefined && room.lanes.length === 1 && only.state === "idle" && now - only.sentAt >= windowMs) {
       this.#send(only, [{ bytes, except }], now);
+      // Send the frames that were added meanwhile, by the handler of a connection that the write closed.
+      this.#empty(only);
       return;
     }
     const frame = { bytes: Buffer.from(bytes), except };
     for (const lane of room.lanes) this.#hold(lane, frame, now, windowMs);
-    if (this.#bytes > ALL_MAX_BYTES) this.flushAll();
-    else if (this.#turn === undefined && this.#queue.length > 0) this.#takeTurn();
+    if (this.#bytes > ALL_MAX_BYTES) this.#relieve();
+    if (this.#turn === undefined && this.#queue.length > 0) this.#takeTurn();
   }
 
-  /** Returns the lane that the next member has to enter. Adds a lane if all lanes of the room are full. */
+  /**
+   * Returns the lane that the next member has to enter, and whose frames must be flushed before. Adds a lane if all
+   * lanes of the room are full, or hold back more than one turn may write.
+   */
   laneToEnter(name: string): number {
     const { sockets, maxMembersPerTurn } = this.#options;
     const lanes = this.lanesOf(name);
-    for (let lane = 0; lane < lanes; lane++) if (sockets.members(name, lane) < maxMembersPerTurn) return lane;
+    for (let lane = 0; lane < lanes; lane++) {
+      const members = sockets.members(name, lane);
+      if (members < maxMembersPerTurn && this.#heldBytes(name, lane) * members <= TURN_MAX_BYTES) return lane;
+    }
     const room = this.#rooms.get(name) ?? this.#add(name);
     room.lanes.push(new Lane(room, lanes));
     return lanes;
@@ -157,11 +139,27 @@ export class RoomFanOut {
     return this.#rooms.get(name)?.lanes.length ?? 1;
   }
 
-  /** Sends the held-back frames of a lane. Call this before a connection enters or leaves the lane. */
+  /** Sends the held-back frames of a lane. Call this before a connection enters the lane. */
   flush(name: string, index: number): void {
     if (this.#bytes === 0) return;
     const lane = this.#rooms.get(name)?.lanes[index];
     if (lane !== undefined) this.#empty(lane);
+  }
+
+  /**
+   * Sends the held-back frames of a lane at least to the member that is about to leave it: to all members, unless that
+   * is more than one turn may write.
+   */
+  flushFor(leaver: LaneReader, name: string, index: number): void {
+    if (this.#bytes === 0) return;
+    const lane = this.#rooms.get(name)?.lanes[index];
+    if (lane === undefined) return;
+    if (lane.bytes * this.#options.sockets.members(name, index) <= TURN_MAX_BYTES) this.#empty(lane);
+    else for (const { bytes, except } of lane.frames) if (!except.includes(leaver.id)) leaver.send(bytes);
+  }
+
+  #heldBytes(name: string, index: number): number {
+    return this.#bytes === 0 ? 0 : (this.#rooms.get(name)?.lanes[index]?.bytes ?? 0);
   }
 
   /** Sends all held-back frames. */
@@ -223,10 +221,7 @@ export class RoomFanOut {
   }
 
   #hold(lane: Lane, frame: RoomFrame, now: number, windowMs: number): void {
-    lane.frames.push(frame);
-    const size = frame.bytes.byteLength + FRAME_OVERHEAD_BYTES;
-    lane.bytes += size;
-    this.#bytes += size;
+    this.#bytes += lane.hold(frame);
     // Frames that arrive while the lane is being sent to are sent after that.
     if (lane.state === "sending") return;
     const isFull = lane.bytes >= WAITING_MAX_BYTES || lane.frames.length >= WAITING_MAX_FRAMES;
@@ -234,12 +229,11 @@ export class RoomFanOut {
     if (isFull && !isOneOfMany) {
       this.#empty(lane);
     } else if (lane.bytes >= BACKLOG_MAX_BYTES || lane.frames.length >= BACKLOG_MAX_FRAMES) {
-      // The room gets messages faster than they can be written to its members. Write now, so that the sender
-      // waits.
-      this.#empty(lane);
-    } else if (lane.state !== "queued" && (isFull || now - lane.sentAt >= windowMs)) {
-      lane.state = "queued";
-      this.#queue.push(lane);
+      // The room gets messages faster than they can be written to its members. Write the oldest ones now, so that
+      // the sender waits.
+      this.#sendOldest(lane);
+    } else if (isFull || now - lane.sentAt >= windowMs) {
+      this.#enqueue(lane);
     } else if (lane.state === "idle") {
       lane.state = "waiting";
       this.#waiting.push(lane);
@@ -253,17 +247,36 @@ export class RoomFanOut {
    */
   readonly #onWindowEnd = (): void => {
     this.#timer = undefined;
-    const due = this.#waiting;
-    this.#waiting = [];
-    for (const lane of due) {
-      if (lane.state !== "waiting") continue;
-      lane.state = "queued";
-      this.#queue.push(lane);
-    }
+    this.#enqueueWaiting();
     if (this.#turn === undefined) this.#takeTurn();
   };
 
-  /** Sends to queued lanes until `maxMembersPerTurn` members are reached; the other lanes wait for the next turn. */
+  #enqueueWaiting(): void {
+    const due = this.#waiting;
+    this.#waiting = [];
+    for (const lane of due) if (lane.state === "waiting") this.#enqueue(lane);
+  }
+
+  #enqueue(lane: Lane): void {
+    lane.state = "queued";
+    if (lane.isListed) return;
+    lane.isListed = true;
+    this.#queue.push(lane);
+  }
+
+  /** Sends the oldest frames of all lanes in turn, until the frames of all lanes are within their limit. */
+  #relieve(): void {
+    this.#enqueueWaiting();
+    for (const lane of [...this.#queue]) {
+      if (this.#bytes <= ALL_MAX_BYTES) return;
+      if (lane.state === "queued") this.#sendOldest(lane);
+    }
+  }
+
+  /**
+   * Sends to queued lanes until `maxMembersPerTurn` members or {@link TURN_MAX_BYTES} are reached. The remaining lanes
+   * and frames wait for the next turn.
+   */
   #takeTurn(): void {
     // Wait for the next turn if a lane is being written to. That happens if the write closed a connection whose
     // handler then sent something.
@@ -273,13 +286,15 @@ export class RoomFanOut {
     }
     const { sockets, maxMembersPerTurn } = this.#options;
     let members = 0;
+    let bytes = 0;
     let taken = 0;
     for (const lane of this.#queue) {
-      if (members >= maxMembersPerTurn) break;
+      if (members >= maxMembersPerTurn || bytes >= TURN_MAX_BYTES) break;
       taken++;
+      lane.isListed = false;
       if (lane.state !== "queued") continue;
       members += sockets.members(lane.room.name, lane.index);
-      this.#empty(lane);
+      bytes += this.#sendOldest(lane, TURN_MAX_BYTES - bytes);
     }
     this.#queue.splice(0, taken);
     if (this.#queue.length > 0) this.#takeTurnLater();
@@ -295,13 +310,29 @@ export class RoomFanOut {
     });
   }
 
+  /** Sends all frames of a lane, and those that are added meanwhile. */
   #empty(lane: Lane): void {
-    if (lane.state === "sending" || lane.frames.length === 0) return;
-    const { frames } = lane;
-    lane.frames = [];
-    this.#bytes -= lane.bytes;
-    lane.bytes = 0;
-    this.#send(lane, frames, performance.now());
+    if (lane.state === "sending") return;
+    while (lane.frames.length > 0) {
+      this.#bytes -= lane.bytes;
+      this.#send(lane, lane.takeAll(), performance.now());
+    }
+  }
+
+  /**
+   * Sends the oldest frames of a lane, at most `maxBytes` counting each copy but at least one frame, and puts the lane
+   * into the queue if some are left. Returns the number of bytes that were written, counting each copy.
+   */
+  #sendOldest(lane: Lane, maxBytes = TURN_MAX_BYTES): number {
+    if (lane.state === "sending") return 0;
+    const members = this.#options.sockets.members(lane.room.name, lane.index);
+    const before = lane.bytes;
+    const oldest = lane.takeOldest(maxBytes / members);
+    const bytes = before - lane.bytes;
+    this.#bytes -= bytes;
+    this.#send(lane, oldest, performance.now());
+    if (lane.frames.length > 0) this.#enqueue(lane);
+    return bytes * members;
   }
 
   #send(lane: Lane, frames: readonly RoomFrame[], now: number): void {
@@ -315,26 +346,23 @@ export class RoomFanOut {
       lane.state = "idle";
       this.#isSending = wasSending;
     }
-    // Send the frames that were added during the write, by the handler of a connection that the write closed.
-    if (lane.frames.length > 0) this.#empty(lane);
     // Remove the lane if the write closed its last connection.
-    else if (lane.index > 0 && this.#options.sockets.members(lane.room.name, lane.index) === 0) {
+    if (lane.index > 0 && lane.frames.length === 0 && this.#options.sockets.members(lane.room.name, lane.index) === 0) {
       this.emptied(lane.room.name, lane.index);
     }
   }
 
   #drop(lane: Lane): void {
-    lane.frames = [];
     this.#bytes -= lane.bytes;
-    lane.bytes = 0;
+    lane.takeAll();
     lane.state = "idle";
   }
 
-  #add(name: string): Room {
+  #add(name: string): FanOutRoom {
     if (this.#rooms.size >= this.#forgetAt) this.#forget();
     const { roomWindowMs, roomWindows } = this.#options;
     const rule = roomWindows.find(({ prefix }) => name.startsWith(prefix));
-    const room = new Room(name, rule?.windowMs ?? roomWindowMs);
+    const room = new FanOutRoom(name, rule?.windowMs ?? roomWindowMs);
     this.#rooms.set(name, room);
     return room;
   }

@@ -16,6 +16,12 @@ import type { LimitCounter } from "../../limits/limit-counter.js";
 const MAX_PENDING = 256;
 
 /**
+ * Created once: recording the call stack of an error takes longer than all else that a refusal costs, and a client may
+ * be refused thousands of requests a second.
+ */
+const PENDING_LIMIT = new CmError("pending-limit", "Too many requests are waiting for an answer.");
+
+/**
  * Codes of server faults. The messages of these errors are meant for the operator and may contain keys and
  * servers: clients get only the code and its meaning, and the rest goes to the log.
  */
@@ -113,12 +119,17 @@ export class ClientResponses {
 
   #admit(ref: Ref | undefined): boolean {
     if (this.#pending >= MAX_PENDING) {
-      this.#events.reached.count("pending");
-      this.refuse(new CmError("pending-limit", "Too many requests are waiting for an answer."), ref);
+      this.refuse(this.pendingLimit(), ref);
       return false;
     }
     this.#pending++;
     return true;
+  }
+
+  /** Returns the error for a request that is refused because too many are waiting, and counts it. */
+  pendingLimit(): CmError {
+    this.#events.reached.count("pending");
+    return PENDING_LIMIT;
   }
 }
 

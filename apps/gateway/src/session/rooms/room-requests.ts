@@ -47,10 +47,16 @@ const READING_COST = 10;
 /**
  * Maximum number of roster pages that are read at a time, for one connection and for all connections of a server. The
  * cost of a page is known only after it has been read: if all requests that a client sends at once were read together,
- * none would be refused by the limits. A page of 1,000 members takes milliseconds, so the pages of many clients must
- * not all be handled in one turn of the event loop.
+ * none would be refused by the limits. A page of 1,000 members takes about 2 ms, and the pages of many clients may
+ * arrive in one turn of the event loop, which others wait for.
  */
-export const PAGES_AT_ONCE = { connection: 4, server: 16 } as const;
+export const PAGES_AT_ONCE = { connection: 2, server: 4 } as const;
+
+/** Maximum number of a connection's requests for roster pages that wait for their turn. */
+const PAGES_WAITING_MAX = 16;
+
+/** Created once, because recording the call stack of an error takes longer than all else that a refusal costs. */
+const UNREAD = new CmError("rate-limited", "The client has not read the messages sent to it so far.");
 
 /** Options of {@link RoomRequests}. */
 export interface RoomRequestsOptions {
@@ -217,6 +223,7 @@ export class RoomRequests {
       answers.send(page, ref);
     };
     this.#pageReads ??= new Semaphore(PAGES_AT_ONCE.connection);
+    if (this.#pageReads.waiting >= PAGES_WAITING_MAX) throw answers.pendingLimit();
     await this.#pageReads.run(() => context.pageReads.run(read));
   }
 
@@ -270,7 +277,7 @@ export class RoomRequests {
 
   #requireReader(): void {
     if (this.#options.isReader()) return;
-    throw new CmError("rate-limited", "The client has not read the messages sent to it so far.");
+    throw UNREAD;
   }
 
   async #exit(room: JoinedRoom): Promise<void> {
