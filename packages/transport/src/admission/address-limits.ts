@@ -3,6 +3,7 @@ import { CmError } from "@cm/protocol";
 import { KeyedCounter } from "../counters/keyed-counter.js";
 import type { ResolvedTransportOptions } from "../options/resolved-options.js";
 import { TokenBucket } from "../token-bucket.js";
+import { rememberingAddresses } from "./address-cache.js";
 
 /** The limits per address. */
 export type AddressLimit = "connections-per-address" | "upgrades-per-address";
@@ -31,6 +32,10 @@ UNLIMITED.addAddress("::1", "ipv6");
 UNLIMITED.addSubnet("fc00::", 7, "ipv6");
 UNLIMITED.addSubnet("fe80::", 10, "ipv6");
 
+// Created once, because recording the call stack of an error takes longer than all else that a refusal costs.
+const TOO_MANY_UPGRADES = new CmError("rate-limited", "This address exceeds the limit of upgrades per second.");
+const TOO_MANY_CONNECTIONS = new CmError("connections-limit", "This address has reached its connection limit.");
+
 interface Known {
   readonly key: string | undefined;
   /** Number of connections and waiting upgrades. */
@@ -54,14 +59,14 @@ export class AddressLimits {
    */
   readonly #held = new Map<string, number>();
   /**
-   * The key of each address with connections or waiting upgrades. The key is cached, because computing it takes
-   * longer than all other work at the end of a connection. The map is bounded: it has at most one entry per
+   * The key of each address with connections or waiting upgrades, which is needed again at their end. The map is bounded: it has at most one entry per
    * connection or upgrade.
    */
   readonly #known = new Map<string, Known>();
   /** The upgrade rate of each key, the least recently used key first. */
   readonly #rates = new Map<string, TokenBucket>();
   readonly #reached = new KeyedCounter<AddressLimit>();
+  readonly #keyOf = rememberingAddresses(keyOf);
 
   constructor(
     options: Pick<ResolvedTransportOptions<never>, "maxConnectionsPerAddress" | "maxUpgradesPerSecondPerAddress">,
@@ -83,15 +88,15 @@ export class AddressLimits {
    */
   objectionTo(address: string): CmError | undefined {
     const known = this.#known.get(address);
-    const key = known === undefined ? keyOf(address) : known.key;
+    const key = known === undefined ? this.#keyOf(address) : known.key;
     if (key === undefined) return undefined;
     if (!this.#takeUpgrade(key)) {
       this.#reached.add("upgrades-per-address");
-      return new CmError("rate-limited", "This address exceeds the limit of upgrades per second.");
+      return TOO_MANY_UPGRADES;
     }
     if (this.#maxConnections > 0 && (this.#held.get(key) ?? 0) >= this.#maxConnections) {
       this.#reached.add("connections-per-address");
-      return new CmError("connections-limit", "This address has reached its connection limit.");
+      return TOO_MANY_CONNECTIONS;
     }
     return undefined;
   }
@@ -99,7 +104,7 @@ export class AddressLimits {
   /** Call this for each connection, and for each upgrade that waits. */
   enter(address: string): void {
     if (this.#maxConnections === 0) return;
-    const known = this.#known.get(address) ?? { key: keyOf(address), uses: 0 };
+    const known = this.#known.get(address) ?? { key: this.#keyOf(address), uses: 0 };
     if (++known.uses === 1) this.#known.set(address, known);
     const { key } = known;
     if (key !== undefined) this.#held.set(key, (this.#held.get(key) ?? 0) + 1);

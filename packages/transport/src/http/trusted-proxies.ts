@@ -1,4 +1,5 @@
 import { BlockList, isIP } from "node:net";
+import { rememberingAddresses } from "../admission/address-cache.js";
 import { peerAddress } from "./peer-address.js";
 
 /** The origin of a request, according to the socket and the proxies in front of it. */
@@ -15,6 +16,10 @@ export interface RequestOrigin {
 export class TrustedProxies {
   readonly #list = new BlockList();
   readonly #isEmpty: boolean;
+  readonly #has = rememberingAddresses((address) => {
+    const family = familyOf(address);
+    return family !== undefined && this.#list.check(address, family);
+  });
 
   /**
    * Takes addresses and subnets such as `10.0.0.0/8`. Throws a `TypeError` with the position of an invalid
@@ -61,11 +66,6 @@ export class TrustedProxies {
       if (!this.#has(client)) return client;
     }
     return client;
-  }
-
-  #has(address: string): boolean {
-    const family = familyOf(address);
-    return family !== undefined && this.#list.check(address, family);
   }
 }
 
