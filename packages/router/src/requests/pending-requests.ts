@@ -50,7 +50,7 @@ export class PendingRequests {
     }
   }
 
-  /** Adds a request that waits for a response. The caller must have called `requireRoom`. */
+  /** Adds a request that waits for a response. The caller must have called `requireCapacity`. */
   open(serverId: string, position: EnvelopePosition, timeoutMs: number): PendingRequest {
     const key = keyOf(serverId, position);
     let waiting: Waiting | undefined;
