@@ -81,7 +81,7 @@ export class PendingRequests {
     return waiting !== undefined;
   }
 
-  /** Settles all requests to a server that has left the cluster with `not-found`. */
+  /** Resolves all requests to this server, which has left the cluster, with `not-found`. */
   lost(serverId: string): void {
     for (const waiting of [...this.#waiting.values()]) if (waiting.serverId === serverId) waiting.settle(NOT_FOUND);
   }
