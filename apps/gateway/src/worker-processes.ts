@@ -7,7 +7,10 @@ import { WORKER_STARTS_MAX } from "./config/worker-number.js";
 import type { Logger } from "./log/program-log.js";
 import { HURRY, STOP_SIGNALS, stopped } from "./stop-request.js";
 
-/** Delay before a worker that has listened is restarted, in milliseconds, by the number of failures in a row. */
+/**
+ * Delay before the restart of a worker that ended after it had begun to listen, in milliseconds, by its number of
+ * failures in a row.
+ */
 const RESTART_DELAYS_MS = [100, 500, 2_000, 5_000, 10_000] as const;
 
 /**

@@ -29,8 +29,8 @@ export interface PresenceStats {
  * Each read method documents its cost. Reads reject with `unavailable` or `timeout`; with `options-invalid`
  * for an invalid cursor or limit, with `name-invalid` or `name-too-long` for an invalid name, and with
  * `closed` before the store is started (`details.call` names the call). Connections of dead servers are left
- * out. With the option `isComplete`, lists, counts and the beginning of a watch show no part: while the store lacks
- * entries that servers are writing again, they wait for at most 6 s and then reject with `unavailable`.
+ * out. With the option `isComplete`, lists, counts and the beginning of a watch are never incomplete: while the store
+ * lacks entries that servers are writing again, they wait for at most 6 s and then reject with `unavailable`.
  *
  * A watch delivers a snapshot first and then each change once, in order, without a gap; the promise of the
  * call that opens the watch resolves after the snapshot. If changes were missed (because of an interruption

@@ -122,7 +122,7 @@ export type {
   ServerRegistry,
   SnapshotOptions,
 } from "./contracts/server-registry.js";
-export type { Lease, ReapClaim, ServerIncarnation } from "./contracts/server-rights.js";
+export type { Lease, ReapClaim, ServerIncarnation } from "./contracts/leases-and-claims.js";
 export type {
   ReapTarget,
   ServerUpkeep,

@@ -97,7 +97,7 @@ export interface RedisStoreOptions {
    * Maximum time that a message to a busy room waits for other messages, so that they share a write, in milliseconds, 0
    * to 100; 0: messages do not wait. Or a function that returns this time for a room, of which a result out of range
    * counts as 0; it must not throw. A room is busy if this process publishes 75 or more messages a second to it.
-   * Nothing waits if too few others come meanwhile. Default 3.
+   * If too few others came in the latest windows, only one window a second is tried. Default 3.
    */
   readonly publishWindowMs?: PublishWindowMs | undefined;
   /**

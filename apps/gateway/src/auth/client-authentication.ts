@@ -4,7 +4,7 @@ import type { RecordedMetrics } from "../admin/recorded-metrics.js";
 import type { GatewayUser, ResolvedGatewayOptions } from "../gateway-options.js";
 import type { HookRunner } from "../session/hooks.js";
 import type { Revocations } from "./revocations.js";
-import { requireSuccessor } from "./token-refresh.js";
+import { requireSuccessor } from "./token-replacement.js";
 
 /** Options of {@link ClientAuthentication}. */
 export interface ClientAuthenticationOptions extends Pick<ResolvedGatewayOptions, "authenticate" | "refresh"> {

@@ -8,10 +8,10 @@ import { EnvReader } from "./env-reader.js";
 import { type GatewayConfig, LOG_LEVELS, TRANSPORTS } from "./gateway-config.js";
 import { isLoopback } from "./host-validation.js";
 import { misspeltVariables } from "./misspelt-variables.js";
-import { readTrustedProxies } from "./proxy-settings.js";
 import { readRedisUrl } from "./redis-url.js";
 import { readRoomPrefixes } from "./room-prefixes.js";
 import { readTokens, variableOf } from "./token-settings.js";
+import { readTrustedProxies } from "./trusted-proxies.js";
 import { readWorker, WORKER_SUFFIX_MAX, WORKERS_MAX } from "./worker-number.js";
 
 const DAY_MS = 86_400_000;

@@ -1,6 +1,6 @@
 import { Balancer, ReconnectingClient } from "@cm/gateway-kit/clients/reconnecting-client";
 import { ReconnectingLoad } from "@cm/gateway-kit/clients/reconnecting-load";
-import { faultsOfRecovery } from "@cm/gateway-kit/clients/recovery-account";
+import { faultsOfRecovery } from "@cm/gateway-kit/clients/recovery-faults";
 import { watchUsers } from "@cm/gateway-kit/invariants/watched-users";
 import { type GatewayCluster, startGatewayCluster } from "@cm/gateway-kit/processes/gateway-cluster";
 import { type GatewayProcess, startGatewayProcess } from "@cm/gateway-kit/processes/gateway-process";

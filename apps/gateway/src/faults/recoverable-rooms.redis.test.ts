@@ -1,7 +1,7 @@
 import { Balancer, ReconnectingClient } from "@cm/gateway-kit/clients/reconnecting-client";
 import { ReconnectingLoad } from "@cm/gateway-kit/clients/reconnecting-load";
 import { populationOf } from "@cm/gateway-kit/clients/reconnecting-population";
-import { faultsOfRecovery } from "@cm/gateway-kit/clients/recovery-account";
+import { faultsOfRecovery } from "@cm/gateway-kit/clients/recovery-faults";
 import { expectCleanEnd } from "@cm/gateway-kit/invariants/clean-end";
 import { startFaultCluster } from "@cm/gateway-kit/processes/fault-cluster";
 import { eventually, startRedis } from "@cm/test-kit";

@@ -87,9 +87,10 @@ export interface DistributedConnectionManager<S = unknown> {
   broadcastToRoom(roomId: string, message: unknown, options?: BroadcastOptions): Promise<void>;
   /**
    * Sends a message to one connection, on whichever server it is. `delivered`: a socket on this server accepted the
-   * message. `sent`: the message was published, and the owner's channel had a subscriber. A client that subscribes
-   * to a matching channel pattern counts as one only shortly after it has subscribed, or if Redis does not permit
-   * `PUBSUB`. `not-found`: the connection is gone. Rejects with the same errors as {@link broadcastToRoom}.
+   * message. `sent`: the message was published, and the owner's channel had a subscriber. A client of Redis that
+   * subscribes to a matching pattern is not counted as one, except for a moment after the first such client has
+   * subscribed, or always if Redis does not permit `PUBSUB`. `not-found`: the connection is gone. Rejects with the same
+   * errors as {@link broadcastToRoom}.
    */
   sendToConnection(connectionId: string, message: unknown): Promise<RouteOutcome>;
   /**

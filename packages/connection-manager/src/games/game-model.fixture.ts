@@ -1,6 +1,6 @@
 import type { GameState } from "@cm/protocol";
 
-/** The indexes of the servers in a history. */
+/** The indexes of the servers. A history is a sequence of {@link Step}s that a test runs on them. */
 export const SERVERS = [0, 1, 2] as const;
 export const USERS = ["ann", "bob"] as const;
 export const GAMES = ["chess", "go"] as const;

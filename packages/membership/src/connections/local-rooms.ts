@@ -6,7 +6,7 @@ import { PartitionIndex } from "./partition-index.js";
 export interface LocalRoomsOptions {
   /** Number of partitions of the store. */
   readonly partitions: number;
-  /** Told of a room's first and last local member, never of the members between them. */
+  /** Enters a room when its first local member joins, and exits it when the last one has left. */
   readonly interest: RoomInterest;
   /** Called after `interest` has entered a room. Must not throw. */
   readonly onEntered: (room: string) => void;
@@ -29,8 +29,8 @@ class LocalRoom {
 }
 
 /**
- * The rooms with members on this server. The interest is told only of the edges: it enters a room for the first
- * local member, and exits it when the last one has left. For each room, `enter` and `exit` alternate.
+ * The rooms with members on this server. The interest enters a room for its first local member, and exits it when the
+ * last one has left; other members do not concern it. For each room, `enter` and `exit` alternate.
  */
 export class LocalRooms {
   readonly #options: LocalRoomsOptions;

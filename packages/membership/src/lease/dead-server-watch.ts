@@ -53,8 +53,7 @@ export class DeadServerWatch {
   }
 
   start(): void {
-    // Send a sign of life at once: a server that dies before its first one would keep its id for the whole
-    // lease.
+    // Send a sign of life at once: a server that dies before its first one is found only when its lease ends.
     this.#schedule(0);
   }
 

@@ -3,7 +3,7 @@ import { createRedisStore } from "@cm/redis-store";
 import { eventually, freshPrefix } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { createMembership } from "../index.js";
-import { scriptCalls, startRelay } from "./counted-calls.fixture.js";
+import { scriptCalls, startRelay } from "./call-relay.fixture.js";
 
 async function startWatched(maxConnectionsPerUser = 0) {
   const relay = await startRelay(inject("redisUrl"));

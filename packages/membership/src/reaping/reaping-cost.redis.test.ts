@@ -3,7 +3,7 @@ import { createRedisStore, type RedisStore } from "@cm/redis-store";
 import { eventually, freshPrefix } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { createMembership } from "../index.js";
-import { scriptCalls, startRelay } from "../projection/counted-calls.fixture.js";
+import { scriptCalls, startRelay } from "../projection/call-relay.fixture.js";
 
 async function startStore(url: string, prefix: string): Promise<RedisStore> {
   const store = createRedisStore({ url, prefix });

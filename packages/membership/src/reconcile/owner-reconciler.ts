@@ -44,7 +44,7 @@ type Compare = (isTouched: IsTouched) => Findings;
  */
 export class OwnerReconciler {
   readonly #options: OwnerReconcilerOptions;
-  readonly #rounds: readonly PartitionPass[];
+  readonly #passes: readonly PartitionPass[];
 
   constructor(options: OwnerReconcilerOptions) {
     this.#options = options;
@@ -63,7 +63,7 @@ export class OwnerReconciler {
         onError,
         look: (partition) => this.#look(read, partition),
       });
-    this.#rounds = [
+    this.#passes = [
       round("member", store.partitions, (...args) => this.#readRooms(...args)),
       round("user", store.partitions, (...args) => this.#readUsers(...args)),
       round("record", 2 ** partitionBits, (...args) => this.#readRecordPartition(...args)),
@@ -72,7 +72,7 @@ export class OwnerReconciler {
 
   /** Reconciles the next partitions of each kind. Never rejects: failures go to `onError`. */
   async beat(signal: AbortSignal): Promise<void> {
-    for (const round of this.#rounds) await round.beat(signal);
+    for (const pass of this.#passes) await pass.beat(signal);
   }
 
   async #look(read: (lease: Lease, partition: number) => Promise<Compare>, partition: number): Promise<Found> {

@@ -44,7 +44,7 @@ export interface SharedStateReconcilerOptions {
 export class SharedStateReconciler {
   readonly #options: SharedStateReconcilerOptions;
   readonly #unknownServers: UnknownServers;
-  readonly #rounds: readonly PartitionPass[];
+  readonly #passes: readonly PartitionPass[];
   /** The living servers, in the same order on every server. */
   #living: readonly string[] = [];
 
@@ -54,7 +54,7 @@ export class SharedStateReconciler {
     const { partitions } = store;
     this.#unknownServers = new UnknownServers({ graceMs, keepMs });
     const shared = { beats, tally, onDrift, onError };
-    this.#rounds = [
+    this.#passes = [
       new PartitionPass({
         ...shared,
         kind: "member",
@@ -90,7 +90,7 @@ export class SharedStateReconciler {
       onError(toCmError(cause, "internal", "The living servers could not be read."));
       return;
     }
-    for (const round of this.#rounds) await round.beat(signal);
+    for (const pass of this.#passes) await pass.beat(signal);
   }
 
   async #look(

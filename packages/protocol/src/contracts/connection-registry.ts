@@ -1,4 +1,4 @@
-import type { Lease } from "./server-rights.js";
+import type { Lease } from "./leases-and-claims.js";
 
 /** The store's record of a connection. */
 export interface ConnectionRecord {

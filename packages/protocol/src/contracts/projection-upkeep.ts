@@ -1,6 +1,6 @@
 import type { ConnectionRecord } from "./connection-registry.js";
+import type { Lease, ReapClaim, ServerIncarnation } from "./leases-and-claims.js";
 import type { RoomMember } from "./room-directory.js";
-import type { Lease, ReapClaim, ServerIncarnation } from "./server-rights.js";
 import type { UserConnection } from "./user-directory.js";
 
 /** The parts of a projection that one call renews. A part that is absent is not renewed. */

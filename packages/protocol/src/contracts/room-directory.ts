@@ -1,4 +1,4 @@
-import type { Lease } from "./server-rights.js";
+import type { Lease } from "./leases-and-claims.js";
 
 /** One connection in a room. */
 export interface RoomMember {

@@ -1,4 +1,4 @@
-import type { Lease } from "./server-rights.js";
+import type { Lease } from "./leases-and-claims.js";
 
 /** The data that is stored about a room in addition to its members. */
 export interface RoomRecord {

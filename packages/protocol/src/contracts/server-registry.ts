@@ -1,5 +1,5 @@
 import type { CmError } from "../errors.js";
-import type { Lease, ReapClaim, ServerIncarnation } from "./server-rights.js";
+import type { Lease, ReapClaim, ServerIncarnation } from "./leases-and-claims.js";
 
 /** The data that a server registers when it acquires its lease. */
 export interface ServerRegistration {

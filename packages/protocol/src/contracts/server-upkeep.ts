@@ -1,4 +1,4 @@
-import type { Lease, ReapClaim, ServerIncarnation } from "./server-rights.js";
+import type { Lease, ReapClaim, ServerIncarnation } from "./leases-and-claims.js";
 
 /**
  * A server to clean up: a dead server is identified by its id alone, an orphan by its id and

@@ -1,5 +1,5 @@
+import type { Lease } from "./leases-and-claims.js";
 import type { Page, PageRequest } from "./room-directory.js";
-import type { Lease } from "./server-rights.js";
 
 /** One connection of a user. */
 export interface UserConnection {

@@ -1,5 +1,5 @@
 import type { Channel } from "../contracts/bus.js";
-import type { Lease } from "../contracts/server-rights.js";
+import type { Lease } from "../contracts/leases-and-claims.js";
 import { CmError } from "../errors.js";
 
 /** Creates the error for a call after the store was closed: `closed`. */

@@ -24,7 +24,7 @@ let isFirstCallback = false;
  * Calls the function at the end of this turn of the event loop, after the network data that has arrived was handled, so
  * that calls which many clients cause in one turn can be combined. A turn that lasts longer than 10 ms counts as
  * several. Functions are called in the order in which they were passed, including those that are passed by a function
- * called at the end of the turn, or by what it resolves. They must not throw.
+ * called at the end of the turn, or by the callbacks of promises that it resolves. They must not throw.
  */
 export function atTurnEnd(task: Task): void {
   tasks.push(task);

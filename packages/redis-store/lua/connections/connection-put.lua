@@ -27,7 +27,7 @@ while i <= #ARGV do
   i = i + 4 + count
 end
 for partition = 1, #KEYS / 2 do
-  -- A record partition that already held all of these records has a time to live, which its owner renews.
+  -- If the record partition already held all of these records, its key has a time to live, which the owner renews.
   if isNew[partition] or not keepsRooms then
     keepAtLeast(KEYS[2 * partition - 1], ttlMs)
   end

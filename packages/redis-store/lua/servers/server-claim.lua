@@ -35,8 +35,7 @@ if orphan == '' then
 end
 -- A server without a record cannot be claimed as dead, so stop listing it as dead.
 redis.call('ZREM', leasesKey, holder)
--- Never end before another claimant's claim: that claimant may still act on the expiry that was returned to
--- it.
+-- This claim never ends before that of another claimant, which may still act on the expiry that was returned to it.
 expiresAtMs = math.max(expiresAtMs, tonumber(redis.call('ZSCORE', orphansKey, holder) or 0))
 redis.call('ZADD', orphansKey, expiresAtMs, holder)
 dropOldest(orphansKey, nowMs - keepMs)

@@ -1,8 +1,8 @@
 -- Publishes the changes of one feed. Each change has its own version and names the previous one. Versions
 -- come from Redis's clock, so that they also grow if the mark was lost. `mark` is the version of the latest
 -- change, or false if none is known. If the client has no permission to publish, the script fails here,
--- before anything is written. Otherwise it would store a change without announcing it, and only a later read
--- would find the change.
+-- before anything is written. Without this check it would store a change without announcing it, and only a
+-- later read would find the change.
 local function openFeed(mark, channel, publishCommand, nowMicros)
   local missing = missingPermission({ { publishCommand, channel, '' } })
   if missing then

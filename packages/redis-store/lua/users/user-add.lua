@@ -19,8 +19,8 @@
 local ttlMs, publishCommand, versionTtlMs = tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local quiet, onlyExisting, maxPerUser = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7])
 
--- Returns the users of the partition at this position of ARGV, each as its head and the positions of the first and
--- the last value of its connections, and the position after the partition.
+-- Reads the partition that begins at this position of ARGV. Returns its users, and the position after the partition.
+-- A user is {head, position of its first connection id, position of its last metadata}.
 local function readUsers(at)
   local users, count = {}, tonumber(ARGV[at + 1])
   at = at + 2

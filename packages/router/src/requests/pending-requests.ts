@@ -50,7 +50,7 @@ export class PendingRequests {
     }
   }
 
-  /** Adds a request that waits for a response. The caller must have called `requireRoom`. */
+  /** Adds a request that waits for a response. The caller must have called `requireCapacity`. */
   open(serverId: string, position: EnvelopePosition, timeoutMs: number): PendingRequest {
     const key = keyOf(serverId, position);
     let waiting: Waiting | undefined;
@@ -81,7 +81,7 @@ export class PendingRequests {
     return waiting !== undefined;
   }
 
-  /** Settles all requests to a server that has left the cluster with `not-found`. */
+  /** Resolves all requests to this server, which has left the cluster, with `not-found`. */
   lost(serverId: string): void {
     for (const waiting of [...this.#waiting.values()]) if (waiting.serverId === serverId) waiting.settle(NOT_FOUND);
   }

@@ -85,8 +85,8 @@ export class RoomDelivery {
   }
 
   /**
-   * See `Router.toRoom`. Throws invalid arguments. Not an async function, which would create one more promise for each
-   * message.
+   * See `Router.toRoom`. Throws, instead of rejecting, if an argument is invalid: it is not an async function, which
+   * would create one more promise for each message.
    */
   publish(room: string, frame: Uint8Array | string, except: readonly string[]): Promise<Published | LocalReach> {
     requireFrame(frame);

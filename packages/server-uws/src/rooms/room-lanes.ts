@@ -42,7 +42,7 @@ export class RoomLanes<M extends LaneMember> {
     return this.#members.direct(room);
   }
 
-  /** Gives a room without a native topic one. */
+  /** Gives a native topic to a room that has none. */
   addTopic(room: string): void {
     this.#members.addTopic(room);
   }

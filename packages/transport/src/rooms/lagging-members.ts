@@ -224,7 +224,7 @@ export class LaggingMembers {
     if (--room.members === 0) this.#rooms.delete(room.name);
   }
 
-  /** Removes members that do not read from the fan-out of their rooms. */
+  /** Excludes the members whose queued bytes exceed the limit from the fan-out of their rooms. */
   #look(): void {
     // Return if a check is in progress: it may close connections whose handlers send messages.
     if (this.#isLooking || this.#options.isSending()) return;

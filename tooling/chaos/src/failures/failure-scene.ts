@@ -24,7 +24,10 @@ export interface Losses {
    * each member.
    */
   readonly lost: number;
-  /** The same for recoverable rooms, where members who reconnected and recovered count as connected. */
+  /**
+   * Like `lost`, for recoverable rooms. A member who reconnected and got the missed messages counts as having stayed
+   * connected.
+   */
   readonly lostThoughKept: number;
   /** Losses that were not reported to the member; 0 if all were. */
   readonly untold: number;

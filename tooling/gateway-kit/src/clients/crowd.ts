@@ -54,12 +54,12 @@ export class Crowd {
     return this.members.filter(({ socket }) => !socket.isOpen);
   }
 
-  /** The members on one gateway, open or not. */
+  /** The members on one gateway, whether their connections are open or not. */
   on(gateway: number): CrowdMember[] {
     return this.members.filter((member) => member.gateway === gateway);
   }
 
-  /** The members on all gateways but one, open or not. */
+  /** The members on all gateways except this one, whether their connections are open or not. */
   notOn(gateway: number): CrowdMember[] {
     return this.members.filter((member) => member.gateway !== gateway);
   }

@@ -4,7 +4,7 @@ import type { Dialect, DialectSession, SessionPort } from "./dialect.js";
 
 /** Identity of a member. */
 export interface MemberPlacement {
-  /** The member's number over all rooms, room by room. */
+  /** The member's number, from 0. All members of one room are numbered before those of the next. */
   readonly index: number;
   readonly room: string;
   readonly user: string;

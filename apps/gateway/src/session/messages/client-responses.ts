@@ -134,8 +134,8 @@ export class ClientResponses {
 }
 
 /**
- * Whether an error was caused by a failure, such as an error reply of Redis, and not by a limit that was reached. The
- * operator needs that cause. Errors without one are reported where they arise, such as a link that is down.
+ * Whether an error has another error as its cause that the operator needs to see, such as an error reply of Redis. An
+ * error without a cause, such as that of a link that is down, is reported where it arises.
  */
 function hasFailureAsCause({ cause }: CmError): boolean {
   return cause !== undefined && (!isCmError(cause) || STORE_FAILURES.has(cause.code));

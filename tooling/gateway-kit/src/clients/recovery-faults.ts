@@ -2,8 +2,9 @@ import type { ReconnectingClient } from "./reconnecting-client.js";
 import type { ReconnectingLoad } from "./reconnecting-load.js";
 
 /**
- * Returns the faults in the messages that clients of recoverable rooms received, by offset and over all
- * connections of a client together: missing, repeated or differing messages since the client first joined.
+ * Compares the messages of recoverable rooms that clients received, over all connections of each client, by their
+ * offsets. Returns the faults: messages since a client first joined that are missing, repeated or out of order, or that
+ * another client received with other content.
  */
 export function faultsOfRecovery(clients: readonly ReconnectingClient[], load: ReconnectingLoad): string[] {
   const faults: string[] = [];
