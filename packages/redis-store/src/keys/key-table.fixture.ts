@@ -36,7 +36,8 @@ export interface KeyFindings {
 
 /**
  * Checks that every key under a prefix matches one entry and has its type and time to live. The time to live must be
- * at most the entry's value for `most` plus the second that indexes get more, and at least its value for `least` minus `ageMs()`, the age of the oldest key.
+ * at most the entry's value for `most` plus the second that indexes get more, and at least its value for `least` minus
+ * `ageMs()`, the age of the oldest key.
  */
 export async function lookAtKeys(
   url: string,

@@ -59,8 +59,8 @@ export class AddressLimits {
    */
   readonly #held = new Map<string, number>();
   /**
-   * The key of each address with connections or waiting upgrades, which is needed again at their end. The map is bounded: it has at most one entry per
-   * connection or upgrade.
+   * The key of each address with connections or waiting upgrades, which is needed again at their end. The map is
+   * bounded: it has at most one entry per connection or upgrade.
    */
   readonly #known = new Map<string, Known>();
   /** The upgrade rate of each key, the least recently used key first. */
