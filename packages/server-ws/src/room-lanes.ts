@@ -31,8 +31,8 @@ export class RoomLanes<C extends LaneReader> {
   enter(room: string, connection: C, isOpen: () => boolean): void {
     if (this.#laneOf(room, connection) !== undefined) return;
     const lane = this.#fanOut.laneToEnter(room);
-    this.#fanOut.flush(room, lane);
-    if (!isOpen()) return;
+    // The write may have called a handler that let the connection enter already.
+    if (!isOpen() || this.#laneOf(room, connection) !== undefined) return;
     this.#lanes[lane] ??= new RoomMembers<C>();
     this.#lanes[lane].enter(room, connection);
   }

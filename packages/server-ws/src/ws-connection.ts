@@ -80,7 +80,9 @@ export class WsConnection<U> extends BaseConnection<U> {
 
   protected endSocket(code: number, reason: string): void {
     this.#context.rooms.flushOf(this);
-    this.#socket?.close(code, reason);
+    // The connection is cut, and reported as closed, if the client does not read what was held back.
+    if (this.#socket === undefined) return;
+    this.#socket.close(code, reason);
     // End the TCP stream after the close frame, so that the socket also closes if the client does not respond
     // to the frame.
     this.#stream.end();

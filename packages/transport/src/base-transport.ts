@@ -45,6 +45,7 @@ export abstract class BaseTransport<U, C extends BaseConnection<U>> implements T
       roomWindowMs: options.roomWindowMs,
       roomWindows: options.roomWindows,
       maxMembersPerTurn: options.maxMembersPerTurn,
+      maxHeldBytes: (room) => this.#maxHeldBytes(room),
       sockets: {
         members: (room, lane) => this.membersIn(room, lane),
         publish: (room, lane, frames) => this.publish(room, lane, frames),
@@ -90,6 +91,14 @@ export abstract class BaseTransport<U, C extends BaseConnection<U>> implements T
     // `stopAccepting` was called during the start, when nothing was listening yet.
     if (!this.#isAccepting) this.stopListening();
     return address;
+  }
+
+  #maxHeldBytes(room: string): number {
+    const { slowReaders, maxBackpressureBytes } = this.#options;
+    if (slowReaders === undefined || !this.#lagging?.has(room)) return maxBackpressureBytes;
+    // A member may have almost `slowReaders.maxBytes` queued when the members are checked. What it is sent until the
+    // next check, and what is held back for it then, must not exceed `maxBackpressureBytes`.
+    return (maxBackpressureBytes - slowReaders.maxBytes) / 4;
   }
 
   membersOf(room: string): number {

@@ -135,6 +135,31 @@ export function describeRoomWindows(createTransport: CreateTransport): void {
       expect(second.texts).toEqual(["0", "1", "2", "3"]);
     });
 
+    it("reports one close if what waits is more than a client that is being closed may have queued", async () => {
+      const { server, joinRaw, closed } = await startServer({ roomWindowMs: LONG_MS, maxBackpressureBytes: 64 * 1024 });
+      const { raw, connection } = await joinRaw();
+      const rooms = Array.from({ length: 10 }, (_, index) => `room ${index}`);
+      for (const room of rooms) connection.enter(room);
+      raw.socket.pause();
+      for (let sent = 0; connection.bufferedBytes === 0; sent += 1) {
+        expect(sent).toBeLessThan(10_000);
+        connection.send("x".repeat(10_000));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      for (const room of rooms) {
+        for (const text of ["at once", "x".repeat(12_000)]) server.toRoom(room, bytes(text), []);
+      }
+      connection.close("terminated");
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(closed).toMatchObject([{ reason: "slow-consumer" }]);
+      const { connections, slowConsumersClosed, closed: kinds } = server.stats();
+      expect({ connections, slowConsumersClosed, kinds }).toMatchObject({
+        connections: 0,
+        slowConsumersClosed: 1,
+        kinds: { "slow-consumer": 1 },
+      });
+    });
+
     it("holds no more than fits into one write, however fast messages come", async () => {
       const { server, join } = await startServer({ roomWindowMs: LONG_MS });
       const { connection, texts } = await join();

@@ -54,8 +54,8 @@ export class RoomLanes<M extends LaneMember> {
   enter(member: M, room: string): void {
     if (member.laneByRoom?.has(room)) return;
     const lane = this.#fanOut.laneToEnter(room);
-    this.#fanOut.flush(room, lane);
-    if (!member.open) return;
+    // The write may have called a handler that let the connection enter already.
+    if (!member.open || member.laneByRoom?.has(room)) return;
     this.#members.enter(member, room, lane);
     member.laneByRoom ??= new Map();
     member.laneByRoom.set(room, lane);
@@ -71,7 +71,7 @@ export class RoomLanes<M extends LaneMember> {
     const lane = laneByRoom?.get(room);
     if (laneByRoom === undefined || lane === undefined) return;
     this.#fanOut.flushFor(member, room, lane);
-    if (!member.open) return;
+    if (!member.open || laneByRoom.get(room) !== lane) return;
     laneByRoom.delete(room);
     if (laneByRoom.size === 0) member.laneByRoom = undefined;
     this.#memberships--;

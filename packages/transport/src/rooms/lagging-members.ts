@@ -172,6 +172,11 @@ export class LaggingMembers {
     return count;
   }
 
+  /** Whether a room with members does not close those that read too slowly. */
+  has(name: string): boolean {
+    return this.#rooms.has(name);
+  }
+
   /** Number of members of a room that are behind. */
   behindIn(name: string): number {
     return this.#rooms.get(name)?.behind.size ?? 0;

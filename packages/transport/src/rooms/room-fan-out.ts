@@ -27,6 +27,11 @@ export interface RoomFanOutOptions {
   readonly roomWindows: readonly RoomWindowRule[];
   /** Maximum number of members in a lane. */
   readonly maxMembersPerTurn: number;
+  /**
+   * Number of bytes that the members of a room can certainly be sent at once. No lane of the room holds back more, so
+   * that a member that leaves can be sent all of it.
+   */
+  readonly maxHeldBytes: (room: string) => number;
 }
 
 /**
@@ -113,37 +118,49 @@ export class RoomFanOut {
       return;
     }
     const frame = { bytes: Buffer.from(bytes), except };
-    for (const lane of room.lanes) this.#hold(lane, frame, now, windowMs);
+    // Add the frame to all lanes before anything is written: a write may close a connection whose handler sends to the
+    // room or adds a lane to it.
+    const lanes = [...room.lanes];
+    for (const lane of lanes) this.#bytes += lane.hold(frame);
+    const maxBytes = Math.min(BACKLOG_MAX_BYTES, this.#options.maxHeldBytes(name));
+    for (const lane of lanes) this.#schedule(lane, now, windowMs, maxBytes);
     if (this.#bytes > ALL_MAX_BYTES) this.#relieve();
     if (this.#turn === undefined && this.#queue.length > 0) this.#takeTurn();
   }
 
   /**
-   * Returns the lane that the next member has to enter, and whose frames must be flushed before. Adds a lane if all
-   * lanes of the room are full, or hold back more than one turn may write.
+   * Sends the held-back frames of the lane that the next member has to enter, and returns that lane. Adds a lane if all
+   * lanes of the room are full, are being sent to, or hold back more than one turn may write.
    */
   laneToEnter(name: string): number {
+    for (;;) {
+      const index = this.#chooseLane(name);
+      const lane = this.#rooms.get(name)?.lanes[index];
+      if (lane === undefined || lane.frames.length === 0) return index;
+      this.#empty(lane);
+      // The lane is removed if the connections in it have closed; choose another one then.
+      if (this.#rooms.get(name)?.lanes[index] === lane) return index;
+    }
+  }
+
+  #chooseLane(name: string): number {
     const { sockets, maxMembersPerTurn } = this.#options;
-    const lanes = this.lanesOf(name);
-    for (let lane = 0; lane < lanes; lane++) {
-      const members = sockets.members(name, lane);
-      if (members < maxMembersPerTurn && this.#heldBytes(name, lane) * members <= TURN_MAX_BYTES) return lane;
+    const lanes = this.#rooms.get(name)?.lanes;
+    for (let index = 0; index < (lanes?.length ?? 1); index++) {
+      const lane = lanes?.[index];
+      if (lane?.state === "sending") continue;
+      const members = sockets.members(name, index);
+      if (members < maxMembersPerTurn && (lane?.bytes ?? 0) * members <= TURN_MAX_BYTES) return index;
     }
     const room = this.#rooms.get(name) ?? this.#add(name);
-    room.lanes.push(new Lane(room, lanes));
-    return lanes;
+    const index = room.lanes.length;
+    room.lanes.push(new Lane(room, index));
+    return index;
   }
 
   /** Number of the room's lanes: 1 unless the room has more members than one lane holds. */
   lanesOf(name: string): number {
     return this.#rooms.get(name)?.lanes.length ?? 1;
-  }
-
-  /** Sends the held-back frames of a lane. Call this before a connection enters the lane. */
-  flush(name: string, index: number): void {
-    if (this.#bytes === 0) return;
-    const lane = this.#rooms.get(name)?.lanes[index];
-    if (lane !== undefined) this.#empty(lane);
   }
 
   /**
@@ -153,18 +170,17 @@ export class RoomFanOut {
   flushFor(leaver: LaneReader, name: string, index: number): void {
     if (this.#bytes === 0) return;
     const lane = this.#rooms.get(name)?.lanes[index];
-    if (lane === undefined) return;
-    if (lane.bytes * this.#options.sockets.members(name, index) <= TURN_MAX_BYTES) this.#empty(lane);
-    else for (const { bytes, except } of lane.frames) if (!except.includes(leaver.id)) leaver.send(bytes);
-  }
-
-  #heldBytes(name: string, index: number): number {
-    return this.#bytes === 0 ? 0 : (this.#rooms.get(name)?.lanes[index]?.bytes ?? 0);
-  }
-
-  /** Sends all held-back frames. */
-  flushAll(): void {
-    for (const { lanes } of [...this.#rooms.values()]) for (const lane of [...lanes]) this.#empty(lane);
+    // A member that leaves while its lane is being sent to may not have got those frames, so it gets no later ones.
+    if (lane === undefined || lane.state === "sending") return;
+    if (lane.bytes * this.#options.sockets.members(name, index) <= TURN_MAX_BYTES) {
+      this.#empty(lane);
+      return;
+    }
+    this.#sending(lane, () => {
+      for (const { bytes, except } of lane.frames) if (!except.includes(leaver.id)) leaver.send(bytes);
+    });
+    this.#enqueue(lane);
+    this.#takeTurnLater();
   }
 
   /**
@@ -220,18 +236,21 @@ export class RoomFanOut {
     this.#bytes = 0;
   }
 
-  #hold(lane: Lane, frame: RoomFrame, now: number, windowMs: number): void {
-    this.#bytes += lane.hold(frame);
-    // Frames that arrive while the lane is being sent to are sent after that.
-    if (lane.state === "sending") return;
+  /** Decides when the frames of a lane are sent, to which one was just added. */
+  #schedule(lane: Lane, now: number, windowMs: number, maxBytes: number): void {
+    // Frames that arrive while the lane is being sent to are sent after that. The lane may also have been sent to
+    // meanwhile.
+    if (lane.state === "sending" || lane.frames.length === 0) return;
     const isFull = lane.bytes >= WAITING_MAX_BYTES || lane.frames.length >= WAITING_MAX_FRAMES;
-    const isOneOfMany = lane.room.lanes.length > 1;
-    if (isFull && !isOneOfMany) {
-      this.#empty(lane);
-    } else if (lane.bytes >= BACKLOG_MAX_BYTES || lane.frames.length >= BACKLOG_MAX_FRAMES) {
+    // A lane that is in the queue may hold back much, from when the room had several.
+    const isAlone = lane.room.lanes.length === 1 && lane.state !== "queued";
+    if (isFull && isAlone) {
+      this.#sendOldest(lane);
+    } else if (lane.bytes >= maxBytes || lane.frames.length >= BACKLOG_MAX_FRAMES) {
       // The room gets messages faster than they can be written to its members. Write the oldest ones now, so that
       // the sender waits.
-      this.#sendOldest(lane);
+      do this.#sendOldest(lane);
+      while (lane.state === "queued" && lane.bytes >= maxBytes);
     } else if (isFull || now - lane.sentAt >= windowMs) {
       this.#enqueue(lane);
     } else if (lane.state === "idle") {
@@ -267,9 +286,14 @@ export class RoomFanOut {
   /** Sends the oldest frames of all lanes in turn, until the frames of all lanes are within their limit. */
   #relieve(): void {
     this.#enqueueWaiting();
-    for (const lane of [...this.#queue]) {
-      if (this.#bytes <= ALL_MAX_BYTES) return;
-      if (lane.state === "queued") this.#sendOldest(lane);
+    for (let sent = true; sent; ) {
+      sent = false;
+      for (const lane of [...this.#queue]) {
+        if (this.#bytes <= ALL_MAX_BYTES) return;
+        if (lane.state !== "queued") continue;
+        this.#sendOldest(lane);
+        sent = true;
+      }
     }
   }
 
@@ -336,19 +360,24 @@ export class RoomFanOut {
   }
 
   #send(lane: Lane, frames: readonly RoomFrame[], now: number): void {
-    const wasSending = this.#isSending;
     lane.sentAt = now;
-    lane.state = "sending";
-    this.#isSending = true;
-    try {
-      this.#options.sockets.publish(lane.room.name, lane.index, frames);
-    } finally {
-      lane.state = "idle";
-      this.#isSending = wasSending;
-    }
+    this.#sending(lane, () => this.#options.sockets.publish(lane.room.name, lane.index, frames));
     // Remove the lane if the write closed its last connection.
     if (lane.index > 0 && lane.frames.length === 0 && this.#options.sockets.members(lane.room.name, lane.index) === 0) {
       this.emptied(lane.room.name, lane.index);
+    }
+  }
+
+  /** Calls a function that writes to members of a lane. Leaves the lane idle. */
+  #sending(lane: Lane, write: () => void): void {
+    const wasSending = this.#isSending;
+    lane.state = "sending";
+    this.#isSending = true;
+    try {
+      write();
+    } finally {
+      lane.state = "idle";
+      this.#isSending = wasSending;
     }
   }
 

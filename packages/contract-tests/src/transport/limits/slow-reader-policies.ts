@@ -145,6 +145,36 @@ export function describeSlowReaderPolicies(createTransport: CreateTransport): vo
       });
     });
 
+    it("closes no member, however much of a burst is held back for a room with several lanes", async () => {
+      const { server, joinRaw, join } = await startServer({ slowReaders: DROP, maxMembersPerTurn: 10 });
+      const { raw, connection } = await joinRaw();
+      connection.enter("drop");
+      // These members fill the first lane and begin the second one. They get no messages.
+      const except: string[] = [];
+      for (let index = 0; index < 10; index++) {
+        const { connection: other } = await join();
+        other.enter("drop");
+        except.push(other.id);
+      }
+      raw.socket.pause();
+      let direct = 0;
+      for (; connection.bufferedBytes < 150_000; direct++) {
+        expect(direct).toBeLessThan(FLOOD_MAX);
+        connection.send(bytes(`d:${direct}:`.padEnd(LENGTH, "x")));
+        await turn();
+      }
+      let number = 0;
+      for (let burst = 0; burst < 5; burst++) {
+        for (let more = 0; more < 95; more++) server.toRoom("drop", numbered(number++), except);
+        for (let turns = 0; turns < 10; turns++) await turn();
+      }
+      expect(server.stats()).toMatchObject({ membersBehind: 1, slowConsumersClosed: 0 });
+      raw.socket.resume();
+      await untilCaughtUp(server);
+      await vi.waitFor(() => expect(lastText(raw)).toContain('"gap"'), WAIT);
+      expect(gapsIn(raw.texts)).toMatchObject([{ missed: number - (raw.texts.length - direct - 1) }]);
+    });
+
     it("notifies a member that falls behind again within a second only after that second", async () => {
       const { server, joinRaw } = await startServer({ slowReaders: DROP });
       const { raw, connection } = await joinRaw();
