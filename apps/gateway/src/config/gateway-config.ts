@@ -105,8 +105,8 @@ export interface GatewayConfig {
   readonly maxUpgradesPerSecondPerAddress: number;
   /**
    * `MAX_PENDING_UPGRADES`: maximum number of upgrades that wait for their authentication on one server process;
-   * further upgrades are refused with 503. Waiting upgrades do not count towards `MAX_CONNECTIONS`; 0: no limit.
-   * Default 1,000.
+   * further upgrades are refused with 503. One address, counted as for `MAX_CONNECTIONS_PER_ADDRESS`, may take a
+   * quarter of the places. Waiting upgrades do not count towards `MAX_CONNECTIONS`; 0: no limit. Default 1,000.
    */
   readonly maxPendingUpgrades: number;
   /**

@@ -293,6 +293,39 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
       }
     });
 
+    it("that hangs for one address leaves most places for upgrades of others", async () => {
+      const { port, server } = await startServer({
+        maxPendingUpgrades: 8,
+        maxUpgradesPerSecondPerAddress: 0,
+        trustedProxies: ["127.0.0.1"],
+        authenticate: () => new Promise(() => undefined),
+      });
+      const from = (address: string): RawClientOptions => ({ headers: { "X-Forwarded-For": address } });
+      const hanging: RawClient[] = [];
+      onTestFinished(() => {
+        for (const raw of hanging) raw.destroy();
+      });
+      const begin = async (address: string): Promise<void> => {
+        hanging.push(await RawClient.dial(port, from(address)));
+      };
+      // Addresses of one IPv6 network share their places.
+      for (const network of [["203.0.113.7"], ["2001:db8::1", "2001:db8::2"]]) {
+        const before = server.stats().upgrading;
+        for (const index of [0, 1]) await begin(network[index] ?? network[0] ?? "");
+        await vi.waitFor(() => expect(server.stats().upgrading).toBe(before + 2), WAIT);
+        const refused = await refusal(port, from(network[0] ?? ""));
+        expect(refused).toMatchObject({ status: 503, body: { code: "unavailable" } });
+      }
+      await begin("198.51.100.8");
+      await vi.waitFor(() => expect(server.stats().upgrading).toBe(5), WAIT);
+      expect(server.stats().limits).toEqual({ "pending-upgrades": 2 });
+      // A place that is free again can be taken by the same address.
+      hanging[0]?.destroy();
+      await vi.waitFor(() => expect(server.stats().upgrading).toBe(4), WAIT);
+      await begin("203.0.113.7");
+      await vi.waitFor(() => expect(server.stats().upgrading).toBe(5), WAIT);
+    });
+
     it("that hangs holds up any number of upgrades if maxPendingUpgrades is 0", async () => {
       const { port, server } = await startServer({
         maxPendingUpgrades: 0,

@@ -87,8 +87,7 @@ export class AddressLimits {
    * rate.
    */
   objectionTo(address: string): CmError | undefined {
-    const known = this.#known.get(address);
-    const key = known === undefined ? this.#keyOf(address) : known.key;
+    const key = this.keyOf(address);
     if (key === undefined) return undefined;
     if (!this.#takeUpgrade(key)) {
       this.#reached.add("upgrades-per-address");
@@ -99,6 +98,15 @@ export class AddressLimits {
       return TOO_MANY_CONNECTIONS;
     }
     return undefined;
+  }
+
+  /**
+   * Returns the key that an address is counted under: the address, or the network of an IPv6 address; `undefined` if the
+   * address is not limited.
+   */
+  keyOf(address: string): string | undefined {
+    const known = this.#known.get(address);
+    return known === undefined ? this.#keyOf(address) : known.key;
   }
 
   /** Call this for each connection, and for each upgrade that waits. */

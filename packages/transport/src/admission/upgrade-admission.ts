@@ -21,6 +21,15 @@ export interface PendingUpgrade {
   abandon(): void;
 }
 
+/**
+ * Share of the places for waiting upgrades that one address may take, so that clients of other addresses are let in
+ * while the authentication of its upgrades hangs.
+ */
+const ADDRESS_SHARE = 1 / 4;
+
+// Created once, because recording the call stack of an error takes longer than all else that a refusal costs.
+const TOO_MANY_PENDING = new CmError("unavailable", "Too many upgrades are waiting for authentication.");
+
 interface Waiting<U> {
   readonly responder: UpgradeResponder<U>;
   readonly request: UpgradeRequest;
@@ -41,6 +50,8 @@ export class UpgradeAdmission<U> {
   readonly #connections: ReadonlyMap<string, unknown>;
   readonly #addresses: AddressLimits;
   readonly #waiting = new Set<Waiting<U>>();
+  /** Number of waiting upgrades by the key of their address; without the addresses that are not limited. */
+  readonly #waitingByKey = new Map<string, number>();
   readonly #refused = new KeyedCounter<string>();
   /** Upgrades that have been authenticated and wait for the next turn. */
   #ready: { readonly upgrade: Waiting<U>; readonly authentication: Authentication<U> }[] = [];
@@ -117,6 +128,7 @@ export class UpgradeAdmission<U> {
       timer: undefined,
     };
     this.#waiting.add(upgrade);
+    this.#countWaiting(facts.remoteAddress, 1);
     this.#addresses.enter(facts.remoteAddress);
     this.#authenticate(upgrade);
     return { abandon: () => this.#abandon(upgrade) };
@@ -146,11 +158,26 @@ export class UpgradeAdmission<U> {
       );
     }
     if (this.#isFull()) return new CmError("capacity-reached", "The server is full.");
-    if (maxPendingUpgrades > 0 && this.#waiting.size >= maxPendingUpgrades) {
+    if (maxPendingUpgrades > 0 && this.#hasNoPlace(facts.remoteAddress, maxPendingUpgrades)) {
       this.#tooManyPending += 1;
-      return new CmError("unavailable", "Too many upgrades are waiting for authentication.");
+      return TOO_MANY_PENDING;
     }
     return undefined;
+  }
+
+  /** Whether an upgrade may not wait, because all places or those of its address are taken. */
+  #hasNoPlace(address: string, places: number): boolean {
+    if (this.#waiting.size >= places) return true;
+    const key = this.#addresses.keyOf(address);
+    return key !== undefined && (this.#waitingByKey.get(key) ?? 0) >= Math.ceil(places * ADDRESS_SHARE);
+  }
+
+  #countWaiting(address: string, change: 1 | -1): void {
+    const key = this.#addresses.keyOf(address);
+    if (key === undefined) return;
+    const count = (this.#waitingByKey.get(key) ?? 0) + change;
+    if (count > 0) this.#waitingByKey.set(key, count);
+    else this.#waitingByKey.delete(key);
   }
 
   #isFull(): boolean {
@@ -193,6 +220,7 @@ export class UpgradeAdmission<U> {
   #settle(upgrade: Waiting<U>): boolean {
     clearTimeout(upgrade.timer);
     if (!this.#waiting.delete(upgrade)) return false;
+    this.#countWaiting(upgrade.request.remoteAddress, -1);
     this.#addresses.leave(upgrade.request.remoteAddress);
     return true;
   }

@@ -8,6 +8,24 @@ export interface RoomFrame {
   readonly except: readonly string[];
 }
 
+/**
+ * The sockets of one transport. The members of a room are distributed over lanes, numbered from 0; each member
+ * is in one of them.
+ */
+export interface RoomSockets {
+  /** Number of members in a lane. */
+  members(room: string, lane: number): number;
+  /** Sends frames to the members of a lane, in order, if possible with one write per member. */
+  publish(room: string, lane: number, frames: readonly RoomFrame[]): void;
+}
+
+/** A connection in a lane. */
+export interface LaneReader {
+  readonly id: string;
+  /** Sends the connection a frame. The bytes are copied if they are needed later. */
+  send(frame: Uint8Array): unknown;
+}
+
 /** Approximate memory of a held-back frame in addition to its own bytes, in bytes. */
 const FRAME_OVERHEAD_BYTES = 64;
 
