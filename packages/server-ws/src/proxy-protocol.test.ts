@@ -1,9 +1,10 @@
 import { once } from "node:events";
-import { connect } from "node:net";
+import { createServer } from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { serverStarter } from "@cm/contract-tests/transport";
-import type { TransportOptions } from "@cm/transport";
+import type { TransportOptions, TrustedProxies } from "@cm/transport";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { parseProxyHeader } from "./proxy-protocol.js";
+import { ProxyHeaders, parseProxyHeader } from "./proxy-protocol.js";
 import { createWsServer } from "./server.js";
 
 const HEADER = Buffer.from("0d0a0d0a000d0a515549540a2111000ccb007107c0000201303901bb", "hex");
@@ -32,6 +33,26 @@ async function dial(port: number) {
   });
   return { socket, received };
 }
+
+it("a connection whose PROXY header is complete is the server's own, and no longer cut with those that wait", async () => {
+  const headers = new ProxyHeaders({ trusts: () => true } as unknown as TrustedProxies, 30_000);
+  const server = createServer();
+  server.removeAllListeners("connection");
+  const served: Socket[] = [];
+  server.on("connection", (socket) => served.push(socket));
+  headers.readFor(server);
+  onTestFinished(() => void server.close());
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  const [complete, waiting] = [await dial(port), await dial(port)];
+  waiting.socket.write(HEADER.subarray(0, 20));
+  complete.socket.write(HEADER);
+  await vi.waitFor(() => expect(served).toHaveLength(1));
+  onTestFinished(() => void served[0]?.destroy());
+  headers.end();
+  await vi.waitFor(() => expect(waiting.received.ended).toBe(true));
+  expect(served.map(({ destroyed }) => destroyed)).toEqual([false]);
+});
 
 describe("a PROXY header", () => {
   it.each([

@@ -7,6 +7,7 @@ import {
   requireMembers,
   requireOptions,
   requirePage,
+  requirePrefix,
   requireText,
   requireWholeNumber,
 } from "./index.js";
@@ -36,6 +37,7 @@ describe("a check of options", () => {
     expect(requireFunction("f", handler)).toBe(handler);
     expect(requireMembers("o", { handler }, ["handler"])).toEqual({ handler });
     expect(requireText("t", "x")).toBe("x");
+    for (const prefix of ["c", "cm:Prod_2-", "x".repeat(64)]) expect(requirePrefix("p", prefix)).toBe(prefix);
   });
 
   it.each([undefined, null, 42, "text"])("refuses %s for options", (options) => {
@@ -131,6 +133,11 @@ describe("a check of options", () => {
       () => requireMembers<{ a?: object; b?: object }>("f", { a: {} }, ["a", "b"]),
       "f must be an object with a, b; it lacks b.",
     ],
+    ...["", "x".repeat(65), "cm{1}", "cm*", "c m", wild(1)].map((prefix): [string, () => unknown, string] => [
+      `the prefix ${JSON.stringify(prefix)}`,
+      () => requirePrefix("f", prefix),
+      "f must be 1 to 64 of A-Z a-z 0-9 : _ -.",
+    ]),
     ["an empty text", () => requireText("f", ""), "f must be a non-empty string."],
   ])("refuses %s, naming the option, the unit and the range", (_, check, message) => {
     expect(refusalOf(check)).toEqual(["options-invalid", "f", message]);

@@ -27,3 +27,27 @@ it("reports each message that arrives once", async () => {
   }
   expect(changes).toEqual(moments.map((moment) => `proven ${moment}`));
 });
+
+it("proves nothing with a message that arrives before the publisher has its reply", async () => {
+  let reply: () => void = () => undefined;
+  const probe: DeliveryProbe = new DeliveryProbe({
+    publish: (payload) => {
+      probe.take(payload);
+      return new Promise((resolve) => {
+        reply = () => resolve(1);
+      });
+    },
+    isReady: () => true,
+    isLive: () => true,
+    replace: () => undefined,
+    replacePublisher: () => undefined,
+    changed: () => undefined,
+    intervalMs: 60_000,
+    timeoutMs: 60_000,
+  });
+  onTestFinished(() => probe.close());
+  probe.hurry();
+  expect([probe.proof, probe.heardUntil]).toEqual(["unproven", undefined]);
+  reply();
+  await eventually(() => expect(probe.proof).toBe("proven"));
+});
