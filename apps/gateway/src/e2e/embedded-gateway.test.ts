@@ -304,6 +304,12 @@ describe("an embedded gateway", () => {
     [{ idleTimeoutMs: 5 }, "idleTimeoutMs"],
     [{ redisUrl: "http://127.0.0.1" }, "redisUrl"],
     [{ maxServerRooms: 0.5 }, "maxServerRooms"],
+    [{ maxFrameBytes: "16384" }, "maxFrameBytes"],
+    [{ maxFrameBytes: -1 }, "maxFrameBytes"],
+    [{ maxRequestsPerSecond: 100n }, "maxRequestsPerSecond"],
+    [{ idleTimeoutMs: 120_000n }, "idleTimeoutMs"],
+    [{ maxBackpressureBytes: Symbol("1 MiB") }, "maxBackpressureBytes"],
+    [{ maxBackpressureBytes: null }, "maxBackpressureBytes"],
   ])("refuses %o for its %s", (options, field) => {
     expect(() => createGateway({ port: 0, authenticate: () => ({ userId: "ann" }), ...options })).toThrow(
       expect.objectContaining({ code: "options-invalid", details: expect.objectContaining({ field }) }),
