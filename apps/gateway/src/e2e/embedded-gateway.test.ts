@@ -217,6 +217,27 @@ describe("an embedded gateway", () => {
     expect(ann.closed()).toBe(CLOSE_CODES["going-away"]);
   });
 
+  it.each([{}, { tokenId: undefined }, { tokenId: 7 }, { userId: undefined }, { userId: 7 }, undefined])(
+    "refuses to revoke %o, which names nobody, and closes no connection",
+    async (revocation) => {
+      const { gateway, port } = await serve();
+      const ann = await connect(port, "ann");
+      await ann.hello();
+      await expect(gateway.revoke(revocation as never)).rejects.toMatchObject({
+        code: "options-invalid",
+        details: { field: "revocation" },
+      });
+      expect(await ann.ask({ type: "ping" })).toMatchObject({ type: "pong" });
+    },
+  );
+
+  it("logs an authenticate that returns a number as the user's id, and answers with 500", async () => {
+    const authenticate = (): never => ({ userId: 7 }) as never;
+    const { port, logged } = await serve({ authenticate });
+    await expect(connect(port, "ann")).rejects.toThrow(/500/);
+    expect(logged).toEqual(["a hook failed: internal"]);
+  });
+
   it("judges the rate of requests by the clock that it was given", async () => {
     const { port } = await serve({ maxRequestsPerSecond: 1, clock: { now: Date.now, monotonicMs: () => 0 } });
     const ann = await connect(port, "ann");
