@@ -288,6 +288,16 @@ describe("a request's token", () => {
     expect(() => verifier.read({ ...request, ...part })).toThrow(expect.objectContaining({ code: "unauthorized" }));
   });
 
+  it.each([undefined, {}, { headers: {} }, { ...request, headers: undefined }, { ...request, query: undefined }])(
+    "can't be read from %o, which is not a request",
+    (given) => {
+      // As a program without types may pass it, such as the request of an HTTP server.
+      expect(() => verifier.read(given as never)).toThrow(
+        expect.objectContaining({ code: "options-invalid", details: { field: "request" } }),
+      );
+    },
+  );
+
   it("is not looked for if the sources do not say so", () => {
     const strict = createTokenVerifier({ secret: SECRET });
     expect(() => strict.read({ ...request, query: "token=t" })).toThrow("no token");

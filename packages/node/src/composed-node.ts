@@ -260,7 +260,7 @@ function requireDrainTime(options: DrainOptions): number {
 
 function closedMeanwhile(cause?: unknown): CmError {
   if (isCmError(cause) && cause.code === "closed") return cause;
-  return new CmError("closed", "The node was closed before it was started.", { cause });
+  return new CmError("closed", "The node was closed.", { cause });
 }
 
 function keysOf<T extends object>(kinds: T): (keyof T & string)[] {
