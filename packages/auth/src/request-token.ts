@@ -48,7 +48,12 @@ export function tokenOf(request: TokenRequest, sources: readonly TokenSource[], 
 
 function requireRequest(request: TokenRequest): void {
   const { headers, query, offeredSubprotocols } = Object(request) as Partial<TokenRequest>;
-  if (typeof headers === "object" && headers !== null && typeof query === "string" && Array.isArray(offeredSubprotocols))
+  if (
+    typeof headers === "object" &&
+    headers !== null &&
+    typeof query === "string" &&
+    Array.isArray(offeredSubprotocols)
+  )
     return;
   throw optionInvalid("request", "an object with headers, query (text) and offeredSubprotocols (a list)");
 }

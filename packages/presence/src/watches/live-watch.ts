@@ -115,11 +115,17 @@ export class LiveWatch<W extends { ended?(error: CmError): void }> implements Wa
 
   #guarded(say: (watcher: W) => void): void {
     try {
-      say(this.#watcher);
+      // The return type is `void`, which also accepts async functions.
+      const outcome: unknown = say(this.#watcher);
+      if (outcome instanceof Promise) outcome.catch((cause: unknown) => this.#threw(cause));
     } catch (cause) {
-      if (this.#hasThrown) return;
-      this.#hasThrown = true;
-      this.#onError(toCmError(cause, "internal", "A watcher threw."), { stage: "handler" });
+      this.#threw(cause);
     }
+  }
+
+  #threw(cause: unknown): void {
+    if (this.#hasThrown) return;
+    this.#hasThrown = true;
+    this.#onError(toCmError(cause, "internal", "A watcher threw."), { stage: "handler" });
   }
 }
