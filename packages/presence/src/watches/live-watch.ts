@@ -114,18 +114,11 @@ export class LiveWatch<W extends { ended?(error: CmError): void }> implements Wa
   }
 
   #guarded(say: (watcher: W) => void): void {
-    try {
-      // The return type is `void`, which also accepts async functions.
-      const outcome: unknown = say(this.#watcher);
-      if (outcome instanceof Promise) outcome.catch((cause: unknown) => this.#threw(cause));
-    } catch (cause) {
-      this.#threw(cause);
-    }
-  }
-
-  #threw(cause: unknown): void {
-    if (this.#hasThrown) return;
-    this.#hasThrown = true;
-    this.#onError(toCmError(cause, "internal", "A watcher threw."), { stage: "handler" });
+    // Also catches async watchers.
+    new Promise<void>((resolve) => resolve(say(this.#watcher))).catch((cause: unknown) => {
+      if (this.#hasThrown) return;
+      this.#hasThrown = true;
+      this.#onError(toCmError(cause, "internal", "A watcher threw."), { stage: "handler" });
+    });
   }
 }
