@@ -4,7 +4,11 @@ import type { Route, RouteHandler, SlowReaderPolicy, UpgradeRequest } from "@cm/
 import type { GatewayConfig } from "./config/gateway-config.js";
 import type { GatewayHooks } from "./session/hooks.js";
 
-/** The logger of a gateway, for example a pino logger. None of its methods may throw. */
+/**
+ * The logger of a gateway, for example a pino logger. None of its methods may throw. An error is passed as the field
+ * `err`. `JSON.stringify` leaves out its message and its `cause`, which is what a hook or a route threw: write both, as
+ * pino does.
+ */
 export interface GatewayLogger {
   /** Logs an event that an operator may want to know about. */
   info(fields: Readonly<Record<string, unknown>>, message: string): void;

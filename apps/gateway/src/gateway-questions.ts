@@ -42,12 +42,15 @@ export function createQuestionHandler({ statistics, revoke }: QuestionAnswers): 
 
 /** Parses `{"userId":"..."}` or `{"tokenId":"..."}`; `undefined` if it is neither. */
 export function parseRevocation(text: string): Revocation | undefined {
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    return readRevocation(JSON.parse(text));
   } catch {
     return undefined;
   }
+}
+
+/** Returns the revocation that a value describes; `undefined` if it names neither a user nor a token. */
+export function readRevocation(value: unknown): Revocation | undefined {
   const { userId, tokenId } = Object(value) as Partial<Record<"userId" | "tokenId", unknown>>;
   const user = parseName(userId, "user");
   if (user.ok) return { userId: user.value };

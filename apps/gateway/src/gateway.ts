@@ -9,7 +9,7 @@ import { createControlHandler } from "./control-handler.js";
 import { createGapHandler } from "./gap-notices.js";
 import { createGatewayNode } from "./gateway-node.js";
 import type { GatewayOptions, ResolvedGatewayOptions } from "./gateway-options.js";
-import { createQuestionHandler } from "./gateway-questions.js";
+import { createQuestionHandler, readRevocation } from "./gateway-questions.js";
 import { gatewayRoutes } from "./http/gateway-routes.js";
 import type { HttpListener } from "./http/http-listener.js";
 import { AudienceCharges } from "./limits/audience-charges.js";
@@ -55,7 +55,8 @@ export interface Gateway {
    * Revokes all tokens issued to a user so far, or a single token: closes the connections made with them on
    * every gateway of the cluster, and refuses the revoked tokens for a day. A gateway that starts later does
    * not know of the revocation. Rejects with `unavailable` or `timeout` if the other gateways can't be reached;
-   * the revocation is then in force on this gateway only.
+   * the revocation is then in force on this gateway only. Rejects with `options-invalid`, and closes nothing, if
+   * neither a user nor a token is given.
    */
   revoke(revocation: Revocation): Promise<RevocationOutcome>;
   /** Stops accepting connections, closes all connections and withdraws from the store. Idempotent; never rejects. */
@@ -145,7 +146,14 @@ class ComposedGateway implements Gateway {
     return this.node.drain({ overMs: this.#config.drainMs });
   }
 
-  revoke(revocation: Revocation): Promise<RevocationOutcome> {
+  async revoke(given: Revocation): Promise<RevocationOutcome> {
+    // Without a user or a token it would concern every connection whose token has no id.
+    const revocation = readRevocation(given);
+    if (revocation === undefined) {
+      throw new CmError("options-invalid", "revocation must be an object with the name userId or the text tokenId.", {
+        details: { field: "revocation" },
+      });
+    }
     return this.#revocations.applyEverywhere(revocation, this.node.router);
   }
 

@@ -92,6 +92,9 @@ const RANGES = {
   maxServerRooms: [0, 1_000_000_000],
 } satisfies Partial<Record<keyof ResolvedGatewayOptions, [min: number, max: number]>>;
 
+/** The options from which defaults of other options are calculated. The transport checks their ranges. */
+const BASES = ["idleTimeoutMs", "maxFrameBytes", "maxRequestsPerSecond", "maxBackpressureBytes"] as const;
+
 const FLAGS = ["showServerIds", "page", "publicStats", "sharePort"] as const;
 
 type Settings = Omit<ResolvedGatewayOptions, "admin" | "authenticate" | "hooks" | "logger" | "refresh" | "store">;
@@ -126,7 +129,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   };
 }
 
-/** Returns the given settings with defaults for the others. Checks only the names of the options. */
+/** Returns the given settings with defaults for the others. Checks the names of the options, and {@link BASES}. */
 function settingsOf(options: GatewayOptions): Settings {
   const {
     admin: ______,
@@ -141,6 +144,11 @@ function settingsOf(options: GatewayOptions): Settings {
   const known = new Set<string>([...Object.keys(defaults), ...OWN, ...HOOKS]);
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   for (const field of Object.keys(given)) requireKnownName(field, known);
+  // Before they are used, so that the error names the option that was given, and not one that depends on it.
+  for (const field of BASES) {
+    const value: unknown = options[field] ?? 0;
+    if (!Number.isSafeInteger(value) || Number(value) < 0) throw invalid(field, "a whole number of 0 or more");
+  }
   // Drain by default only with Redis or the application's own store: only then can there be other servers for
   // the clients to move to.
   const drainMs = options.redisUrl === undefined && options.store === undefined ? 0 : 10_000;

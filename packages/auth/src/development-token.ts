@@ -1,6 +1,7 @@
 import { CmError, requireName } from "@cm/protocol";
-import { optionInvalid, requireDurationMs, requireText } from "@cm/protocol/options";
+import { optionInvalid, requireDurationMs } from "@cm/protocol/options";
 import { SignJWT } from "jose";
+import { secretOf } from "./options.js";
 import { Rights, type RightsClaim } from "./rights.js";
 
 /** The contents of a token that {@link signDevelopmentToken} signs. */
@@ -26,8 +27,9 @@ export interface DevelopmentToken {
  * that knows the users should issue the tokens. Rejects with `options-invalid`.
  */
 export async function signDevelopmentToken(secret: string | Uint8Array, token: DevelopmentToken): Promise<string> {
-  const { userId, rights, info, ttlMs = 3_600_000, tokenId, issuer, audience } = token;
-  const key = typeof secret === "string" ? new TextEncoder().encode(requireText("secret", secret)) : secret;
+  // If a program without types passes no token, the check of `userId` refuses it.
+  const { userId, rights, info, ttlMs = 3_600_000, tokenId, issuer, audience } = Object(token) as DevelopmentToken;
+  const key = secretOf(secret);
   try {
     requireName(userId, "user");
   } catch (cause) {

@@ -141,10 +141,10 @@ function keyOf({
   publicKey,
   jwksUrl,
 }: TokenVerifierOptions): Pick<ResolvedTokenVerifierOptions, "key" | "algorithms"> {
-  const given = [secret, publicKey, jwksUrl].filter((value) => value !== undefined).length;
-  if (given !== 1) {
+  const given = Object.entries({ secret, publicKey, jwksUrl }).filter(([, value]) => value !== undefined);
+  if (given.length !== 1) {
     throw new CmError("options-invalid", "Exactly one of secret, publicKey and jwksUrl must be given.", {
-      details: { field: given === 0 ? "secret" : "publicKey" },
+      details: { field: given[1]?.[0] ?? "secret" },
     });
   }
   if (secret !== undefined) return { key: { kind: "secret", secret: secretOf(secret) }, algorithms: ["HS256"] };
@@ -156,7 +156,7 @@ function keyOf({
 }
 
 /** Checks and copies the secret. The error never contains the secret. */
-function secretOf(secret: unknown): Uint8Array {
+export function secretOf(secret: unknown): Uint8Array {
   const bytes = typeof secret === "string" ? new TextEncoder().encode(secret) : secret;
   if (bytes instanceof Uint8Array && bytes.byteLength >= SECRET_MIN_BYTES) return Uint8Array.from(bytes);
   throw optionInvalid("secret", `text or bytes of ${SECRET_MIN_BYTES} bytes or more`);

@@ -1,4 +1,5 @@
 import { CmError } from "@cm/protocol";
+import { optionInvalid } from "@cm/protocol/options";
 
 /**
  * The place in a request from which a token is read.
@@ -32,15 +33,29 @@ export interface TokenNames {
 
 /**
  * Returns the token of a request. Throws `unauthorized` if there is no token, or if there are different tokens,
- * because two programs that read such a request could see different users.
+ * because two programs that read such a request could see different users. Throws `options-invalid` for a value that
+ * is not a {@link TokenRequest}, such as the request of an HTTP server.
  */
 export function tokenOf(request: TokenRequest, sources: readonly TokenSource[], names: TokenNames): string {
+  requireRequest(request);
   const found = new Set<string>();
   for (const source of sources) for (const token of FINDERS[source](request, names)) found.add(token);
   const [token, ...others] = found;
   if (token === undefined || token === "") throw new CmError("unauthorized", "The request carries no token.");
   if (others.length > 0) throw new CmError("unauthorized", "The request carries several tokens.");
   return token;
+}
+
+function requireRequest(request: TokenRequest): void {
+  const { headers, query, offeredSubprotocols } = Object(request) as Partial<TokenRequest>;
+  if (
+    typeof headers === "object" &&
+    headers !== null &&
+    typeof query === "string" &&
+    Array.isArray(offeredSubprotocols)
+  )
+    return;
+  throw optionInvalid("request", "an object with headers, query (text) and offeredSubprotocols (a list)");
 }
 
 const FINDERS: Readonly<Record<TokenSource, (request: TokenRequest, names: TokenNames) => readonly string[]>> = {

@@ -102,6 +102,18 @@ describe("a token", () => {
     expect(expiresAtMs - Date.now()).toBeLessThanOrEqual(2_000);
   });
 
+  it.each<[string, unknown, unknown]>([
+    ["secret", "shorter than a verifier accepts", { userId: "ada" }],
+    ["secret", undefined, { userId: "ada" }],
+    ["userId", SECRET, { userId: 7 }],
+    ["userId", SECRET, undefined],
+  ])("is not made for development with a wrong %s (%#)", async (field, secret, token) => {
+    await expect(signDevelopmentToken(secret as never, token as never)).rejects.toMatchObject({
+      code: "options-invalid",
+      details: { field },
+    });
+  });
+
   it.each<[string, string, () => unknown]>([
     ["text that is no token", "malformed", () => "not a token"],
     ["nothing", "malformed", () => ""],
@@ -288,6 +300,16 @@ describe("a request's token", () => {
     expect(() => verifier.read({ ...request, ...part })).toThrow(expect.objectContaining({ code: "unauthorized" }));
   });
 
+  it.each([undefined, {}, { headers: {} }, { ...request, headers: undefined }, { ...request, query: undefined }])(
+    "can't be read from %o, which is not a request",
+    (given) => {
+      // As a program without types may pass it, such as the request of an HTTP server.
+      expect(() => verifier.read(given as never)).toThrow(
+        expect.objectContaining({ code: "options-invalid", details: { field: "request" } }),
+      );
+    },
+  );
+
   it("is not looked for if the sources do not say so", () => {
     const strict = createTokenVerifier({ secret: SECRET });
     expect(() => strict.read({ ...request, query: "token=t" })).toThrow("no token");
@@ -298,7 +320,7 @@ describe("options", () => {
   it.each<[string, unknown, string]>([
     ["none", undefined, "options"],
     ["no key", {}, "secret"],
-    ["two keys", { secret: SECRET, jwksUrl: "https://example.com" }, "publicKey"],
+    ["two keys", { secret: SECRET, jwksUrl: "https://example.com" }, "jwksUrl"],
     ["an unknown one", { secrets: SECRET }, "secrets"],
     ["a short secret", { secret: "short" }, "secret"],
     ["no PEM", { publicKey: "x" }, "publicKey"],

@@ -57,6 +57,10 @@ describe("the options of a membership", () => {
     );
   });
 
+  it.each([90_000n, Symbol("90 s")])("are refused for their %s, from which a default is calculated", (leaseTtlMs) => {
+    expectRefusal({ ...GOOD, leaseTtlMs }, "leaseTtlMs");
+  });
+
   it.each([undefined, null, 42])("are refused where they are %s", (options) => expectRefusal(options, "options"));
 
   it("are refused if required ones are missing", () => expectRefusal({}, "ids"));

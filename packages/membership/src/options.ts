@@ -203,6 +203,8 @@ export function resolveMembershipOptions(given: MembershipOptions): ResolvedMemb
   const { deadAfterMs = 0, offlineGraceMs = 5_000, maxMetadataBytes = 1_024, maxConnectionsPerUser = 0 } = options;
   const { maxMemberships = 0, maxRooms = 0 } = options;
   const { staleConnectionTimeoutMs = 1_800_000, cleanupIntervalMs = 300_000 } = options;
+  // Checked first, because the default of `reapClaimMs` is calculated from it.
+  requireDurationMs("leaseTtlMs", leaseTtlMs, 200);
   const { reapClaimMs = Math.min(30_000, Math.max(1_000, leaseTtlMs)), host = "localhost", port = 0 } = options;
   const { lastSeenOf = () => undefined, onStale = () => undefined, onLeaseTaken = () => undefined } = options;
   const { onRoomEntered = () => undefined, onRoomExited = () => undefined } = options;
@@ -215,7 +217,7 @@ export function resolveMembershipOptions(given: MembershipOptions): ResolvedMemb
     host: requireText("host", host),
     port: requireWholeNumber("port", port, { min: 0, max: 65_535 }),
     heartbeatIntervalMs: requireDurationMs("heartbeatIntervalMs", heartbeatIntervalMs, 100),
-    leaseTtlMs: requireDurationMs("leaseTtlMs", leaseTtlMs, 200),
+    leaseTtlMs,
     deadAfterMs: deadAfterMs === 0 ? 0 : requireDurationMs("deadAfterMs", deadAfterMs, 100, 3_600_000),
     connectionTtlMs: requireDurationMs("connectionTtlMs", connectionTtlMs, 1_000),
     offlineGraceMs: requireDurationMs("offlineGraceMs", offlineGraceMs, 0, 3_600_000),

@@ -1,4 +1,5 @@
 import type { Counted, Eviction, Holdings, Lease, ReapClaim, RoomMember } from "@cm/protocol";
+import { requireFunction, requireOptions } from "@cm/protocol/options";
 import { ChannelTable } from "./bus/channel-table.js";
 import { ConnectionTable } from "./connections/connection-table.js";
 import { HistoryTable } from "./history/history-table.js";
@@ -99,9 +100,12 @@ class Hub implements MemoryHub {
   }
 }
 
-/** Creates a hub, through which several memory stores of one process share data. */
+const KNOWN: Readonly<Record<keyof MemoryHubOptions, true>> = { now: true };
+
+/** Creates a hub, through which several memory stores of one process share data. Throws `options-invalid`. */
 export function createMemoryHub(options: MemoryHubOptions = {}): MemoryHub {
-  return new Hub(options.now ?? (() => Math.floor(performance.timeOrigin + performance.now())));
+  const { now = () => Math.floor(performance.timeOrigin + performance.now()) } = requireOptions(options, KNOWN);
+  return new Hub(requireFunction("now", now));
 }
 
 /** The data of a namespace; `undefined` if the hub was not made by {@link createMemoryHub}. */

@@ -50,4 +50,14 @@ describe("options of a memory store", () => {
       expect.objectContaining({ code: "options-invalid", details: { field: "options" } }),
     );
   });
+
+  it.each<[unknown, string]>([
+    [null, "options"],
+    [{ now: 7 }, "now"],
+    [{ namespace: "cm" }, "namespace"],
+  ])("are refused by a hub where they are %o", (options, field) => {
+    expect(() => createMemoryHub(options as never)).toThrow(
+      expect.objectContaining({ code: "options-invalid", details: expect.objectContaining({ field }) }),
+    );
+  });
 });

@@ -81,23 +81,23 @@ class ClusterNode implements Node {
       expel(error);
       resolved.onExpelled(error);
     };
-    this.membership = resolved.lease
-      ? createMembership({
-          // Detection by silence requires that servers listen to their own channels, which a node's
-          // router does.
-          deadAfterMs: DEAD_AFTER_MS,
-          ...definedOnly(options, keysOf(MEMBERSHIP_KINDS)),
-          ids,
-          store,
-          interest: router,
-          onLeaseTaken,
-          onServersLost: (serverIds) => {
-            for (const serverId of serverIds) router.serverLost(serverId);
-            options.onServersLost?.(serverIds);
-          },
-          onError,
-        })
-      : createUnregisteredMembership(ids.serverId);
+    // Created without a lease as well, because it checks its options.
+    const membership = createMembership({
+      // Detection by silence requires that servers listen to their own channels, which a node's
+      // router does.
+      deadAfterMs: DEAD_AFTER_MS,
+      ...definedOnly(options, keysOf(MEMBERSHIP_KINDS)),
+      ids,
+      store,
+      interest: router,
+      onLeaseTaken,
+      onServersLost: (serverIds) => {
+        for (const serverId of serverIds) router.serverLost(serverId);
+        options.onServersLost?.(serverIds);
+      },
+      onError,
+    });
+    this.membership = resolved.lease ? membership : createUnregisteredMembership(ids.serverId);
     this.presence = createPresence({
       restoreWithinMs: Math.max(1_000, (options.heartbeatIntervalMs ?? 30_000) + RESTORE_MARGIN_MS),
       ...definedOnly(options, keysOf(PRESENCE_KINDS)),
@@ -260,7 +260,7 @@ function requireDrainTime(options: DrainOptions): number {
 
 function closedMeanwhile(cause?: unknown): CmError {
   if (isCmError(cause) && cause.code === "closed") return cause;
-  return new CmError("closed", "The node was closed before it was started.", { cause });
+  return new CmError("closed", "The node was closed.", { cause });
 }
 
 function keysOf<T extends object>(kinds: T): (keyof T & string)[] {

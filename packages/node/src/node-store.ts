@@ -1,6 +1,6 @@
 import { createMemoryStore } from "@cm/memory-store";
 import type { OnError, Store } from "@cm/protocol";
-import { optionInvalid, renaming } from "@cm/protocol/options";
+import { optionInvalid, renaming, requireDurationMs } from "@cm/protocol/options";
 import { createRedisStore, type PublishWindowMs } from "@cm/redis-store";
 import { definedOnly } from "./defined-only.js";
 
@@ -65,6 +65,9 @@ export function chooseStore(options: NodeStoreOptions, onError: OnError): Chosen
   }
   const common = { onError, ...definedOnly(options, ["lastSeenTtlMs", "roomRecordTtlMs"]) };
   if (redisUrl === undefined) {
+    // Has no effect here, but a value that Redis would refuse is found before the program runs on Redis.
+    const { publishWindowMs = 0 } = options;
+    if (typeof publishWindowMs === "number") requireDurationMs("publishWindowMs", publishWindowMs, 0, 100);
     if ("redisUrl" in options) warnOfUndefinedUrl();
     const namespace = prefix === undefined ? {} : { namespace: prefix };
     return { store: createMemoryStore({ ...common, ...namespace }), isOwn: true };

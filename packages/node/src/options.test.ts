@@ -34,6 +34,11 @@ describe("the options of a node", () => {
     [{ maxWatches: 0 }, "maxWatches"],
     [{ leaseTtlMs: 1_000, heartbeatIntervalMs: 2_000 }, "leaseTtlMs"],
     [{ leaseTtlMs: "90 s", lease: false }, "leaseTtlMs"],
+    [{ deadAfterMs: Number.NaN, lease: false }, "deadAfterMs"],
+    [{ heartbeatIntervalMs: 1.5, lease: false }, "heartbeatIntervalMs"],
+    [{ connectionTtlMs: -1, lease: false }, "connectionTtlMs"],
+    [{ publishWindowMs: -1 }, "publishWindowMs"],
+    [{ publishWindowMs: Number.NaN, lease: false }, "publishWindowMs"],
   ])("refuse %o for its %s", (options, field) => {
     expect(() => createNode({ local: NOWHERE, ...options })).toThrow(
       expect.objectContaining({ code: "options-invalid", details: expect.objectContaining({ field }) }),

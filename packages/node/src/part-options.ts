@@ -6,8 +6,8 @@ import type { RouterOptions } from "@cm/router";
 export type NodeRouterOptions = Omit<RouterOptions, "serverId" | "store" | "holdsLease" | "local" | "onError">;
 
 /**
- * See `MembershipOptions`; `deadAfterMs` is 5,000 by default, not 0. If the node takes no lease, only
- * the types of these options are checked.
+ * See `MembershipOptions`; `deadAfterMs` is 5,000 by default, not 0. If the node takes no lease, these options are
+ * checked, but have no effect.
  */
 export type NodeMembershipOptions = Omit<MembershipOptions, "ids" | "store" | "interest" | "onLeaseTaken" | "onError">;
 

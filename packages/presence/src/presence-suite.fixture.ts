@@ -258,6 +258,17 @@ export function describePresence(name: string, createHarness: HarnessFactory): v
       expect(a.errors).toMatchObject([{ error: { code: "internal" }, stage: "handler" }]);
     });
 
+    promise("reports a watcher that is asynchronous and rejects, once", async (servers) => {
+      const a = await servers.start("a");
+      const heard = new UserRecorder();
+      const rejects = (): Promise<never> => Promise.reject(new Error("broken"));
+      await a.presence.watchUser("ann", { snapshot: rejects, change: rejects });
+      await a.presence.watchUser("ann", heard);
+      await a.membership.close(await a.connect("ann"));
+      await eventually(() => expect(heard.kinds).toEqual(["online", "offline"]));
+      expect(a.errors).toMatchObject([{ error: { code: "internal", cause: new Error("broken") }, stage: "handler" }]);
+    });
+
     promise(
       "calls nobody whose watch was closed, also from within a call, and lets go of every channel",
       async (servers) => {

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   CONNECTION_ID_MAX_LENGTH,
+  type ConnectionIdSourceOptions,
   createConnectionIdSource,
   isServerId,
   ownerOf,
@@ -147,20 +148,27 @@ describe("connection ids", () => {
   });
 
   it("come from a source only if its options make sense", () => {
-    const refused = [
-      [{ serverId: "a.b" }, "id-invalid"],
-      [{ serverId: "" }, "id-invalid"],
-      [{ serverId: "s", incarnation: "ABCD" }, "id-invalid"],
-      [{ serverId: "s", incarnation: "abc" }, "id-invalid"],
-      [{ serverId: "s", incarnation: "abcd\n" }, "id-invalid"],
-      [{ serverId: "s", capacity: 0 }, "options-invalid"],
-      [{ serverId: "s", capacity: 1.5 }, "options-invalid"],
-      [{ serverId: "s", capacity: Number.NaN }, "options-invalid"],
-      [{ serverId: "s", capacity: Number.POSITIVE_INFINITY }, "options-invalid"],
-    ] as const;
-    for (const [options, code] of refused) {
-      const details = code === "options-invalid" ? { field: "capacity" } : undefined;
-      expect(() => createConnectionIdSource(options)).toThrow(expect.objectContaining({ code, details }));
+    const refused: readonly [options: unknown, code: string, field: string][] = [
+      [{ serverId: "a.b" }, "id-invalid", "serverId"],
+      [{ serverId: "" }, "id-invalid", "serverId"],
+      [{}, "id-invalid", "serverId"],
+      [{ serverId: "s", incarnation: "ABCD" }, "id-invalid", "incarnation"],
+      [{ serverId: "s", incarnation: "abc" }, "id-invalid", "incarnation"],
+      [{ serverId: "s", incarnation: "abcd\n" }, "id-invalid", "incarnation"],
+      [{ serverId: "s", incarnation: Symbol("abcd") }, "id-invalid", "incarnation"],
+      [{ serverId: "s", incarnation: true }, "id-invalid", "incarnation"],
+      [{ serverId: "s", capacity: 0 }, "options-invalid", "capacity"],
+      [{ serverId: "s", capacity: 1.5 }, "options-invalid", "capacity"],
+      [{ serverId: "s", capacity: Number.NaN }, "options-invalid", "capacity"],
+      [{ serverId: "s", capacity: Number.POSITIVE_INFINITY }, "options-invalid", "capacity"],
+      [{ serverId: "s", capacty: 100 }, "options-invalid", "capacty"],
+      [undefined, "options-invalid", "options"],
+    ];
+    for (const [options, code, field] of refused) {
+      // As a program without types may pass them.
+      expect(() => createConnectionIdSource(options as ConnectionIdSourceOptions)).toThrow(
+        expect.objectContaining({ code, details: expect.objectContaining({ field }) }),
+      );
     }
   });
 });

@@ -1,4 +1,5 @@
 import { CmError, type Result } from "./errors.js";
+import { requireOptions, requireWholeNumber } from "./options/option-checks.js";
 
 /**
  * A server id: 1 to 64 characters of `A-Z a-z 0-9 _ -`. It is part of keys, of channel names and of
@@ -129,19 +130,29 @@ const RANDOM_BITS = 29;
 /** Random numbers are drawn in batches, because a call costs more than the numbers. */
 const DRAWS_AT_ONCE = 256;
 
-/** Creates the source of connection ids of one server process. Throws `id-invalid` or `options-invalid`. */
+const KNOWN: Readonly<Record<keyof ConnectionIdSourceOptions, true>> = {
+  serverId: true,
+  incarnation: true,
+  capacity: true,
+};
+
+/**
+ * Creates the source of connection ids of one server process. Throws `id-invalid` or `options-invalid`, with the
+ * option's name in `details.field`.
+ */
 export function createConnectionIdSource(options: ConnectionIdSourceOptions): ConnectionIdSource {
-  const serverId = requireServerId(options.serverId);
-  const incarnation = options.incarnation ?? randomBase36(4);
-  if (!INCARNATION.test(incarnation)) {
-    throw new CmError("id-invalid", "An incarnation must be four characters of a-z and 0-9.");
-  }
-  const capacity = options.capacity ?? 10_000;
-  if (!Number.isInteger(capacity) || capacity < 1) {
-    throw new CmError("options-invalid", "capacity must be a whole number of at least 1.", {
-      details: { field: "capacity" },
+  const { serverId, incarnation = randomBase36(4), capacity = 10_000 } = requireOptions(options, KNOWN);
+  if (!isServerId(serverId)) {
+    throw new CmError("id-invalid", "serverId must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -.", {
+      details: { field: "serverId" },
     });
   }
+  if (typeof incarnation !== "string" || !INCARNATION.test(incarnation)) {
+    throw new CmError("id-invalid", "incarnation must be four characters of a-z and 0-9.", {
+      details: { field: "incarnation" },
+    });
+  }
+  requireWholeNumber("capacity", capacity, { min: 1, max: Number.MAX_SAFE_INTEGER });
   const partitionBits = Math.min(
     PARTITION_BITS_MAX,
     Math.max(0, Math.ceil(Math.log2(capacity / RECORDS_PER_PARTITION))),

@@ -140,6 +140,14 @@ describe("the adapter for `ws`", () => {
     await expect.poll(() => told, WAIT).toEqual(["handler internal Error: no room"]);
   });
 
+  it.each([undefined, {}, { readyState: 1, OPEN: 1 }])("refuses %o, which is not a socket", (socket) => {
+    const local = createLocalConnectionManager();
+    expect(() => local.add({ connectionId: "c", userId: "ann", socket: socket as never, onClosed() {} })).toThrow(
+      expect.objectContaining({ code: "options-invalid", details: expect.objectContaining({ field: "socket" }) }),
+    );
+    expect(local.size).toBe(0);
+  });
+
   it("refuses an option that there is not", () => {
     const options = { maxConnection: 1 } as WsLocalConnectionOptions;
     expect(() => createLocalConnectionManager(options)).toThrow(

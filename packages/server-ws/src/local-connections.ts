@@ -7,7 +7,7 @@ import {
   type OnError,
   toCmError,
 } from "@cm/protocol";
-import { requireFunction, requireOptions } from "@cm/protocol/options";
+import { requireFunction, requireMembers, requireOptions } from "@cm/protocol/options";
 import { LINGER_MAX_BYTES, SlowConsumers, UserIndex, whole } from "@cm/transport";
 import type { WebSocket } from "ws";
 import { RoomMembers } from "./room-members.js";
@@ -96,6 +96,7 @@ class SocketConnections implements WsLocalConnectionManager {
   }
 
   add({ connectionId, userId, socket, onClosed }: LocalConnection<WebSocket>): void {
+    requireMembers("socket", socket, ["on", "off", "send", "close", "terminate"]);
     if (socket.readyState !== socket.OPEN) throw new CmError("closed", "The socket is not open.");
     if (this.#sockets.has(socket) || this.#connections.has(connectionId)) {
       throw new CmError("id-invalid", "The socket or its connection id is already registered.");

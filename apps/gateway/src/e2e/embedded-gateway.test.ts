@@ -217,6 +217,27 @@ describe("an embedded gateway", () => {
     expect(ann.closed()).toBe(CLOSE_CODES["going-away"]);
   });
 
+  it.each([{}, { tokenId: undefined }, { tokenId: 7 }, { userId: undefined }, { userId: 7 }, undefined])(
+    "refuses to revoke %o, which names nobody, and closes no connection",
+    async (revocation) => {
+      const { gateway, port } = await serve();
+      const ann = await connect(port, "ann");
+      await ann.hello();
+      await expect(gateway.revoke(revocation as never)).rejects.toMatchObject({
+        code: "options-invalid",
+        details: { field: "revocation" },
+      });
+      expect(await ann.ask({ type: "ping" })).toMatchObject({ type: "pong" });
+    },
+  );
+
+  it("logs an authenticate that returns a number as the user's id, and answers with 500", async () => {
+    const authenticate = (): never => ({ userId: 7 }) as never;
+    const { port, logged } = await serve({ authenticate });
+    await expect(connect(port, "ann")).rejects.toThrow(/500/);
+    expect(logged).toEqual(["a hook failed: internal"]);
+  });
+
   it("judges the rate of requests by the clock that it was given", async () => {
     const { port } = await serve({ maxRequestsPerSecond: 1, clock: { now: Date.now, monotonicMs: () => 0 } });
     const ann = await connect(port, "ann");
@@ -304,6 +325,12 @@ describe("an embedded gateway", () => {
     [{ idleTimeoutMs: 5 }, "idleTimeoutMs"],
     [{ redisUrl: "http://127.0.0.1" }, "redisUrl"],
     [{ maxServerRooms: 0.5 }, "maxServerRooms"],
+    [{ maxFrameBytes: "16384" }, "maxFrameBytes"],
+    [{ maxFrameBytes: -1 }, "maxFrameBytes"],
+    [{ maxRequestsPerSecond: 100n }, "maxRequestsPerSecond"],
+    [{ idleTimeoutMs: 120_000n }, "idleTimeoutMs"],
+    [{ maxBackpressureBytes: Symbol("1 MiB") }, "maxBackpressureBytes"],
+    [{ maxBackpressureBytes: null }, "maxBackpressureBytes"],
   ])("refuses %o for its %s", (options, field) => {
     expect(() => createGateway({ port: 0, authenticate: () => ({ userId: "ann" }), ...options })).toThrow(
       expect.objectContaining({ code: "options-invalid", details: expect.objectContaining({ field }) }),

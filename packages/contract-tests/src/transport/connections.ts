@@ -272,6 +272,20 @@ export function describeConnections(createTransport: CreateTransport): void {
       },
     );
 
+    it("later, because it is asynchronous, loses that connection and nothing else", async () => {
+      const { server, port, join, errors } = await startServer(
+        {},
+        { frame: ({ userId }) => (userId === "unlucky" ? Promise.reject(new Error("a bug")) : undefined) },
+      );
+      const bystander = await join();
+      const { socket, closes } = openClient(port, "/ws?user=unlucky");
+      socket.once("open", () => socket.send("text"));
+      await vi.waitFor(() => expect(closes).toEqual([{ code: CLOSE_CODES.internal, reason: "internal" }]), WAIT);
+      expect(errors).toMatchObject([{ stage: "handler", error: { code: "internal", cause: new Error("a bug") } }]);
+      expect(server.stats()).toMatchObject({ connections: 1, users: 1 });
+      expect(bystander.connection.send("still here")).toBe(true);
+    });
+
     it("in closed leaves nothing behind", async () => {
       const { server, join, errors } = await startServer(
         {},

@@ -87,7 +87,7 @@ export function testOptions(
       },
       frame(connection, text) {
         journal.frames.push({ connection, text });
-        react.frame?.(connection, text);
+        return react.frame?.(connection, text);
       },
       binary(connection) {
         journal.binaries.push(connection);

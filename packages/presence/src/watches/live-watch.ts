@@ -114,12 +114,11 @@ export class LiveWatch<W extends { ended?(error: CmError): void }> implements Wa
   }
 
   #guarded(say: (watcher: W) => void): void {
-    try {
-      say(this.#watcher);
-    } catch (cause) {
+    // Also catches async watchers.
+    new Promise<void>((resolve) => resolve(say(this.#watcher))).catch((cause: unknown) => {
       if (this.#hasThrown) return;
       this.#hasThrown = true;
       this.#onError(toCmError(cause, "internal", "A watcher threw."), { stage: "handler" });
-    }
+    });
   }
 }

@@ -173,6 +173,13 @@ describe("client frames", () => {
     expect(parseClientFrame(text)).toMatchObject({ ok: false, error: { code } });
   });
 
+  it("tells a client where connection ids come from, in words of the protocol", () => {
+    const result = parseClientFrame('{"type":"send","connection":"nobody","data":1}');
+    expect(result.ok ? undefined : result.error.message).toBe(
+      "This is not a connection id. Use the id from welcome, from a message or from members.",
+    );
+  });
+
   it("survives text that nests very deep", () => {
     const deep = `{"type":"publish","room":"r","data":${"[".repeat(200_000)}${"]".repeat(200_000)}}`;
     const result = parseClientFrame(deep);

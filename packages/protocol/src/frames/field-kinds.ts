@@ -54,6 +54,8 @@ function name(of: NameKind): ReadableKind<string> {
 export const roomName = name("room");
 export const userName = name("user");
 
+const NOT_A_CONNECTION_ID = "This is not a connection id. Use the id from welcome, from a message or from members.";
+
 /** The id of a connection. Error code: `id-invalid`. */
 export const connectionId: ReadableKind<string> = {
   label: "connection id",
@@ -65,9 +67,9 @@ export const connectionId: ReadableKind<string> = {
   },
   expects: "a connection id",
   read: (value) => {
-    const result = parseConnectionId(value);
-    // `parseConnectionId` accepts only strings.
-    return result.ok ? (value as string) : result.error;
+    // Not the error of `parseConnectionId`, whose message names functions that a client does not have.
+    if (!parseConnectionId(value).ok) return new CmError("id-invalid", NOT_A_CONNECTION_ID);
+    return value as string; // `parseConnectionId` accepts only strings.
   },
   hasOwnCodes: true,
 };

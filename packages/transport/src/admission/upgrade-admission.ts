@@ -251,6 +251,8 @@ export class UpgradeAdmission<U> {
     if (!this.#waiting.has(upgrade)) return;
     let id: string;
     try {
+      // A mistake of the application, such as the number of a row: not an invalid name that the client chose.
+      if (typeof authentication.userId !== "string") throw new TypeError("authenticate must return text as userId.");
       const user = parseName(authentication.userId, "user");
       if (!user.ok) throw user.error;
       // Check again: the server may have become full while this upgrade waited.

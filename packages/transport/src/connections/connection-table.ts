@@ -111,9 +111,8 @@ export class ConnectionTable<U, C extends BaseConnection<U>> {
     this.#slow.traffic.received(byteLength);
     const { maxFrameBytes, handler } = this.#options;
     this.#guarded(connection, () => {
-      if (byteLength > maxFrameBytes) this.#refuseFrame(connection);
-      else if (isBinary) handler.binary(connection);
-      else handler.frame(connection, read());
+      if (byteLength > maxFrameBytes) return this.#refuseFrame(connection);
+      return isBinary ? handler.binary(connection) : handler.frame(connection, read());
     });
   }
 
@@ -240,10 +239,16 @@ export class ConnectionTable<U, C extends BaseConnection<U>> {
   /** Calls the handler. An error that it throws closes this connection and does not affect others. */
   #guarded(connection: C, call: () => void): void {
     try {
-      call();
+      // The return type is `void`, which also accepts async functions.
+      const outcome: unknown = call();
+      if (outcome instanceof Promise) outcome.catch((cause: unknown) => this.#failed(connection, cause));
     } catch (cause) {
-      this.#options.onError(toCmError(cause, "internal", "A connection handler failed."), { stage: "handler" });
-      connection.close("internal");
+      this.#failed(connection, cause);
     }
+  }
+
+  #failed(connection: C, cause: unknown): void {
+    this.#options.onError(toCmError(cause, "internal", "A connection handler failed."), { stage: "handler" });
+    connection.close("internal");
   }
 }
