@@ -21,6 +21,7 @@ export interface RoomSockets {
 
 /** A connection in a lane. */
 export interface LaneReader {
+  /** The connection's id, by which messages exclude it. */
   readonly id: string;
   /** Sends the connection a frame. The bytes are copied if they are needed later. */
   send(frame: Uint8Array): unknown;
