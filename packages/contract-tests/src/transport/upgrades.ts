@@ -6,6 +6,13 @@ import { describeUpgradeCrowds } from "./concurrent-upgrades.js";
 import { RawClient, type RawClientOptions } from "./raw-client.js";
 import { ANN, type CreateTransport, deferred, openClient, refusal, serverStarter, WAIT } from "./transport-harness.js";
 
+/** Ends the connections after the test. */
+function destroyLater(clients: readonly RawClient[]): void {
+  onTestFinished(() => {
+    for (const client of clients) client.destroy();
+  });
+}
+
 export function describeUpgrades(createTransport: CreateTransport, crowd: number): void {
   const startServer = serverStarter(createTransport);
 
@@ -83,9 +90,7 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
       // The clients connect within fewer seconds than there are clients: the limit per second admits two of them,
       // and one more per second. Of those, the limit of connections refuses all but one.
       const clients = await Promise.all(Array.from({ length: 30 }, () => RawClient.dial(port, { headers })));
-      onTestFinished(() => {
-        for (const client of clients) client.destroy();
-      });
+      destroyLater(clients);
       const statuses = await vi.waitFor(() => {
         const answers = clients.map(({ answer }) => answer?.status);
         expect(answers).not.toContain(undefined);
@@ -267,9 +272,7 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
         authenticate: ({ query }) => (query === "hangs" ? new Promise(() => undefined) : ANN),
       });
       const hanging = await Promise.all([1, 2].map(() => RawClient.dial(port, { path: "/ws?hangs" })));
-      onTestFinished(() => {
-        for (const raw of hanging) raw.destroy();
-      });
+      destroyLater(hanging);
       await vi.waitFor(() => expect(server.stats().upgrading).toBe(2), WAIT);
       const served = [await joinRaw(), await joinRaw()];
       expect(served.map(({ connection }) => connection.open)).toEqual([true, true]);
@@ -282,9 +285,7 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
         authenticate: () => new Promise(() => undefined),
       });
       const hanging = await Promise.all([1, 2, 3].map(() => RawClient.dial(port)));
-      onTestFinished(() => {
-        for (const raw of hanging) raw.destroy();
-      });
+      destroyLater(hanging);
       await vi.waitFor(() => expect(server.stats().upgrading).toBe(3), WAIT);
       for (let count = 1; count <= 3; count += 1) {
         expect(await refusal(port)).toMatchObject({ status: 503, body: { code: "unavailable" } });
@@ -305,12 +306,8 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
       });
       const from = (address: string): RawClientOptions => ({ headers: { "X-Forwarded-For": address } });
       const hanging: RawClient[] = [];
-      onTestFinished(() => {
-        for (const raw of hanging) raw.destroy();
-      });
-      const begin = async (address: string): Promise<void> => {
-        hanging.push(await RawClient.dial(port, from(address)));
-      };
+      destroyLater(hanging);
+      const begin = async (address: string) => hanging.push(await RawClient.dial(port, from(address)));
       // Addresses of one IPv6 network share their places.
       for (const network of [["203.0.113.7"], ["2001:db8::1", "2001:db8::2"]]) {
         const before = server.stats().upgrading;
@@ -335,9 +332,7 @@ export function describeUpgrades(createTransport: CreateTransport, crowd: number
         authenticate: () => new Promise(() => undefined),
       });
       const hanging = await Promise.all(Array.from({ length: 20 }, () => RawClient.dial(port)));
-      onTestFinished(() => {
-        for (const raw of hanging) raw.destroy();
-      });
+      destroyLater(hanging);
       await vi.waitFor(() => expect(server.stats().upgrading).toBe(20), WAIT);
       expect(server.stats()).toMatchObject({ refused: {}, limits: {} });
     });

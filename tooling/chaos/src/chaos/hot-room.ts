@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import type { ChaosClient } from "./chaos-client.js";
 import type { ChaosWorld } from "./chaos-world.js";
 
-/** A room with so many messages that its window opens and that a gateway publishes several of them in one turn. */
+/** A room with enough messages to open its window, and to let a gateway publish several of them in one turn. */
 export const HOT_ROOM = "room-hot";
 
 export const HOT_MEMBERS = 12;
