@@ -22,7 +22,8 @@ interface Batch<Item> {
  */
 export class TurnCalls<Item> {
   readonly #write: (lease: Lease, target: string, items: readonly Item[]) => Promise<void>;
-  readonly #open = new Map<string, Batch<Item>>();
+  /** The latest batch of each target. A new map for each turn: a cleared one would keep the batches of earlier turns. */
+  #open = new Map<string, Batch<Item>>();
   #waiting: Batch<Item>[] = [];
 
   constructor(write: (lease: Lease, target: string, items: readonly Item[]) => Promise<void>) {
@@ -67,7 +68,7 @@ export class TurnCalls<Item> {
   #sendAll(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    this.#open.clear();
+    this.#open = new Map();
     for (const { send } of waiting) send();
   }
 }

@@ -53,8 +53,12 @@ export class TurnPublisher {
   #timer: NodeJS.Timeout | undefined;
   /** Length of the open window, in milliseconds. */
   #windowMs = 0;
-  /** The messages that wait, by the name of their channel, in the order of the first message of each channel. */
-  readonly #waiting = new Map<string, Waiting>();
+  /**
+   * The messages that wait, by the name of their channel, in the order of the first message of each channel. Each flush
+   * leaves the map behind: a map that is cleared links its old table to the new one, so that the garbage collector keeps
+   * the messages of all turns once one old table has survived.
+   */
+  #waiting = new Map<string, Waiting>();
   #bytes = 0;
   readonly #flush = (): void => this.flush();
 
@@ -87,8 +91,9 @@ export class TurnPublisher {
   /** Sends all messages that wait. */
   flush(): void {
     this.#endWindow();
-    for (const waiting of this.#waiting.values()) this.#send(waiting);
-    this.#waiting.clear();
+    const waiting = this.#waiting;
+    this.#waiting = new Map();
+    for (const messages of waiting.values()) this.#send(messages);
   }
 
   /** Decides how long a message waits, together with those that wait already. */

@@ -3,7 +3,8 @@ import type { Redis } from "ioredis";
 
 type Stream = Redis["stream"];
 
-const corked = new Set<Stream>();
+/** The corked streams: one, or one for each master of a Cluster. */
+let corked: Stream[] = [];
 
 /**
  * Lets the commands of one turn of the event loop share a write: the stream is corked until the incoming
@@ -15,17 +16,17 @@ export function shareWrite(redis: Redis): void {
   const { stream } = redis;
   // There is no stream before the first connection; the command is then rejected or queued.
   if (stream === undefined) return;
-  if (corked.has(stream)) {
+  if (corked.includes(stream)) {
     splitLongTurn();
     return;
   }
-  if (corked.size === 0) lastAtTurnEnd(release);
-  corked.add(stream);
+  if (corked.length === 0) lastAtTurnEnd(release);
+  corked.push(stream);
   stream.cork();
 }
 
 function release(): void {
-  const streams = [...corked];
-  corked.clear();
+  const streams = corked;
+  corked = [];
   for (const stream of streams) stream.uncork();
 }
