@@ -16,6 +16,7 @@ export { guard } from "./process/process-guard.js";
 export { startManagedProcess } from "./process/managed-process.js";
 export type { ProcessUsage } from "./process/process-usage.js";
 export { processUsage } from "./process/process-usage.js";
+export { promotedBytesPerStep } from "./process/promoted-bytes.js";
 export { printedWithFewFiles } from "./process/open-file-limit.js";
 
 // Faults between processes

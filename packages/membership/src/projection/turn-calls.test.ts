@@ -1,4 +1,5 @@
 import { CmError, type Lease } from "@cm/protocol";
+import { promotedBytesPerStep } from "@cm/test-kit";
 import { expect, it } from "vitest";
 import { TurnCalls } from "./turn-calls.js";
 
@@ -58,3 +59,12 @@ it.each([new CmError("lease-lost", "Gone."), new Error("A store that throws.")])
     expect(calls).toHaveLength(1);
   },
 );
+
+it("leaves nothing of a turn to the old generation of the heap", async () => {
+  const writes = new TurnCalls<string>(() => Promise.resolve());
+  const promoted = await promotedBytesPerStep(async () => {
+    await Promise.all(Array.from({ length: 20 }, (_, i) => writes.add(lease, "x", String(i))));
+  });
+  // The items of a turn take 950 bytes with their promises.
+  expect(promoted).toBeLessThan(500);
+});
