@@ -148,6 +148,8 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
   }
 
   protected override membersIn(room: string, lane: number): number {
+    const members = lane === 0 ? this.#lanes.membersOf(room) : undefined;
+    if (members !== undefined) return members;
     const direct = lane === 0 ? this.#lanes.directMembers(room) : undefined;
     if (direct === undefined) return this.#app?.numSubscribers(topicOf(room, lane)) ?? 0;
     return direct.reduce((count, member) => (member.open ? count + 1 : count), 0);
@@ -161,7 +163,7 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
       return;
     }
     if (direct !== undefined) this.#lanes.addTopic(room);
-    this.#publishToTopic(topicOf(room, lane), frames);
+    this.#publishToTopic(room, lane, frames);
   }
 
   /** Sends a frame to the members of a room that has no topic, at the end of the turn. */
@@ -177,18 +179,19 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
     this.#backpressure.grew(bytes.byteLength * got);
   }
 
-  #publishToTopic(topic: string, frames: readonly RoomFrame[]): void {
+  #publishToTopic(room: string, lane: number, frames: readonly RoomFrame[]): void {
     const app = this.#app;
     if (app === undefined) return;
+    const topic = topicOf(room, lane);
     const { traffic } = this.#backpressure;
     let written = 0;
     const { byId } = this.connections;
     let open = byId.size;
-    let members = app.numSubscribers(topic);
+    let members = this.membersIn(room, lane);
     for (const { bytes, except } of frames) {
       this.#backpressure.publishing(bytes, members);
-      // Ask the native layer again only if the check, or the frame before, has closed connections.
-      if (byId.size !== open) members = app.numSubscribers(topic);
+      // Count again only if the check, or the frame before, has closed connections.
+      if (byId.size !== open) members = this.membersIn(room, lane);
       open = byId.size;
       const got = members - publishToTopic(app, topic, bytes, except, byId);
       traffic.sent(bytes.byteLength, got);

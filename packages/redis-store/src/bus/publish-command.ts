@@ -28,7 +28,9 @@ export class PublishCommand extends Command {
   readonly #message: Buffer;
 
   constructor({ name, channel, head }: Pick<PublishTarget, "name" | "channel" | "head">, message: Buffer) {
-    super(name, [channel, message], { replyEncoding: "utf8" });
+    // The constructor flattens the list of arguments, which takes as long as everything else in it.
+    super(name, [], { replyEncoding: "utf8" });
+    this.args = [channel, message];
     this.#head = head;
     this.#message = message;
   }

@@ -38,6 +38,13 @@ export class RoomMembers<M extends DirectMember> {
     return this.#rooms.size;
   }
 
+  /** Number of members of a room, including closed connections that were not removed yet. */
+  count(room: string): number {
+    const members = this.#rooms.get(room);
+    if (members === undefined) return 0;
+    return typeof members === "number" ? members : listOf(members).length;
+  }
+
   /** The members of a room without a native topic; `undefined` if the room has a topic or no members. */
   direct(room: string): readonly M[] | undefined {
     const members = this.#rooms.get(room);
