@@ -1,4 +1,5 @@
 import { type AnnouncedMember, CmError, partitionOf, requireConnectionId } from "@cm/protocol";
+import { SmallSet } from "@cm/protocol/sets";
 import type { LocalRooms } from "./local-rooms.js";
 import { NO_ROOMS, type OwnedConnection } from "./owned-connection.js";
 import { PartitionIndex } from "./partition-index.js";
@@ -61,15 +62,15 @@ export class OwnedConnections {
   }
 
   enter(connection: OwnedConnection, room: string): void {
-    const rooms = connection.rooms === NO_ROOMS ? new Set<string>() : (connection.rooms as Set<string>);
-    connection.rooms = rooms.add(room);
+    if (connection.rooms === NO_ROOMS) connection.rooms = new SmallSet<string>();
+    roomsOf(connection).add(room);
     this.#memberships++;
     this.rooms.add(room, connection);
   }
 
   exit(connection: OwnedConnection, room: string): void {
     if (!connection.rooms.has(room)) return;
-    const rooms = connection.rooms as Set<string>;
+    const rooms = roomsOf(connection);
     rooms.delete(room);
     if (rooms.size === 0) connection.rooms = NO_ROOMS;
     this.#memberships--;
@@ -107,6 +108,11 @@ export class OwnedConnections {
   userIds(): MapIterator<string> {
     return this.#users.keys();
   }
+}
+
+/** The rooms of a connection that is in some. The cast is safe: only `enter` sets them. */
+function roomsOf({ rooms }: OwnedConnection): SmallSet<string> {
+  return rooms as SmallSet<string>;
 }
 
 function recordPartitionOf({ connectionId }: OwnedConnection): number {
