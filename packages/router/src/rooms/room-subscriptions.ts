@@ -38,8 +38,6 @@ class Entry implements SubscribedRoom, EnteredRoom, Channel {
   opening: Promise<void> | undefined;
   /** Set once the channel is subscribed. */
   subscription: Subscription | undefined;
-  /** Set while the channel stays subscribed although the room was exited. */
-  releaseTimer: NodeJS.Timeout | undefined;
 
   constructor(name: string, hearsItself: boolean, ordered: OrderedRoom | undefined) {
     this.name = name;
@@ -80,8 +78,8 @@ export interface RoomSubscriptionsOptions {
  */
 export class RoomSubscriptions implements RoomInterest {
   readonly #rooms = new Map<string, Entry>();
-  /** Subscribed rooms that were exited, the longest idle first. */
-  readonly #idle = new Set<Entry>();
+  /** Subscribed rooms that were exited, the longest idle first, each with the timer of its release. */
+  readonly #idle = new Map<Entry, NodeJS.Timeout>();
   readonly #options: RoomSubscriptionsOptions;
   /** One function for all rooms. The cast is safe: only entries are subscribed with it. */
   readonly #onMessage: BusHandler = (message, channel) => this.#options.onMessage(channel as Entry, message);
@@ -185,8 +183,8 @@ export class RoomSubscriptions implements RoomInterest {
   }
 
   #keep(entry: Entry): void {
-    if (!this.#idle.delete(entry)) return;
-    clearTimeout(entry.releaseTimer);
+    clearTimeout(this.#idle.get(entry));
+    this.#idle.delete(entry);
   }
 
   #linger(entry: Entry): void {
@@ -194,11 +192,9 @@ export class RoomSubscriptions implements RoomInterest {
       this.#letGo(entry);
       return;
     }
-    this.#idle.add(entry);
-    entry.releaseTimer = setTimeout(() => this.#letGo(entry), this.#options.releaseDelayMs);
-    entry.releaseTimer.unref();
+    this.#idle.set(entry, setTimeout(() => this.#letGo(entry), this.#options.releaseDelayMs).unref());
     if (this.#idle.size > this.#options.maxIdle) {
-      const [oldest] = this.#idle;
+      const [oldest] = this.#idle.keys();
       if (oldest !== undefined) this.#letGo(oldest);
     }
   }
