@@ -15,11 +15,11 @@ import type { FanOutAccount } from "../../limits/fan-out-budget.js";
 import type { LimitCounter } from "../../limits/limit-counter.js";
 import type { AckDetails, ClientResponses } from "../messages/client-responses.js";
 import { writeData } from "../messages/data-serialization.js";
-import { forbidden, type Permissions } from "../permissions.js";
+import { forbidden } from "../permissions.js";
 import { Semaphore } from "../semaphore.js";
 import type { JoinedRoom } from "./joined-room.js";
 import { type MemberPageSources, readMembers } from "./member-pages.js";
-import { SessionRooms } from "./session-rooms.js";
+import { type RoomHolder, SessionRooms } from "./session-rooms.js";
 
 /** The parts of the gateway that requests about rooms need. */
 export interface RoomContext extends MemberPageSources {
@@ -59,11 +59,10 @@ const PAGES_WAITING_MAX = 16;
 const UNREAD = new CmError("rate-limited", "The client has not read the messages sent to it so far.");
 
 /** The client whose requests {@link RoomRequests} carries out. */
-export interface RoomClient {
+export interface RoomClient extends RoomHolder {
   readonly context: RoomContext;
   readonly socket: RoomSocket;
   readonly from: Sender;
-  readonly permissions: Permissions;
   readonly answers: ClientResponses;
   readonly account: FanOutAccount;
   /**
@@ -71,7 +70,6 @@ export interface RoomClient {
    * limit as reached if it does not.
    */
   isReader(): boolean;
-  isClosed(): boolean;
 }
 
 type RequestOf<T extends ClientFrame["type"]> = Extract<ClientFrame, { type: T }>;

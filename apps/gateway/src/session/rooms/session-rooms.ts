@@ -1,19 +1,27 @@
-import { CmError } from "@cm/protocol";
+import { CmError, type ConnectionLimits } from "@cm/protocol";
+import type { LimitCounter } from "../../limits/limit-counter.js";
+import type { Permissions } from "../permissions.js";
 import { JoinedRoom } from "./joined-room.js";
-import type { RoomClient } from "./room-requests.js";
+
+/** The client whose rooms {@link SessionRooms} holds. */
+export interface RoomHolder {
+  readonly context: { readonly limits: Pick<ConnectionLimits, "maxRooms">; readonly reached: LimitCounter };
+  readonly permissions: Permissions;
+  isClosed(): boolean;
+}
 
 /**
  * The rooms that one connection is in, enters or leaves. Operations on one room run one after the other, in the
  * order of the requests.
  */
 export class SessionRooms {
-  readonly #client: Pick<RoomClient, "context" | "permissions" | "isClosed">;
+  readonly #client: RoomHolder;
   /** `undefined` while the connection is in no room. */
   #rooms: Map<string, JoinedRoom> | undefined;
   /** Number of rooms that the client wants to be in. A room that is being left does not count against the limit. */
   #wanted = 0;
 
-  constructor(client: Pick<RoomClient, "context" | "permissions" | "isClosed">) {
+  constructor(client: RoomHolder) {
     this.#client = client;
   }
 
