@@ -1,9 +1,9 @@
 import type { ControlHandler } from "@cm/router";
 import type { TransportConnection } from "@cm/transport";
-import type { ClientSession } from "./session/client-session.js";
+import type { SessionHolder } from "./session/session-handler.js";
 
 /** An open connection; its `data` contains the session once there is one. */
-type Controlled = Pick<TransportConnection<{ readonly session?: ClientSession }>, "close" | "data">;
+type Controlled = Pick<TransportConnection<Pick<SessionHolder, "session">>, "close" | "data">;
 
 /**
  * Creates the handler for the operations that other servers request of this gateway and its connections. A

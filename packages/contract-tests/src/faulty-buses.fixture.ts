@@ -8,14 +8,15 @@ import { describeStoreContracts } from "./store/index.js";
 
 interface Entry {
   readonly key: string;
+  readonly channel: Channel;
   readonly handler: BusHandler;
 }
 
 /**
- * The rule of the contract that a bus breaks: only rules that a test checks at once, without waiting for a
- * message.
+ * The rule of the contract that a bus breaks: only rules that a test checks without waiting for a message that does not
+ * come.
  */
-const FAULTS = ["none", "two-subscriptions", "without-code", "within-publish", "late-close"] as const;
+const FAULTS = ["none", "two-subscriptions", "without-code", "within-publish", "late-close", "other-channel"] as const;
 
 function createBus(entries: Set<Entry>, fault: (typeof FAULTS)[number]): Bus {
   const own = new Map<string, Entry>();
@@ -25,14 +26,17 @@ function createBus(entries: Set<Entry>, fault: (typeof FAULTS)[number]): Bus {
       const heard = [...entries].filter(({ key }) => key === keyOf(channel));
       const bytes = message.slice();
       const deliver = (): void => {
-        for (const entry of heard) if (fault === "late-close" || entries.has(entry)) entry.handler(bytes);
+        for (const entry of heard) {
+          if (fault !== "late-close" && !entries.has(entry)) continue;
+          entry.handler(bytes, fault === "other-channel" ? { ...entry.channel } : entry.channel);
+        }
       };
       if (fault === "within-publish") deliver();
       else setImmediate(deliver);
       return {};
     },
     async subscribe(channel, handler) {
-      const entry = { key: keyOf(channel), handler };
+      const entry = { key: keyOf(channel), channel, handler };
       if (own.has(entry.key) && fault !== "two-subscriptions") {
         if (fault === "without-code") throw new Error("The channel is already subscribed.");
         throw new CmError("options-invalid", "The channel is already subscribed.");

@@ -169,7 +169,8 @@ export function createConnectionIdSource(options: ConnectionIdSourceOptions): Co
     const random = (draws[drawn++] ?? 0) >>> (32 - RANDOM_BITS);
     const counter = random * 2 ** SEQUENCE_BITS + sequence;
     sequence = (sequence + 1) % 2 ** SEQUENCE_BITS;
-    return head + counter.toString(36);
+    // V8 stores the result of `join` in one piece, and not as a chain of two parts.
+    return [head, counter.toString(36)].join("");
   };
   return { serverId, incarnation, partitionBits, next };
 }

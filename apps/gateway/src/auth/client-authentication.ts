@@ -3,6 +3,7 @@ import type { Authentication, UpgradeRequest } from "@cm/transport";
 import type { RecordedMetrics } from "../admin/recorded-metrics.js";
 import type { GatewayUser, ResolvedGatewayOptions } from "../gateway-options.js";
 import type { HookRunner } from "../session/hooks.js";
+import type { SessionHolder } from "../session/session-handler.js";
 import type { Revocations } from "./revocations.js";
 import { requireSuccessor } from "./token-replacement.js";
 
@@ -15,7 +16,7 @@ export interface ClientAuthenticationOptions extends Pick<ResolvedGatewayOptions
   readonly onFault: (error: unknown) => void;
 }
 
-type Authenticated = Authentication<{ readonly user: GatewayUser }>;
+type Authenticated = Authentication<SessionHolder>;
 
 /** Authenticates clients when they connect, and when they send another token; counts the tokens that it refuses. */
 export class ClientAuthentication {
@@ -64,7 +65,7 @@ export class ClientAuthentication {
 
   #admitted(user: GatewayUser): Authenticated {
     const { userId } = this.#options.revocations.requireValid(user);
-    return { userId, data: { user } };
+    return { userId, data: { session: undefined, user } };
   }
 
   #refuse(error: unknown): never {

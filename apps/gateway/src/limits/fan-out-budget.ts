@@ -1,6 +1,6 @@
 import { CmError } from "@cm/protocol";
 import type { LimitCounter } from "./limit-counter.js";
-import { TokenBucket } from "./token-bucket.js";
+import { type Rate, TokenBucket } from "./token-bucket.js";
 
 /** Options of {@link FanOutBudget}. */
 export interface FanOutBudgetOptions {
@@ -54,6 +54,8 @@ const LEAST_COST_MS = 0.0002;
  */
 export class FanOutBudget {
   readonly #options: FanOutBudgetOptions;
+  /** The rate of deliveries of each connection. */
+  readonly rate: Rate;
   #costMs = FIRST_COST_MS;
   /** The time that large fan-outs may take, in milliseconds. */
   readonly #serverMs: TokenBucket;
@@ -61,6 +63,7 @@ export class FanOutBudget {
 
   constructor(options: FanOutBudgetOptions) {
     this.#options = options;
+    this.rate = { perSecond: options.perSecond, max: options.perSecond };
     const share = { perSecond: 10 * options.serverPercent, max: SERVER_BURST_MS };
     this.#serverMs = new TokenBucket(share, options.monotonicMs());
   }
@@ -128,8 +131,7 @@ export class FanOutAccount {
   constructor(options: FanOutBudgetOptions, budget: FanOutBudget) {
     this.#options = options;
     this.#budget = budget;
-    const { perSecond } = options;
-    this.#deliveries = new TokenBucket({ perSecond, max: perSecond }, options.monotonicMs());
+    this.#deliveries = new TokenBucket(budget.rate, options.monotonicMs());
   }
 
   /**

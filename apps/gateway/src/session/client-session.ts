@@ -11,24 +11,22 @@ import {
 import type { TransportConnection } from "@cm/transport";
 import type { GatewayUser } from "../gateway-options.js";
 import type { FanOutAccount } from "../limits/fan-out-budget.js";
+import { burstRate } from "../limits/token-bucket.js";
 import { ByteRate } from "./byte-rate.js";
 import type { HookConnection } from "./hooks.js";
 import { ClientResponses } from "./messages/client-responses.js";
 import { DirectMessages } from "./messages/direct-messages.js";
-import { Permissions } from "./permissions.js";
+import { type PermissionClient, Permissions } from "./permissions.js";
 import { RequestRate } from "./request-rate.js";
-import { RoomRequests, type RoomSocket } from "./rooms/room-requests.js";
+import { type RoomClient, RoomRequests, type RoomSocket } from "./rooms/room-requests.js";
 import type { SessionContext } from "./session-context.js";
 import { SessionCredential } from "./session-credential.js";
 
+/** The rate of malformed frames. If a client exceeds it, its connection is closed. */
+const FAULT_RATE = burstRate(10);
+
 /** Maximum time for a client to send `hello`, in milliseconds. */
 const HELLO_TIMEOUT_MS = 10_000;
-
-/**
- * Maximum rate of malformed frames, with bursts of twice as many. If a client exceeds it, its connection is
- * closed.
- */
-const FAULTS_PER_SECOND = 10;
 
 /**
  * Error codes of well-formed frames with an invalid name. Such frames are refused like any other request, and
@@ -49,13 +47,16 @@ type RequestOf<T extends Request["type"]> = Extract<Request, { type: T }>;
 
 type SocketLike = Pick<TransportConnection<unknown>, "userId" | "close" | "bufferedBytes"> & RoomSocket;
 
-/** The session of one client, from `hello` to close. */
-export class ClientSession {
+/**
+ * The session of one client, from `hello` to close. It is also the client that its parts work for, so that they need no
+ * functions and copies of their own.
+ */
+export class ClientSession implements RoomClient, PermissionClient {
   /** The request handlers of a registered connection, by frame type. */
   static readonly #handlers: {
     readonly [T in Request["type"]]: (session: ClientSession, frame: RequestOf<T>) => void;
   } = {
-    ping: (session, { ref }) => session.#answers.send({ type: "pong" }, ref),
+    ping: (session, { ref }) => session.answers.send({ type: "pong" }, ref),
     join: (session, frame) => session.#rooms.join(frame),
     leave: (session, { room, ref }) => session.#rooms.leave(room, ref),
     publish: (session, frame) => session.#rooms.publish(frame),
@@ -65,12 +66,15 @@ export class ClientSession {
     refresh: (session, frame) => session.#ownCredential().refresh(frame),
   };
 
-  readonly #context: SessionContext;
-  readonly #socket: SocketLike;
-  readonly #from: Sender;
-  readonly #answers: ClientResponses;
+  readonly context: SessionContext;
+  readonly socket: SocketLike;
+  readonly permissions: Permissions;
+  readonly answers: ClientResponses;
   readonly #rooms: RoomRequests;
-  readonly #account: FanOutAccount;
+  /** Created with the first message, because most clients only receive. */
+  #from: Sender | undefined;
+  /** Created with the first request that costs deliveries. */
+  #account: FanOutAccount | undefined;
   /** Created with the first direct message, because most clients send none. */
   #direct: DirectMessages | undefined;
   readonly #requests: RequestRate;
@@ -79,8 +83,8 @@ export class ClientSession {
   #faults: RequestRate | undefined;
   /** Closes the connection if it does not send `hello`; `undefined` once it has, or has closed. */
   #helloTimer: NodeJS.Timeout | undefined;
-  #asked: HookConnection;
-  readonly #permissions: Permissions;
+  /** Created with the first hook. */
+  #hookConnection: HookConnection | undefined;
   /** Created with the first credential that expires, or with the first token that the client sends. */
   #credential: SessionCredential | undefined;
   #user: GatewayUser;
@@ -103,58 +107,61 @@ export class ClientSession {
   #registered: Promise<void> | undefined;
 
   constructor(context: SessionContext, socket: SocketLike, user: GatewayUser) {
-    this.#context = context;
-    this.#socket = socket;
-    this.#from = { connection: socket.id, user: socket.userId };
-    this.#asked = { id: socket.id, userId: socket.userId, data: user.data };
+    this.context = context;
+    this.socket = socket;
     this.#user = user;
-    this.#permissions = new Permissions(context, this.#asked, user.rights);
-    this.#answers = new ClientResponses((text) => {
-      if (!this.#isClosed()) socket.send(text);
-    }, context);
-    this.#account = context.fanOut.account();
-    this.#rooms = new RoomRequests({
-      context,
-      socket,
-      from: this.#from,
-      permissions: this.#permissions,
-      answers: this.#answers,
-      account: this.#account,
-      isReader: () => this.#isReader(),
-      isClosed: () => this.#isClosed(),
-    });
+    this.permissions = new Permissions(this, user.rights);
+    this.answers = new ClientResponses(socket, context);
+    this.#rooms = new RoomRequests(this);
     const now = context.monotonicMs();
-    this.#requests = new RequestRate(context.limits.maxRequestsPerSecond, now);
-    this.#bytes = new ByteRate(context.maxBytesPerSecond, now);
+    this.#requests = new RequestRate(context.requestRate, now);
+    this.#bytes = new ByteRate(context.byteRate, now);
     this.#helloTimer = setTimeout(() => socket.close("hello-timeout"), HELLO_TIMEOUT_MS);
     this.#helloTimer.unref();
+  }
+
+  /** The sender of the client's messages. */
+  get from(): Sender {
+    this.#from ??= { connection: this.socket.id, user: this.socket.userId };
+    return this.#from;
+  }
+
+  /** The deliveries that the client may still cause. */
+  get account(): FanOutAccount {
+    this.#account ??= this.context.fanOut.account();
+    return this.#account;
+  }
+
+  get hookConnection(): HookConnection {
+    this.#hookConnection ??= { id: this.socket.id, userId: this.socket.userId, data: this.#user.data };
+    return this.#hookConnection;
   }
 
   /** Handles one text frame. Never throws. */
   onText(text: string): void {
     if (this.#state === "closed") return;
-    const now = this.#context.monotonicMs();
+    const now = this.context.monotonicMs();
     const rate = this.#requests.take(now);
     if (rate !== "allowed") {
-      this.#context.faults.count("rate-limited");
-      this.#context.reached.count("requests");
+      this.context.faults.count("rate-limited");
+      this.context.reached.count("requests");
     }
     if (rate === "abusive") {
-      this.#socket.close("overloaded", "too many requests");
+      this.socket.close("overloaded", "too many requests");
       return;
     }
     const fits = this.#bytes.take(text, now);
-    if (!fits) this.#context.reached.count("bytes");
+    if (!fits) this.context.reached.count("bytes");
     const parsed = parseClientFrame(text);
     if (!parsed.ok) {
       // Do not count an invalid name as a fault of the client's program, because a user may have typed it.
-      if (NAME_FAULTS.has(parsed.error.code)) this.#answers.refuse(parsed.error, parsed.ref);
+      if (NAME_FAULTS.has(parsed.error.code)) this.answers.refuse(parsed.error, parsed.ref);
       else this.#onFault(parsed.error, parsed.ref);
       return;
     }
     const frame = parsed.value;
     if (rate === "limited" || !fits) {
-      this.#answers.refuse(rate === "limited" ? TOO_MANY_REQUESTS : TOO_MANY_BYTES, frame.ref);
+      this.answers.refuse(rate === "limited" ? TOO_MANY_REQUESTS : TOO_MANY_BYTES, frame.ref);
       return;
     }
     this.#onFrame(frame);
@@ -166,7 +173,7 @@ export class ClientSession {
    * the connection. A kept message is lost if the store fails, like the messages of a socket that fails.
    */
   deliver(frame: Uint8Array): boolean {
-    if (this.#state === "ready") return this.#socket.send(frame);
+    if (this.#state === "ready") return this.socket.send(frame);
     if (this.#state !== "registering") return false;
     this.#early ??= [];
     if (this.#early.length >= EARLY_MAX) return false;
@@ -189,11 +196,12 @@ export class ClientSession {
     this.#rooms.clear();
     this.#early = undefined;
     // Also close a connection that was never registered: the membership does not know it, but reports no error.
-    const { removals, membership, onFault } = this.#context;
-    removals.run(rooms + 1, () => membership.close(this.#socket.id).catch(onFault));
-    const { onClose } = this.#context.hooks;
+    const { removals, membership, onFault } = this.context;
+    removals.run(rooms + 1, () => membership.close(this.socket.id).catch(onFault));
+    const { onClose } = this.context.hooks;
     if (onClose === undefined || !this.#isKnown) return;
-    this.#context.closingHooks.call(() => onClose(this.#asked, { code, reason }));
+    const { hookConnection } = this;
+    this.context.closingHooks.call(() => onClose(hookConnection, { code, reason }));
   }
 
   /**
@@ -216,19 +224,19 @@ export class ClientSession {
 
   /** Closes the connection if its credential was revoked. Returns whether it was closed. */
   closeIf(isRevoked: (user: GatewayUser) => boolean): boolean {
-    if (this.#isClosed() || !isRevoked(this.#user)) return false;
-    this.#socket.close("unauthorized", "revoked");
+    if (this.isClosed() || !isRevoked(this.#user)) return false;
+    this.socket.close("unauthorized", "revoked");
     return true;
   }
 
   #onFault(error: CmError, ref: Ref | undefined): void {
-    this.#context.faults.count(error.code);
-    this.#answers.refuse(error, ref);
-    const now = this.#context.monotonicMs();
-    this.#faults ??= new RequestRate(FAULTS_PER_SECOND, now);
+    this.context.faults.count(error.code);
+    this.answers.refuse(error, ref);
+    const now = this.context.monotonicMs();
+    this.#faults ??= new RequestRate(FAULT_RATE, now);
     if (this.#faults.take(now) !== "allowed") {
-      this.#context.reached.count("faulty-frames");
-      this.#socket.close("protocol-error", "too many faulty frames");
+      this.context.reached.count("faulty-frames");
+      this.socket.close("protocol-error", "too many faulty frames");
     }
   }
 
@@ -243,7 +251,7 @@ export class ClientSession {
         break;
       case "deciding":
       case "registering":
-        void this.#answers.wait(frame.ref, async () => {
+        void this.answers.wait(frame.ref, async () => {
           await this.#registered;
           if (this.#state === "ready") this.#handle(frame);
         });
@@ -262,11 +270,11 @@ export class ClientSession {
       return;
     }
     if (version !== CLIENT_PROTOCOL_VERSION) {
-      this.#answers.refuse(
+      this.answers.refuse(
         new CmError("version-unsupported", `This server supports version ${CLIENT_PROTOCOL_VERSION}.`),
         ref,
       );
-      this.#socket.close("version-unsupported");
+      this.socket.close("version-unsupported");
       return;
     }
     this.#endHelloTimer();
@@ -277,36 +285,36 @@ export class ClientSession {
   }
 
   async #register(ref: Ref | undefined): Promise<void> {
-    const { membership, userLimit, serverId, limits } = this.#context;
+    const { membership, userLimit, serverId, limits } = this.context;
     this.#isKnown = true;
-    const decision = this.#permissions.connect();
+    const decision = this.permissions.connect();
     if (decision !== undefined) {
       try {
         await decision;
       } catch (error) {
-        this.#answers.refuse(error, ref);
+        this.answers.refuse(error, ref);
         const isFault = !isCmError(error) || error.code === "internal";
-        this.#socket.close(isFault ? "internal" : error.retryable ? "unavailable" : "unauthorized");
+        this.socket.close(isFault ? "internal" : error.retryable ? "unavailable" : "unauthorized");
         return;
       }
-      if (this.#isClosed()) return;
+      if (this.isClosed()) return;
     }
     this.#state = "registering";
     try {
-      await userLimit.open({ connectionId: this.#socket.id, userId: this.#socket.userId });
+      await userLimit.open({ connectionId: this.socket.id, userId: this.socket.userId });
     } catch (error) {
-      this.#answers.refuse(error, ref);
+      this.answers.refuse(error, ref);
       const isTooMany = isCmError(error) && error.code === "connections-limit";
-      this.#socket.close(isTooMany ? "connections-limit" : "unavailable");
+      this.socket.close(isTooMany ? "connections-limit" : "unavailable");
       return;
     }
-    if (this.#isClosed()) {
-      await membership.close(this.#socket.id);
+    if (this.isClosed()) {
+      await membership.close(this.socket.id);
       return;
     }
     this.#state = "ready";
-    const { connection, user } = this.#from;
-    this.#answers.send(
+    const { id: connection, userId: user } = this.socket;
+    this.answers.send(
       {
         type: "welcome",
         version: CLIENT_PROTOCOL_VERSION,
@@ -319,21 +327,21 @@ export class ClientSession {
     );
     const early = this.#early ?? [];
     this.#early = undefined;
-    for (const frame of early) this.#socket.send(frame);
-    if (!this.#isClosed()) this.#watchCredential();
+    for (const frame of early) this.socket.send(frame);
+    if (!this.isClosed()) this.#watchCredential();
   }
 
   #directMessages(): DirectMessages {
-    const { router, charges, limits } = this.#context;
+    const { router, charges, limits } = this.context;
     this.#direct ??= new DirectMessages({
-      from: this.#from,
-      permissions: this.#permissions,
-      answers: this.#answers,
-      account: this.#account,
+      from: this.from,
+      permissions: this.permissions,
+      answers: this.answers,
+      account: this.account,
       router,
       charges,
       maxDataBytes: limits.maxFrameBytes,
-      isClosed: () => this.#isClosed(),
+      isClosed: () => this.isClosed(),
     });
     return this.#direct;
   }
@@ -349,18 +357,18 @@ export class ClientSession {
     ClientSession.#handlers[frame.type as T](this, frame);
   }
 
-  #isReader(): boolean {
-    const isReader = this.#socket.bufferedBytes <= this.#context.maxUnreadBytes;
-    if (!isReader) this.#context.reached.count("unread-answers");
+  isReader(): boolean {
+    const isReader = this.socket.bufferedBytes <= this.context.maxUnreadBytes;
+    if (!isReader) this.context.reached.count("unread-answers");
     return isReader;
   }
 
   /** Applies the user and permissions of a new token. */
   async #take(user: GatewayUser): Promise<void> {
-    if (this.#isClosed()) return;
+    if (this.isClosed()) return;
     this.#user = user;
-    this.#asked = { ...this.#asked, data: user.data };
-    this.#permissions.replace(this.#asked, user.rights);
+    this.#hookConnection = undefined;
+    this.permissions.replace(user.rights);
     this.#watchCredential();
     await this.#rooms.applyRights();
   }
@@ -373,17 +381,17 @@ export class ClientSession {
 
   #ownCredential(): SessionCredential {
     this.#credential ??= new SessionCredential({
-      context: this.#context,
-      answers: this.#answers,
+      context: this.context,
+      answers: this.answers,
       user: () => this.#user,
       take: (user) => this.#take(user),
-      expired: () => this.#socket.close("unauthorized", "the token expired"),
+      expired: () => this.socket.close("unauthorized", "the token expired"),
     });
     return this.#credential;
   }
 
   /** This is a method because the compiler would assume that a property can't change during an await. */
-  #isClosed(): boolean {
+  isClosed(): boolean {
     return this.#state === "closed";
   }
 }

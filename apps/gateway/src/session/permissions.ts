@@ -15,41 +15,44 @@ export interface PermissionContext {
  */
 export type Decision = Promise<void> | undefined;
 
+/** The connection whose requests {@link Permissions} decides about. */
+export interface PermissionClient {
+  readonly context: PermissionContext;
+  /** The connection that the hooks get. */
+  readonly hookConnection: HookConnection;
+}
+
 /**
  * Decides about all requests of a connection: checks the connection's permissions (`rights`) first, then asks the
  * application's hook. `join`, `send` and `members` throw `forbidden` if the permissions do not allow the request;
  * for a connection without `rights`, only the hooks decide.
  */
 export class Permissions {
-  readonly #context: PermissionContext;
-  #connection: HookConnection;
+  readonly #client: PermissionClient;
   #rights: Rights | undefined;
 
-  constructor(context: PermissionContext, connection: HookConnection, rights: Rights | undefined) {
-    this.#context = context;
-    this.#connection = connection;
+  constructor(client: PermissionClient, rights: Rights | undefined) {
+    this.#client = client;
     this.#rights = rights;
   }
 
-  /** Replaces the permissions, and the connection that the hooks get. */
-  replace(connection: HookConnection, rights: Rights | undefined): void {
-    this.#connection = connection;
+  replace(rights: Rights | undefined): void {
     this.#rights = rights;
   }
 
   /** Whether the hook is called for each publish. */
   get asksOnPublish(): boolean {
-    return this.#context.hooks.onPublish !== undefined;
+    return this.#client.context.hooks.onPublish !== undefined;
   }
 
   /** Whether the hook is called for each direct message. */
   get asksOnSend(): boolean {
-    return this.#context.hooks.onSend !== undefined;
+    return this.#client.context.hooks.onSend !== undefined;
   }
 
   connect(): Decision {
-    const { onConnect } = this.#context.hooks;
-    return onConnect && this.#ask("onConnect", () => onConnect(this.#connection));
+    const { onConnect } = this.#client.context.hooks;
+    return onConnect && this.#ask("onConnect", () => onConnect(this.#client.hookConnection));
   }
 
   /** Whether the permissions allow being in a room; the hook is not asked. */
@@ -58,11 +61,14 @@ export class Permissions {
   }
 
   join(room: string): Decision {
-    const { onJoin } = this.#context.hooks;
+    const { onJoin } = this.#client.context.hooks;
     const check = (): void => {
       if (!this.mayJoin(room)) throw forbidden("join this room");
     };
-    return this.#decide(check, onJoin && (() => this.#ask("onJoin", () => onJoin(this.#connection, { room }))));
+    return this.#decide(
+      check,
+      onJoin && (() => this.#ask("onJoin", () => onJoin(this.#client.hookConnection, { room }))),
+    );
   }
 
   /** Whether the permissions allow publishing to a room; the hook is not asked. */
@@ -75,8 +81,8 @@ export class Permissions {
    * can be cached.
    */
   publish(room: string, data: unknown): Decision {
-    const { onPublish } = this.#context.hooks;
-    return onPublish && this.#ask("onPublish", () => onPublish(this.#connection, { room, data }));
+    const { onPublish } = this.#client.context.hooks;
+    return onPublish && this.#ask("onPublish", () => onPublish(this.#client.hookConnection, { room, data }));
   }
 
   /**
@@ -84,12 +90,15 @@ export class Permissions {
    * connections requires the permission to send to all users.
    */
   send(to: DirectTarget, data: unknown): Decision {
-    const { onSend } = this.#context.hooks;
+    const { onSend } = this.#client.context.hooks;
     const check = (): void => {
       const isAllowed = "user" in to ? this.#allows("send", to.user) : this.#allowsAll("send");
       if (!isAllowed) throw forbidden("user" in to ? "send to this user" : "send to connections");
     };
-    return this.#decide(check, onSend && (() => this.#ask("onSend", () => onSend(this.#connection, { to, data }))));
+    return this.#decide(
+      check,
+      onSend && (() => this.#ask("onSend", () => onSend(this.#client.hookConnection, { to, data }))),
+    );
   }
 
   /** Whether the sender may learn whether the target of its message is connected. */
@@ -98,13 +107,13 @@ export class Permissions {
   }
 
   members(room: string): Decision {
-    const { onMembers } = this.#context.hooks;
+    const { onMembers } = this.#client.context.hooks;
     const check = (): void => {
       if (!this.#allows("members", room)) throw forbidden("read the members of this room");
     };
     return this.#decide(
       check,
-      onMembers && (() => this.#ask("onMembers", () => onMembers(this.#connection, { room }))),
+      onMembers && (() => this.#ask("onMembers", () => onMembers(this.#client.hookConnection, { room }))),
     );
   }
 
@@ -123,7 +132,7 @@ export class Permissions {
   }
 
   #ask(...asked: Parameters<HookRunner["ask"]>): Promise<void> {
-    return this.#context.hookRunner.ask(...asked);
+    return this.#client.context.hookRunner.ask(...asked);
   }
 }
 

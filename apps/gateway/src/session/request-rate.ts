@@ -4,22 +4,15 @@ import { TokenBucket } from "../limits/token-bucket.js";
 export type RateVerdict = "allowed" | "limited" | "abusive";
 
 /**
- * Allows `perSecond` requests per second, with bursts of twice as many. A request beyond that is `limited`;
- * after as many `limited` requests as a burst contains, the next request is `abusive`.
+ * Allows requests at a rate. A request beyond that is `limited`; after as many `limited` requests as a burst contains,
+ * the next request is `abusive`.
  */
-export class RequestRate {
-  readonly #burst: number;
-  readonly #tokens: TokenBucket;
-
-  constructor(perSecond: number, nowMs: number) {
-    this.#burst = perSecond * 2;
-    this.#tokens = new TokenBucket({ perSecond, max: this.#burst }, nowMs);
-  }
-
+export class RequestRate extends TokenBucket {
   take(nowMs: number): RateVerdict {
-    const left = this.#tokens.left(nowMs) - 1;
-    this.#tokens.spend(1, this.#burst);
+    const { max } = this.rate;
+    const left = this.left(nowMs) - 1;
+    this.spend(1, max);
     if (left >= 0) return "allowed";
-    return left >= -this.#burst ? "limited" : "abusive";
+    return left >= -max ? "limited" : "abusive";
   }
 }

@@ -5,6 +5,7 @@ import type { GatewayUser, ResolvedGatewayOptions } from "../gateway-options.js"
 import type { AudienceCharges } from "../limits/audience-charges.js";
 import type { FanOutBudget } from "../limits/fan-out-budget.js";
 import type { LimitCounter } from "../limits/limit-counter.js";
+import { burstRate, type Rate } from "../limits/token-bucket.js";
 import type { ClosingHooks } from "./closing-hooks.js";
 import type { CredentialTimes } from "./credential-expiry.js";
 import { PacedRegistrations } from "./paced-registrations.js";
@@ -18,8 +19,10 @@ import { UserConnectionLimit } from "./user-connection-limit.js";
 /** Context shared by all sessions of a gateway. */
 export interface SessionContext extends PermissionContext, RoomContext {
   readonly limits: ConnectionLimits;
-  /** Maximum number of bytes per second that one connection may send in frames; 0: no limit. */
-  readonly maxBytesPerSecond: number;
+  /** The rate of requests of one connection, with bursts. */
+  readonly requestRate: Rate;
+  /** The rate of bytes that one connection may send in frames, with bursts; 0: no limit. */
+  readonly byteRate: Rate;
   readonly fanOut: FanOutBudget;
   readonly charges: AudienceCharges;
   readonly userLimit: UserConnectionLimit;
@@ -84,7 +87,8 @@ export function createSessionContext(config: ResolvedGatewayOptions, node: Node,
       maxRecoveredMessages: recovery.maxMessages,
       maxRecoveredBytes: recovery.maxBytes,
     },
-    maxBytesPerSecond: config.maxBytesPerSecond,
+    requestRate: burstRate(config.maxRequestsPerSecond),
+    byteRate: burstRate(config.maxBytesPerSecond),
     maxUnreadBytes: Math.floor(maxBackpressureBytes / 4),
     userLimit: new UserConnectionLimit({
       policy: config.connectionsPerUserPolicy,

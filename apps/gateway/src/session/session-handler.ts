@@ -5,9 +5,10 @@ import type { GatewayUser } from "../gateway-options.js";
 import { ClientSession } from "./client-session.js";
 import type { SessionContext } from "./session-context.js";
 
-/** The `data` of a transport connection. It gets its session after the upgrade. */
+/** The `data` of a transport connection. */
 export interface SessionHolder {
-  session?: ClientSession;
+  /** Set after the upgrade. */
+  session: ClientSession | undefined;
   /** The result of `authenticate`. */
   readonly user: GatewayUser;
 }

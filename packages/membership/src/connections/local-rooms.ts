@@ -1,6 +1,6 @@
-import { type EnteredRoom, partitionOf, type RoomInterest } from "@cm/protocol";
+import type { EnteredRoom, RoomInterest } from "@cm/protocol";
 import type { OwnedConnection } from "./owned-connection.js";
-import { PartitionIndex } from "./partition-index.js";
+import { PartitionedMap } from "./partitioned-map.js";
 
 /** Options of {@link LocalRooms}. */
 export interface LocalRoomsOptions {
@@ -34,13 +34,13 @@ class LocalRoom {
  */
 export class LocalRooms {
   readonly #options: LocalRoomsOptions;
-  readonly #rooms = new Map<string, LocalRoom>();
-  readonly #partitions = new PartitionIndex<string>();
+  readonly #rooms: PartitionedMap<LocalRoom>;
   /** The calls of `interest.enter` in progress, by room. Such a room may have lost its members meanwhile. */
   readonly #entering = new Map<string, Promise<EnteredRoom | undefined>>();
 
   constructor(options: LocalRoomsOptions) {
     this.#options = options;
+    this.#rooms = new PartitionedMap(options.partitions);
   }
 
   get size(): number {
@@ -51,13 +51,13 @@ export class LocalRooms {
     return this.#rooms.has(room);
   }
 
-  names(): MapIterator<string> {
-    return this.#rooms.keys();
+  names(): Iterable<string> {
+    return this.#rooms.names();
   }
 
   /** Returns the rooms of a partition. */
   ofPartition(partition: number): Iterable<string> {
-    return this.#partitions.of(partition);
+    return this.#rooms.ofPartition(partition).keys();
   }
 
   membersOf(room: string): Iterable<OwnedConnection> {
@@ -69,7 +69,6 @@ export class LocalRooms {
     const room = this.#rooms.get(name);
     if (room === undefined) {
       this.#rooms.set(name, new LocalRoom(member));
-      this.#partitions.add(partitionOf(name, this.#options.partitions), name);
       return;
     }
     if (!(room.members instanceof Set)) room.members = new Set([room.members]);
@@ -85,7 +84,6 @@ export class LocalRooms {
       if (room.members.size > 0) return;
     } else if (room.members !== member) return;
     this.#rooms.delete(name);
-    this.#partitions.delete(partitionOf(name, this.#options.partitions), name);
     // If the `enter` is still in progress, it exits the room at its end.
     if (!room.isEntered) return;
     const { interest, onExited } = this.#options;

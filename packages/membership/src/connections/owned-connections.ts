@@ -1,26 +1,26 @@
-import { type AnnouncedMember, CmError, partitionOf, requireConnectionId } from "@cm/protocol";
+import { type AnnouncedMember, CmError, requireConnectionId } from "@cm/protocol";
+import { SmallSet } from "@cm/protocol/sets";
 import type { LocalRooms } from "./local-rooms.js";
 import { NO_ROOMS, type OwnedConnection } from "./owned-connection.js";
 import { PartitionIndex } from "./partition-index.js";
+import { PartitionedMap } from "./partitioned-map.js";
 
 /**
  * The local state: this server's connections and the rooms that they are in. No other object of this process keeps
  * who is in which room; the transport alone keeps the subscriptions of its sockets.
  */
 export class OwnedConnections {
-  /** Number of partitions of the store, one of which at a time is compared with the local state. */
-  readonly #partitions: number;
   readonly #byId = new Map<string, OwnedConnection>();
   /** The rooms that the connections are in. Their members change only through this object. */
   readonly rooms: LocalRooms;
-  /** Number of local connections by user id. */
-  readonly #users = new Map<string, number>();
-  readonly #userPartitions = new PartitionIndex<OwnedConnection>();
+  /** The connections of each user. A single connection is stored without a set. */
+  readonly #users: PartitionedMap<OwnedConnection | Set<OwnedConnection>>;
   readonly #recordPartitions = new PartitionIndex<OwnedConnection>();
   #memberships = 0;
 
+  /** The store has that many `partitions`, one of which at a time is compared with the local state. */
   constructor(partitions: number, rooms: LocalRooms) {
-    this.#partitions = partitions;
+    this.#users = new PartitionedMap(partitions);
     this.rooms = rooms;
   }
 
@@ -40,9 +40,11 @@ export class OwnedConnections {
   /** Adds a connection. Throws `id-invalid` if the connection id contains no valid record partition. */
   add(connection: OwnedConnection): void {
     this.#recordPartitions.add(recordPartitionOf(connection), connection);
-    this.#userPartitions.add(partitionOf(connection.userId, this.#partitions), connection);
     this.#byId.set(connection.connectionId, connection);
-    this.#users.set(connection.userId, (this.#users.get(connection.userId) ?? 0) + 1);
+    const present = this.#users.get(connection.userId);
+    if (present === undefined) this.#users.set(connection.userId, connection);
+    else if (present instanceof Set) present.add(connection);
+    else this.#users.set(connection.userId, new Set([present, connection]));
   }
 
   /** Removes a connection and its room memberships. */
@@ -51,25 +53,24 @@ export class OwnedConnections {
     connection.rooms = NO_ROOMS;
     if (!this.#byId.delete(connection.connectionId)) return;
     this.#memberships -= rooms.size;
-    const count = (this.#users.get(connection.userId) ?? 1) - 1;
-    if (count === 0) this.#users.delete(connection.userId);
-    else this.#users.set(connection.userId, count);
-    this.#userPartitions.delete(partitionOf(connection.userId, this.#partitions), connection);
+    const present = this.#users.get(connection.userId);
+    if (present instanceof Set) present.delete(connection);
+    if (!(present instanceof Set) || present.size === 0) this.#users.delete(connection.userId);
     this.#recordPartitions.delete(recordPartitionOf(connection), connection);
     // Last, because leaving a room may call the application.
     for (const room of rooms) this.rooms.delete(room, connection);
   }
 
   enter(connection: OwnedConnection, room: string): void {
-    const rooms = connection.rooms === NO_ROOMS ? new Set<string>() : (connection.rooms as Set<string>);
-    connection.rooms = rooms.add(room);
+    if (connection.rooms === NO_ROOMS) connection.rooms = new SmallSet<string>();
+    roomsOf(connection).add(room);
     this.#memberships++;
     this.rooms.add(room, connection);
   }
 
   exit(connection: OwnedConnection, room: string): void {
     if (!connection.rooms.has(room)) return;
-    const rooms = connection.rooms as Set<string>;
+    const rooms = roomsOf(connection);
     rooms.delete(room);
     if (rooms.size === 0) connection.rooms = NO_ROOMS;
     this.#memberships--;
@@ -91,8 +92,11 @@ export class OwnedConnections {
   }
 
   /** Returns the local connections of the users in a partition. */
-  connectionsOfPartition(partition: number): Iterable<OwnedConnection> {
-    return this.#userPartitions.of(partition);
+  *connectionsOfPartition(partition: number): Iterable<OwnedConnection> {
+    for (const connections of this.#users.ofPartition(partition).values()) {
+      if (connections instanceof Set) yield* connections;
+      else yield connections;
+    }
   }
 
   /** Returns the local connections whose records are in a record partition. */
@@ -104,9 +108,14 @@ export class OwnedConnections {
     return this.#users.has(userId);
   }
 
-  userIds(): MapIterator<string> {
-    return this.#users.keys();
+  userIds(): Iterable<string> {
+    return this.#users.names();
   }
+}
+
+/** The rooms of a connection that is in some. The cast is safe: only `enter` sets them. */
+function roomsOf({ rooms }: OwnedConnection): SmallSet<string> {
+  return rooms as SmallSet<string>;
 }
 
 function recordPartitionOf({ connectionId }: OwnedConnection): number {

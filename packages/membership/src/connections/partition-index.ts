@@ -1,4 +1,4 @@
-/** Index of items by partition. A partition without items has no entry. */
+/** Index of items by record partition. A partition without items has no entry. */
 export class PartitionIndex<T> {
   readonly #partitions = new Map<number, Set<T>>();
 

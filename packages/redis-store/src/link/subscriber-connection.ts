@@ -50,10 +50,11 @@ export class SubscriberConnection {
   readonly #sharded: boolean;
   readonly #acknowledgeTimeoutMs: number;
   readonly #events: ConnectionEvents;
-  readonly #wanted = new Set<string>();
   /** Channels whose subscription was sent on this connection, but is not acknowledged yet. */
   readonly #sent = new Set<string>();
   readonly #live = new Set<string>();
+  /** Wanted channels that are not live. Together with `#live` they are all wanted channels. */
+  readonly #pending = new Set<string>();
   /**
    * Wanted channels that were live on an earlier connection and are not live again yet. Until they are,
    * messages are missed.
@@ -106,7 +107,7 @@ export class SubscriberConnection {
 
   /** Whether the connection works and all wanted channels are live. */
   get isComplete(): boolean {
-    return this.isOpen && this.#live.size === this.#wanted.size;
+    return this.isOpen && this.#pending.size === 0;
   }
 
   /** Whether the connection works and all wanted channels that were live before are live. */
@@ -133,22 +134,25 @@ export class SubscriberConnection {
    * relies on it.
    */
   want(channel: string, wasLive = false): void {
-    this.#wanted.add(channel);
     this.#left.delete(channel);
-    if (wasLive && !this.#live.has(channel)) this.#restoring.add(channel);
-    if (this.#leaving.delete(channel)) this.#goneLive(channel);
-    else if (!this.#live.has(channel)) {
-      this.#miss(channel);
-      this.#schedule();
+    if (this.#live.has(channel)) return;
+    this.#pending.add(channel);
+    if (wasLive) this.#restoring.add(channel);
+    if (this.#leaving.delete(channel)) {
+      this.#goneLive(channel);
+      return;
     }
+    this.#miss(channel);
+    this.#schedule();
   }
 
   drop(channel: string): void {
-    if (!this.#wanted.delete(channel)) return;
+    const wasLive = this.#live.delete(channel);
+    if (!wasLive && !this.#pending.delete(channel)) return;
     this.#restoring.delete(channel);
     this.#missing.delete(channel);
-    if (this.#live.has(channel) || this.#sent.has(channel)) this.#left.add(channel);
-    if (this.#live.delete(channel)) this.#leaving.add(channel);
+    if (wasLive || this.#sent.has(channel)) this.#left.add(channel);
+    if (wasLive) this.#leaving.add(channel);
     this.#schedule();
   }
 
@@ -178,7 +182,7 @@ export class SubscriberConnection {
     // Ignore errors of the client from here on.
     const ignore = (): void => undefined;
     this.redis.on("error", ignore);
-    const channels = [...this.#wanted, ...this.#leaving];
+    const channels = [...this.#live, ...this.#pending, ...this.#leaving];
     if (this.isOpen && channels.length > 0) {
       await Promise.allSettled(this.#batches(channels).map((batch) => this.#unsubscribe(batch)));
     }
@@ -217,7 +221,7 @@ export class SubscriberConnection {
    * others. Report that first, so that the handler knows of the interruption before it gets the message.
    */
   #proveLive(channel: string): void {
-    if (this.#wanted.has(channel) && !this.#live.has(channel)) this.#goneLive(channel);
+    if (this.#pending.has(channel)) this.#goneLive(channel);
   }
 
   #schedule(): void {
@@ -298,8 +302,9 @@ export class SubscriberConnection {
     for (const channel of batch) {
       this.#sent.delete(channel);
       if (channel === this.#trial) this.#endTrial();
+      this.#forgetInClient(channel);
       if (this.#live.has(channel)) continue;
-      if (this.#wanted.has(channel)) this.#goneLive(channel);
+      if (this.#pending.has(channel)) this.#goneLive(channel);
       else this.#leaving.add(channel);
     }
     if (this.#leaving.size > 0) this.#schedule();
@@ -311,7 +316,7 @@ export class SubscriberConnection {
     if (epoch !== this.#epoch || this.#closed) return;
     for (const channel of batch) {
       this.#sent.delete(channel);
-      if (this.#wanted.has(channel) && !this.#live.has(channel)) this.#miss(channel);
+      if (this.#pending.has(channel)) this.#miss(channel);
     }
     const isTrial = batch.includes(this.#trial ?? "");
     if (!isLasting(error)) {
@@ -329,6 +334,15 @@ export class SubscriberConnection {
     }, RETRY_MS);
   }
 
+  /**
+   * Has the client forget a channel that it has subscribed. It keeps the names, about 100 bytes each, in order to
+   * subscribe the channels again after a reconnect, which this class does itself.
+   */
+  #forgetInClient(channel: string): void {
+    const kept = this.redis.condition?.subscriber;
+    if (kept) kept.del(this.#sharded ? "sunsubscribe" : "unsubscribe", channel);
+  }
+
   #endTrial(): void {
     this.#trial = undefined;
     this.#refusals = 0;
@@ -340,6 +354,7 @@ export class SubscriberConnection {
 
   #goneLive(channel: string): void {
     this.#live.add(channel);
+    this.#pending.delete(channel);
     this.#missing.delete(channel);
     if (this.#restoring.delete(channel)) this.#events.restored(channel);
     this.#events.live(channel);
@@ -366,9 +381,12 @@ export class SubscriberConnection {
   }
 
   #loseAll(): void {
-    for (const channel of this.#live) this.#restoring.add(channel);
+    for (const channel of this.#live) {
+      this.#restoring.add(channel);
+      this.#pending.add(channel);
+    }
     this.#live.clear();
-    for (const channel of this.#wanted) this.#miss(channel);
+    for (const channel of this.#pending) this.#miss(channel);
   }
 
   /** Splits channels into one list per command. A sharded command takes channels of one slot only. */

@@ -1,8 +1,11 @@
 import {
   type Bus,
+  type BusHandler,
+  type Channel,
   type CmError,
   type EnteredRoom,
   type HistoryPosition,
+  type ResumeHandler,
   type RoomInterest,
   requireName,
   type Subscription,
@@ -20,7 +23,9 @@ export interface SubscribedRoom extends ResumedChannel {
   readonly ordered: OrderedRoom | undefined;
 }
 
-class Entry implements SubscribedRoom, EnteredRoom {
+/** A room, which is also the channel that the bus passes back to the handlers. */
+class Entry implements SubscribedRoom, EnteredRoom, Channel {
+  readonly kind = "room";
   readonly name: string;
   /** Created with the first message, because most of many rooms are quiet. */
   #trackers: ChannelTracker | undefined;
@@ -33,8 +38,6 @@ class Entry implements SubscribedRoom, EnteredRoom {
   opening: Promise<void> | undefined;
   /** Set once the channel is subscribed. */
   subscription: Subscription | undefined;
-  /** Set while the channel stays subscribed although the room was exited. */
-  releaseTimer: NodeJS.Timeout | undefined;
 
   constructor(name: string, hearsItself: boolean, ordered: OrderedRoom | undefined) {
     this.name = name;
@@ -75,9 +78,13 @@ export interface RoomSubscriptionsOptions {
  */
 export class RoomSubscriptions implements RoomInterest {
   readonly #rooms = new Map<string, Entry>();
-  /** Subscribed rooms that were exited, the longest idle first. */
-  readonly #idle = new Set<Entry>();
+  /** Subscribed rooms that were exited, the longest idle first, each with the timer of its release. */
+  readonly #idle = new Map<Entry, NodeJS.Timeout>();
   readonly #options: RoomSubscriptionsOptions;
+  /** One function for all rooms. The cast is safe: only entries are subscribed with it. */
+  readonly #onMessage: BusHandler = (message, channel) => this.#options.onMessage(channel as Entry, message);
+  /** Like `#onMessage`. */
+  readonly #onResumed: ResumeHandler = (sinceMs, channel) => this.#options.onResumed(channel as Entry, sinceMs);
   #closed = false;
 
   constructor(options: RoomSubscriptionsOptions) {
@@ -160,13 +167,7 @@ export class RoomSubscriptions implements RoomInterest {
   async #subscribe(entry: Entry): Promise<void> {
     let subscription: Subscription | undefined;
     try {
-      const { bus, onMessage, onResumed } = this.#options;
-      // Two bound functions take half the memory of two closures and their context.
-      subscription = await bus.subscribe(
-        { kind: "room", name: entry.name },
-        onMessage.bind(undefined, entry),
-        onResumed.bind(undefined, entry),
-      );
+      subscription = await this.#options.bus.subscribe(entry, this.#onMessage, this.#onResumed);
       entry.liveSinceMs = performance.now();
       // Read the history after subscribing, so that every later message is received on the channel.
       await entry.ordered?.open();
@@ -182,8 +183,8 @@ export class RoomSubscriptions implements RoomInterest {
   }
 
   #keep(entry: Entry): void {
-    if (!this.#idle.delete(entry)) return;
-    clearTimeout(entry.releaseTimer);
+    clearTimeout(this.#idle.get(entry));
+    this.#idle.delete(entry);
   }
 
   #linger(entry: Entry): void {
@@ -191,11 +192,9 @@ export class RoomSubscriptions implements RoomInterest {
       this.#letGo(entry);
       return;
     }
-    this.#idle.add(entry);
-    entry.releaseTimer = setTimeout(() => this.#letGo(entry), this.#options.releaseDelayMs);
-    entry.releaseTimer.unref();
+    this.#idle.set(entry, setTimeout(() => this.#letGo(entry), this.#options.releaseDelayMs).unref());
     if (this.#idle.size > this.#options.maxIdle) {
-      const [oldest] = this.#idle;
+      const [oldest] = this.#idle.keys();
       if (oldest !== undefined) this.#letGo(oldest);
     }
   }

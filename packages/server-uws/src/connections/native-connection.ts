@@ -1,8 +1,9 @@
 import type { WebSocket } from "uWebSockets.js";
 import { type Authentication, BaseConnection } from "@cm/transport";
-import type { LaneMember, LanesByRoom, RoomLanes } from "../rooms/room-lanes.js";
+import type { MemberRooms } from "../rooms/member-rooms.js";
+import type { LaneMember, RoomLanes } from "../rooms/room-lanes.js";
 import { type AnySocket, roomOf, topicOf } from "../rooms/room-topics.js";
-import type { NativeLimit, OwnFrames, TurnFrames } from "./turn-frames.js";
+import type { FrameOwner, NativeLimit, TurnFrames } from "./turn-frames.js";
 
 /** The user data of a native socket. The native layer copies its fields to the socket object. */
 export interface SocketData<U> {
@@ -13,8 +14,8 @@ export interface SocketData<U> {
 export type NativeSocket<U> = WebSocket<SocketData<U>>;
 
 /** A connection on a native socket. */
-export class NativeConnection<U> extends BaseConnection<U> implements LaneMember {
-  laneByRoom: LanesByRoom | undefined;
+export class NativeConnection<U> extends BaseConnection<U> implements LaneMember, FrameOwner {
+  rooms: MemberRooms | undefined;
   /**
    * The native socket; `undefined` before it is attached, and from its close event on, because it must not be
    * used from then on.
@@ -22,7 +23,8 @@ export class NativeConnection<U> extends BaseConnection<U> implements LaneMember
   #socket: AnySocket | undefined;
   readonly #lanes: RoomLanes<NativeConnection<U>> | undefined;
   readonly #turn: TurnFrames;
-  readonly #frames: OwnFrames = { owner: this, frames: [], bytes: 0 };
+  turnFrames: FrameOwner["turnFrames"];
+  turnBytes = 0;
 
   /** Without `lanes`, a room is a single topic, and its messages are never delayed. */
   constructor(
@@ -43,20 +45,20 @@ export class NativeConnection<U> extends BaseConnection<U> implements LaneMember
 
   get bufferedBytes(): number {
     // Write the collected frames first: frames that only wait for the end of the turn are not backpressure.
-    this.#turn.write(this.#frames);
+    this.#turn.write(this);
     return this.#socket === undefined ? 0 : this.#socket.getBufferedAmount();
   }
 
   protected override writeFrame(frame: string | Uint8Array): boolean {
     if (this.#socket === undefined) return false;
     // Copy bytes: they are only valid during the call.
-    this.#turn.add(this.#frames, typeof frame === "string" ? frame : Buffer.from(frame));
+    this.#turn.add(this, typeof frame === "string" ? frame : Buffer.from(frame));
     // If the write closed the socket, the close event has already cleared `#socket`.
     return this.#socket !== undefined;
   }
 
   deliver(frame: Buffer): void {
-    if (this.#socket !== undefined) this.#turn.add(this.#frames, frame);
+    if (this.#socket !== undefined) this.#turn.add(this, frame);
   }
 
   subscribe(topic: string): void {
@@ -92,7 +94,7 @@ export class NativeConnection<U> extends BaseConnection<U> implements LaneMember
 
   /** Leaves all rooms. The socket stays open for other uses. */
   leaveAll(): void {
-    this.#turn.write(this.#frames);
+    this.#turn.write(this);
     const socket = this.#socket;
     if (socket === undefined) return;
     for (const topic of socket.getTopics()) if (roomOf(topic) !== undefined) socket.unsubscribe(topic);
@@ -105,7 +107,7 @@ export class NativeConnection<U> extends BaseConnection<U> implements LaneMember
 
   protected endSocket(code: number, reason: string): void {
     if (this.#socket !== undefined) this.#lanes?.flushOf(this);
-    this.#turn.write(this.#frames);
+    this.#turn.write(this);
     this.#socket?.end(code, reason);
   }
 

@@ -12,19 +12,15 @@ export interface NativeLimit extends WaitingLimit {
   readonly turn: TurnFrames;
 }
 
-/** The connection that frames belong to. */
-interface FrameOwner {
+/** A connection, with its frames that wait for the end of the turn. */
+export interface FrameOwner {
   /** The connection's socket; `undefined` once the connection is closed. */
   readonly socket: AnySocket | undefined;
+  /** The frames that wait, and their length; `undefined` if there are none. Modified only by {@link TurnFrames}. */
+  turnFrames: (string | Buffer)[] | undefined;
+  turnBytes: number;
   /** Called when bytes may have been queued for the client after a write. May close the connection. */
   checkWaiting(): void;
-}
-
-/** Frames to one connection that wait for the end of the turn. */
-export interface OwnFrames {
-  readonly owner: FrameOwner;
-  frames: (string | Buffer)[];
-  bytes: number;
 }
 
 /**
@@ -41,7 +37,7 @@ const WRITTEN = 1;
  */
 export class TurnFrames {
   readonly #wrote: () => void;
-  #waiting: OwnFrames[] = [];
+  #waiting: FrameOwner[] = [];
 
   /** `wrote` is called for each write. */
   constructor(wrote: () => void) {
@@ -49,11 +45,15 @@ export class TurnFrames {
   }
 
   /** Keeps a frame until the end of the turn. Its bytes must not change until then. */
-  add(own: OwnFrames, frame: string | Buffer): void {
-    if (own.frames.length === 0 && this.#waiting.push(own) === 1) process.nextTick(() => this.release());
-    own.frames.push(frame);
-    own.bytes += frame.length;
-    if (own.bytes >= FLUSH_AT_BYTES) this.write(own);
+  add(owner: FrameOwner, frame: string | Buffer): void {
+    if (owner.turnFrames === undefined) {
+      owner.turnFrames = [frame];
+      if (this.#waiting.push(owner) === 1) process.nextTick(() => this.release());
+    } else {
+      owner.turnFrames.push(frame);
+    }
+    owner.turnBytes += frame.length;
+    if (owner.turnBytes >= FLUSH_AT_BYTES) this.write(owner);
     else if (this.#waiting.length >= SOCKETS_MAX) this.release();
   }
 
@@ -62,16 +62,15 @@ export class TurnFrames {
     if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const own of waiting) this.write(own);
+    for (const owner of waiting) this.write(owner);
   }
 
   /** Writes the collected frames of one connection. */
-  write(own: OwnFrames): void {
-    const { frames } = own;
-    const { socket } = own.owner;
-    if (frames.length === 0) return;
-    own.frames = [];
-    own.bytes = 0;
+  write(owner: FrameOwner): void {
+    const { socket, turnFrames: frames } = owner;
+    if (frames === undefined) return;
+    owner.turnFrames = undefined;
+    owner.turnBytes = 0;
     if (socket === undefined) return;
     this.#wrote();
     let isWritten = true;
@@ -82,6 +81,6 @@ export class TurnFrames {
     else socket.cork(send);
     // Check the queue after a cork in any case: if the cork could not write everything, the results of `send`
     // do not show it.
-    if (!isWritten || frames.length > 1) own.owner.checkWaiting();
+    if (!isWritten || frames.length > 1) owner.checkWaiting();
   }
 }

@@ -1,13 +1,11 @@
 import type { LaneReader, RoomFanOut } from "@cm/transport";
+import { MemberRooms } from "./member-rooms.js";
 import { type DirectMember, RoomMembers } from "./room-members.js";
-
-/** The rooms that a connection is in, each with the connection's lane. */
-export type LanesByRoom = Map<string, number>;
 
 /** A connection that enters and leaves rooms. */
 export interface LaneMember extends DirectMember, LaneReader {
   /** The rooms that the connection is in; `undefined` if there are none. Modified only by {@link RoomLanes}. */
-  laneByRoom: LanesByRoom | undefined;
+  rooms: MemberRooms | undefined;
 }
 
 /**
@@ -62,13 +60,13 @@ export class RoomLanes<M extends LaneMember> {
    * connection; it then does not enter.
    */
   enter(member: M, room: string): void {
-    if (member.laneByRoom?.has(room)) return;
+    if (member.rooms?.laneOf(room) !== undefined) return;
     const lane = this.#fanOut.laneToEnter(room);
     // The write may have called a handler that let the connection enter already.
-    if (!member.open || member.laneByRoom?.has(room)) return;
+    if (!member.open || member.rooms?.laneOf(room) !== undefined) return;
     this.#members.enter(member, room, lane);
-    member.laneByRoom ??= new Map();
-    member.laneByRoom.set(room, lane);
+    member.rooms ??= new MemberRooms();
+    member.rooms.add(room, lane);
     this.#memberships++;
   }
 
@@ -77,36 +75,36 @@ export class RoomLanes<M extends LaneMember> {
    * connection; {@link ended} and {@link forget} then remove it.
    */
   leave(member: M, room: string): void {
-    const { laneByRoom } = member;
-    const lane = laneByRoom?.get(room);
-    if (laneByRoom === undefined || lane === undefined) return;
+    const { rooms } = member;
+    const lane = rooms?.laneOf(room);
+    if (rooms === undefined || lane === undefined) return;
     this.#fanOut.flushFor(member, room, lane);
-    if (!member.open || laneByRoom.get(room) !== lane) return;
-    laneByRoom.delete(room);
-    if (laneByRoom.size === 0) member.laneByRoom = undefined;
+    if (!member.open || rooms.laneOf(room) !== lane) return;
+    rooms.delete(room);
+    if (rooms.size === 0) member.rooms = undefined;
     this.#memberships--;
     this.#remove(member, room, lane);
   }
 
   /** Subtracts a closed connection from `memberships`. {@link forget} removes it from its rooms later. */
   ended(member: M): void {
-    if (member.laneByRoom === undefined) return;
-    this.#memberships -= member.laneByRoom.size;
+    if (member.rooms === undefined) return;
+    this.#memberships -= member.rooms.size;
     this.#unremoved++;
   }
 
   /** Removes a closed connection from its rooms, some time after {@link ended} was called. */
   forget(member: M): void {
-    if (member.laneByRoom === undefined) return;
-    for (const [room, lane] of member.laneByRoom) this.#remove(member, room, lane);
-    member.laneByRoom = undefined;
+    if (member.rooms === undefined) return;
+    for (const [room, lane] of member.rooms.entries()) this.#remove(member, room, lane);
+    member.rooms = undefined;
     this.#unremoved--;
   }
 
   /** Sends the messages held back for a connection that is about to be closed. */
   flushOf(member: M): void {
     if (!this.#fanOut.holds) return;
-    for (const [room, lane] of [...(member.laneByRoom ?? [])]) this.#fanOut.flushFor(member, room, lane);
+    for (const [room, lane] of [...(member.rooms?.entries() ?? [])]) this.#fanOut.flushFor(member, room, lane);
   }
 
   #remove(member: M, room: string, lane: number): void {

@@ -40,6 +40,9 @@ export interface Ending {
   readonly reason: string;
 }
 
+/** The connections that are due at the same time. */
+export type LivenessSlot = Set<BaseConnection<unknown>>;
+
 /** The server's side of a connection: the rules for closing it, whichever library the socket belongs to. */
 export abstract class BaseConnection<U> implements TransportConnection<U>, RoomMember {
   readonly id: string;
@@ -50,6 +53,10 @@ export abstract class BaseConnection<U> implements TransportConnection<U>, RoomM
   lastSeenAt: number = this.openedAt;
   /** When something last arrived from the client, in milliseconds on the clock of the server's `Liveness`. */
   heardAt = 0;
+  /** When the next ping is due, on the same clock; `undefined` if the server sends no pings. */
+  pingAt: number | undefined;
+  /** The slot of the connection in the wheel of the server's `Liveness`. */
+  slot: LivenessSlot | undefined;
   /** Number of pings that the client has not answered. */
   pongsDue = 0;
   /** Created with the first ping or unsolicited pong, because few clients send any. */

@@ -43,7 +43,7 @@ export class ConnectionTable<U, C extends BaseConnection<U>> {
   readonly #addresses: AddressLimits;
   readonly #controlFrames: ControlFrames;
   readonly #users = new UserIndex<C>();
-  readonly #liveness: Liveness<U>;
+  readonly #liveness: Liveness;
   readonly #closes = new KeyedCounter<CloseKind>();
   /**
    * Runs the work after each close, spread over turns, because uWebSockets.js can report more than 1,024 closes

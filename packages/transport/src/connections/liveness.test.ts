@@ -39,7 +39,7 @@ class TestConnection extends BaseConnection<undefined> {
   }
 }
 
-function connectionOf(liveness: Liveness<undefined>, id: string, pings: string[] = [], cut: string[] = []) {
+function connectionOf(liveness: Liveness, id: string, pings: string[] = [], cut: string[] = []) {
   const connection = new TestConnection(
     id,
     () => pings.push(id),
@@ -54,7 +54,7 @@ function connectionOf(liveness: Liveness<undefined>, id: string, pings: string[]
 }
 
 /** Advances the wheel by `ticks` ticks, one by one. */
-function tick(liveness: Liveness<undefined>, ticks: number, each: () => void = () => undefined): void {
+function tick(liveness: Liveness, ticks: number, each: () => void = () => undefined): void {
   for (let count = 0; count < ticks; count += 1) {
     liveness.advance(100);
     each();
@@ -65,7 +65,7 @@ const OPTIONS: LivenessOptions = { pingIntervalMs: 25_000, idleTimeoutMs: 120_00
 
 describe("the wheel of pings", () => {
   it("pings 10,000 connections that opened together spread over the interval, each once per interval", () => {
-    const liveness = new Liveness<undefined>(OPTIONS);
+    const liveness = new Liveness(OPTIONS);
     const pings: string[] = [];
     for (let index = 0; index < 10_000; index += 1) connectionOf(liveness, `c${index}`, pings);
     let most = 0;
@@ -83,7 +83,7 @@ describe("the wheel of pings", () => {
   });
 
   it("does not count the time in which the process was held up", () => {
-    const liveness = new Liveness<undefined>(OPTIONS);
+    const liveness = new Liveness(OPTIONS);
     const [pings, cut]: [string[], string[]] = [[], []];
     connectionOf(liveness, "c", pings, cut);
     tick(liveness, 1_000);
@@ -94,7 +94,7 @@ describe("the wheel of pings", () => {
   });
 
   it("forgets a connection that closed", () => {
-    const liveness = new Liveness<undefined>(OPTIONS);
+    const liveness = new Liveness(OPTIONS);
     const [pings, cut]: [string[], string[]] = [[], []];
     liveness.remove(connectionOf(liveness, "c", pings, cut));
     tick(liveness, 2_000);

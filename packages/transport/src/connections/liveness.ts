@@ -1,4 +1,4 @@
-import type { BaseConnection } from "./base-connection.js";
+import type { BaseConnection, LivenessSlot } from "./base-connection.js";
 
 /** Options of {@link Liveness}, in milliseconds. */
 export interface LivenessOptions {
@@ -23,13 +23,6 @@ const ADVANCE_MAX_MS = 1_000;
  */
 const SLOTS = 256;
 
-/** A connection and its place in the wheel. */
-interface Entry<U> {
-  readonly connection: BaseConnection<U>;
-  slot: Set<Entry<U>> | undefined;
-  pingAt: number;
-}
-
 /**
  * Pings every connection once per interval, and cuts connections from which nothing has arrived for
  * `idleTimeoutMs`.
@@ -42,11 +35,11 @@ interface Entry<U> {
  * only visits the connections that are due. The first pings of connections that opened together are spread over
  * one interval.
  */
-export class Liveness<U> {
+export class Liveness {
   readonly #options: LivenessOptions;
-  readonly #slots: readonly Set<Entry<U>>[] = Array.from({ length: SLOTS }, () => new Set());
-  readonly #entries = new Map<BaseConnection<U>, Entry<U>>();
+  readonly #slots: readonly LivenessSlot[] = Array.from({ length: SLOTS }, () => new Set());
   #tick = 0;
+  /** A whole number, like all times on this clock: V8 stores a number with a fraction in an object of its own. */
   #now = 0;
   #measuredAt = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -76,71 +69,68 @@ export class Liveness<U> {
     this.#timer = undefined;
   }
 
-  add(connection: BaseConnection<U>): void {
+  add(connection: BaseConnection<unknown>): void {
     const { pingIntervalMs } = this.#options;
     connection.heardAt = this.#now;
-    const pingAt = pingIntervalMs === 0 ? Number.POSITIVE_INFINITY : this.#now + Math.random() * pingIntervalMs;
-    const entry: Entry<U> = { connection, slot: undefined, pingAt };
-    this.#entries.set(connection, entry);
-    this.#place(entry);
+    if (pingIntervalMs > 0) connection.pingAt = this.#now + Math.ceil(Math.random() * pingIntervalMs);
+    this.#place(connection);
   }
 
-  remove(connection: BaseConnection<U>): void {
-    const entry = this.#entries.get(connection);
-    entry?.slot?.delete(entry);
-    this.#entries.delete(connection);
+  remove(connection: BaseConnection<unknown>): void {
+    connection.slot?.delete(connection);
+    connection.slot = undefined;
   }
 
-  /** Advances the clock, and visits the connections that have become due. */
+  /** Advances the clock by whole milliseconds, and visits the connections that have become due. */
   advance(elapsedMs: number): void {
     this.#now += Math.min(elapsedMs, ADVANCE_MAX_MS);
     const last = Math.floor(this.#now / TICK_MS);
     while (this.#tick < last) {
       this.#tick += 1;
-      for (const entry of this.#slotAt(this.#tick)) this.#visit(entry);
+      for (const connection of this.#slotAt(this.#tick)) this.#visit(connection);
     }
   }
 
   #measure(): void {
     if (this.#timer === undefined) return;
     const at = performance.now();
-    const elapsed = at - this.#measuredAt;
-    this.#measuredAt = at;
+    const elapsed = Math.floor(at - this.#measuredAt);
+    this.#measuredAt += elapsed;
     this.advance(elapsed);
   }
 
-  #visit(entry: Entry<U>): void {
-    const { connection } = entry;
+  #visit(connection: BaseConnection<unknown>): void {
     if (this.#now >= this.#idleAt(connection)) {
-      // The close event is emitted within the call, and removes the entry.
+      // The close event is emitted within the call, and removes the connection.
       connection.cut("idle-timeout");
       return;
     }
-    if (this.#now >= entry.pingAt) {
-      entry.pingAt += this.#options.pingIntervalMs;
+    if (connection.pingAt !== undefined && this.#now >= connection.pingAt) {
+      connection.pingAt += this.#options.pingIntervalMs;
       connection.pongsDue += 1;
       connection.ping();
     }
-    if (this.#entries.has(connection)) this.#place(entry);
+    if (connection.slot !== undefined) this.#place(connection);
   }
 
   /**
    * The time at which a connection is cut if nothing more arrives from it. `heardAt` may be up to
    * `ADVANCE_MAX_MS` too early, so `ADVANCE_MAX_MS` is added, and no connection is cut early.
    */
-  #idleAt(connection: BaseConnection<U>): number {
+  #idleAt(connection: BaseConnection<unknown>): number {
     return connection.heardAt + this.#options.idleTimeoutMs + ADVANCE_MAX_MS;
   }
 
-  #place(entry: Entry<U>): void {
-    const due = Math.ceil(Math.min(entry.pingAt, this.#idleAt(entry.connection)) / TICK_MS);
-    entry.slot?.delete(entry);
-    entry.slot = this.#slotAt(Math.min(Math.max(due, this.#tick + 1), this.#tick + SLOTS - 1));
-    entry.slot.add(entry);
+  #place(connection: BaseConnection<unknown>): void {
+    const idleAt = this.#idleAt(connection);
+    const due = Math.ceil(Math.min(connection.pingAt ?? idleAt, idleAt) / TICK_MS);
+    connection.slot?.delete(connection);
+    connection.slot = this.#slotAt(Math.min(Math.max(due, this.#tick + 1), this.#tick + SLOTS - 1));
+    connection.slot.add(connection);
   }
 
-  #slotAt(tick: number): Set<Entry<U>> {
+  #slotAt(tick: number): LivenessSlot {
     // The remainder is always a valid index.
-    return this.#slots[tick % SLOTS] as Set<Entry<U>>;
+    return this.#slots[tick % SLOTS] as LivenessSlot;
   }
 }

@@ -164,11 +164,11 @@ export class PresenceRecord {
           channel,
           (message) => {
             this.#hear(channel, decodeUtf8(message) ?? "");
-            handler(message);
+            handler(message, channel);
           },
           (sinceMs) => {
             this.interruptions++;
-            onResumed?.(sinceMs);
+            onResumed?.(sinceMs, channel);
           },
         ),
     };

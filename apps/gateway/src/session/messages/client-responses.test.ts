@@ -8,11 +8,14 @@ function refusal(cause: unknown): { readonly frame: unknown; readonly faults: re
   const frames: unknown[] = [];
   const faults: unknown[] = [];
   const refused = createFaultCounter();
-  new ClientResponses((text) => frames.push(JSON.parse(text)), {
-    onFault: (fault) => faults.push(fault),
-    refused,
-    reached: new LimitCounter(),
-  }).refuse(cause, 1);
+  new ClientResponses(
+    { send: (text) => frames.push(JSON.parse(String(text))) > 0 },
+    {
+      onFault: (fault) => faults.push(fault),
+      refused,
+      reached: new LimitCounter(),
+    },
+  ).refuse(cause, 1);
   expect(frames).toEqual([expect.objectContaining({ type: "error" })]);
   const [{ code = "" } = {}] = frames as { readonly code?: string }[];
   expect(refused.counts()).toEqual({ [code]: 1 });

@@ -9,7 +9,7 @@ import {
   type ServerFrame,
   toCmError,
 } from "@cm/protocol";
-import type { FaultCounter } from "@cm/transport";
+import type { FaultCounter, TransportConnection } from "@cm/transport";
 import type { LimitCounter } from "../../limits/limit-counter.js";
 
 /** Maximum number of a connection's requests that wait for the store or the bus. */
@@ -48,25 +48,28 @@ export interface ResponseEvents {
   readonly reached: LimitCounter;
 }
 
+/** The part of the client's socket that responses need. A closed one sends nothing. */
+export type ResponseSocket = Pick<TransportConnection<unknown>, "send">;
+
 /** Sends responses to one client, and limits the number of its requests in progress. */
 export class ClientResponses {
-  readonly #sendText: (text: string) => void;
+  readonly #socket: ResponseSocket;
   readonly #events: ResponseEvents;
   #pending = 0;
 
-  constructor(sendText: (text: string) => void, events: ResponseEvents) {
-    this.#sendText = sendText;
+  constructor(socket: ResponseSocket, events: ResponseEvents) {
+    this.#socket = socket;
     this.#events = events;
   }
 
   /** Sends a frame. `ref` is the reference of the request that it responds to, if any. */
   send(frame: ServerFrame, ref: Ref | undefined): void {
-    this.#sendText(encodeServerFrame(ref === undefined ? frame : { ...frame, ref }));
+    this.#socket.send(encodeServerFrame(ref === undefined ? frame : { ...frame, ref }));
   }
 
   /** Acknowledges a request that was carried out, if the client gave it a reference. */
   ack(ref: Ref | undefined, more: AckDetails = NO_DETAILS): void {
-    if (ref !== undefined) this.#sendText(encodeServerFrame({ type: "ack", ref, ...more }));
+    if (ref !== undefined) this.#socket.send(encodeServerFrame({ type: "ack", ref, ...more }));
   }
 
   /**

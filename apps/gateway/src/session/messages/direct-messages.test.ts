@@ -35,15 +35,17 @@ function createSender() {
       toConnection: (_: string, __: Uint8Array, options?: unknown) => outcomeFor("", options),
     },
     permissions: new Permissions(
-      { hooks: {}, hookRunner },
-      { id: "gw.1", userId: "ada", data: undefined },
+      { context: { hooks: {}, hookRunner }, hookConnection: { id: "gw.1", userId: "ada", data: undefined } },
       rights.value,
     ),
-    answers: new ClientResponses((text) => answers.push(JSON.parse(text)), {
-      onFault: () => undefined,
-      refused: { count: () => undefined },
-      reached: limits,
-    }),
+    answers: new ClientResponses(
+      { send: (text) => answers.push(JSON.parse(String(text))) > 0 },
+      {
+        onFault: () => undefined,
+        refused: { count: () => undefined },
+        reached: limits,
+      },
+    ),
     account: budget.account(),
     charges: { chargeUser: (account, user, atLeast) => account.pay(Math.max(atLeast, ONLINE[user] ?? 0)) },
     maxDataBytes: 1_000,

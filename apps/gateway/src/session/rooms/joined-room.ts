@@ -6,7 +6,6 @@ import type { Sender } from "@cm/protocol";
  */
 export class JoinedRoom {
   readonly name: string;
-  readonly #from: Sender;
   #frameHead: string | undefined;
   /**
    * Whether the client was told that it is in the room, and gets its messages. The membership adds the connection to
@@ -26,18 +25,17 @@ export class JoinedRoom {
   #queued = 0;
   #last: Promise<unknown> | undefined;
 
-  constructor(name: string, from: Sender, mayPublish: boolean) {
+  constructor(name: string, mayPublish: boolean) {
     this.name = name;
     this.mayPublish = mayPublish;
-    this.#from = from;
   }
 
   /**
-   * The frame of a message from this connection to the room. `data` is JSON. The beginning of the frame is
-   * built only once.
+   * The frame of a message to the room, always from the same client. `data` is JSON. The beginning of the frame is built
+   * only once.
    */
-  messageFrame(data: string, key: string | undefined): string {
-    this.#frameHead ??= `{"type":"message","room":${JSON.stringify(this.name)},"from":${JSON.stringify(this.#from)},`;
+  messageFrame({ from }: { readonly from: Sender }, data: string, key: string | undefined): string {
+    this.#frameHead ??= `{"type":"message","room":${JSON.stringify(this.name)},"from":${JSON.stringify(from)},`;
     return `${this.#frameHead}${key === undefined ? "" : `"key":${JSON.stringify(key)},`}"data":${data}}`;
   }
 

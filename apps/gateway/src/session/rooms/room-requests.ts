@@ -15,11 +15,11 @@ import type { FanOutAccount } from "../../limits/fan-out-budget.js";
 import type { LimitCounter } from "../../limits/limit-counter.js";
 import type { AckDetails, ClientResponses } from "../messages/client-responses.js";
 import { writeData } from "../messages/data-serialization.js";
-import { forbidden, type Permissions } from "../permissions.js";
+import { forbidden } from "../permissions.js";
 import { Semaphore } from "../semaphore.js";
 import type { JoinedRoom } from "./joined-room.js";
 import { type MemberPageSources, readMembers } from "./member-pages.js";
-import { SessionRooms } from "./session-rooms.js";
+import { type RoomHolder, SessionRooms } from "./session-rooms.js";
 
 /** The parts of the gateway that requests about rooms need. */
 export interface RoomContext extends MemberPageSources {
@@ -58,36 +58,32 @@ const PAGES_WAITING_MAX = 16;
 /** Created once, because recording the call stack of an error takes longer than all else that a refusal costs. */
 const UNREAD = new CmError("rate-limited", "The client has not read the messages sent to it so far.");
 
-/** Options of {@link RoomRequests}. */
-export interface RoomRequestsOptions {
+/** The client whose requests {@link RoomRequests} carries out. */
+export interface RoomClient extends RoomHolder {
   readonly context: RoomContext;
   readonly socket: RoomSocket;
   readonly from: Sender;
-  readonly permissions: Permissions;
   readonly answers: ClientResponses;
   readonly account: FanOutAccount;
   /**
    * Returns whether the client reads the data that it was sent, so that more data may be fetched for it. Counts the
    * limit as reached if it does not.
    */
-  readonly isReader: () => boolean;
-  readonly isClosed: () => boolean;
+  isReader(): boolean;
 }
 
 type RequestOf<T extends ClientFrame["type"]> = Extract<ClientFrame, { type: T }>;
 
 /** One client's requests about rooms: join, leave, publish and list members. */
 export class RoomRequests {
-  readonly #options: RoomRequestsOptions;
+  readonly #client: RoomClient;
   readonly #rooms: SessionRooms;
   /** Created with the first request for a list of members. */
   #pageReads: Semaphore | undefined;
 
-  constructor(options: RoomRequestsOptions) {
-    this.#options = options;
-    const { from, permissions, isClosed } = options;
-    const { limits, reached } = options.context;
-    this.#rooms = new SessionRooms({ from, permissions, isClosed, maxRooms: limits.maxRooms, reached });
+  constructor(client: RoomClient) {
+    this.#client = client;
+    this.#rooms = new SessionRooms(client);
   }
 
   /** Number of rooms that the connection is in, is joining or is leaving. */
@@ -107,7 +103,7 @@ export class RoomRequests {
     const room = this.#rooms.enter(name);
     room.isAdmitted = true;
     await this.#rooms.inOrder(room, () => this.#enter(room, () => undefined));
-    return room.joined && !this.#options.isClosed();
+    return room.joined && !this.#client.isClosed();
   }
 
   /** Takes the connection out of a room, if it is in it. */
@@ -126,43 +122,43 @@ export class RoomRequests {
     try {
       room = this.#rooms.enter(name);
     } catch (error) {
-      this.#options.answers.refuse(error, ref);
+      this.#client.answers.refuse(error, ref);
       return;
     }
     this.#inRoom(room, ref, async () => {
-      const decision = room.joined ? undefined : this.#options.permissions.join(name);
+      const decision = room.joined ? undefined : this.#client.permissions.join(name);
       if (decision !== undefined) {
         await decision;
-        if (this.#options.isClosed()) return;
+        if (this.#client.isClosed()) return;
       }
-      await this.#enter(room, (more) => this.#options.answers.ack(ref, more), since);
+      await this.#enter(room, (more) => this.#client.answers.ack(ref, more), since);
     });
   }
 
   leave(name: string, ref: Ref | undefined): void {
     const room = this.#rooms.get(name);
     if (room === undefined) {
-      this.#options.answers.ack(ref);
+      this.#client.answers.ack(ref);
       return;
     }
     this.#rooms.leave(room);
     this.#inRoom(room, ref, async () => {
       await this.#exit(room);
-      this.#options.answers.ack(ref);
+      this.#client.answers.ack(ref);
     });
   }
 
   publish(frame: RequestOf<"publish">): void {
     const room = this.#rooms.get(frame.room);
-    if (room !== undefined && this.#options.permissions.asksOnPublish) {
+    if (room !== undefined && this.#client.permissions.asksOnPublish) {
       this.#publishPermitted(room, frame);
     } else if (room?.busy) {
       this.#inRoom(room, frame.ref, async () => {
         await this.#publishFrom(room, frame);
-        this.#options.answers.ack(frame.ref);
+        this.#client.answers.ack(frame.ref);
       });
     } else {
-      this.#options.answers.ackAfter(frame.ref, () => this.#publishFrom(room, frame));
+      this.#client.answers.ackAfter(frame.ref, () => this.#publishFrom(room, frame));
     }
   }
 
@@ -172,17 +168,17 @@ export class RoomRequests {
    */
   #publishPermitted(room: JoinedRoom, frame: RequestOf<"publish">): void {
     const { data, ref } = frame;
-    void this.#options.answers.wait(ref, async () => {
+    void this.#client.answers.wait(ref, async () => {
       let sent: Promise<unknown> | undefined;
       await this.#rooms.inOrder(room, async () => {
-        if (room.joined && room.mayPublish) await this.#options.permissions.publish(room.name, data);
-        if (this.#options.isClosed()) return;
+        if (room.joined && room.mayPublish) await this.#client.permissions.publish(room.name, data);
+        if (this.#client.isClosed()) return;
         sent = this.#publishFrom(room, frame);
         // Prevent an unhandled rejection: `sent` is only awaited below, after this operation has ended.
         sent.catch(() => undefined);
       });
       await sent;
-      this.#options.answers.ack(ref);
+      this.#client.answers.ack(ref);
     });
   }
 
@@ -191,30 +187,30 @@ export class RoomRequests {
     if (!room.mayPublish) return Promise.reject(forbidden("publish to this room"));
     let text: string;
     try {
-      this.#options.context.charges.chargeRoom(this.#options.account, room.name);
-      text = room.messageFrame(writeData(data, this.#options.context.limits.maxFrameBytes), key);
+      this.#client.context.charges.chargeRoom(this.#client.account, room.name);
+      text = room.messageFrame(this.#client, writeData(data, this.#client.context.limits.maxFrameBytes), key);
     } catch (error) {
       return Promise.reject(error);
     }
-    return this.#options.context.router.toRoom(room.name, text, echo ? undefined : [this.#options.socket.id]);
+    return this.#client.context.router.toRoom(room.name, text, echo ? undefined : [this.#client.socket.id]);
   }
 
   askMembers(frame: RequestOf<"members">): void {
     // Wait for a join or leave of the same room that is still in progress.
     const room = this.#rooms.get(frame.room);
     if (room?.busy) this.#inRoom(room, frame.ref, () => this.#members(frame));
-    else void this.#options.answers.wait(frame.ref, () => this.#members(frame));
+    else void this.#client.answers.wait(frame.ref, () => this.#members(frame));
   }
 
   async #members({ ref, ...request }: RequestOf<"members">): Promise<void> {
-    const { permissions, context, account, answers, isClosed } = this.#options;
+    const { permissions, context, account, answers } = this.#client;
     const decision = permissions.members(request.room);
     if (decision !== undefined) {
       await decision;
-      if (isClosed()) return;
+      if (this.#client.isClosed()) return;
     }
     const read = async (): Promise<void> => {
-      if (isClosed()) return;
+      if (this.#client.isClosed()) return;
       this.#requireReader();
       account.pay(0);
       const isOccupied = this.#rooms.get(request.room)?.joined ?? false;
@@ -232,30 +228,30 @@ export class RoomRequests {
     answer: (more: AckDetails | undefined) => void,
     since?: HistoryPosition,
   ): Promise<void> {
-    const { membership, router, recovery: limit } = this.#options.context;
+    const { membership, router, recovery: limit } = this.#client.context;
     const { name } = room;
     if (!room.joined && since !== undefined) {
       this.#requireReader();
-      this.#options.account.pay(0);
+      this.#client.account.pay(0);
     }
-    const entered = await membership.join(this.#options.socket.id, name).catch((error: unknown) => {
+    const entered = await membership.join(this.#client.socket.id, name).catch((error: unknown) => {
       if (isCmError(error) && error.code === "capacity-reached") {
-        this.#options.context.reached.count(error.details?.limit === "maxRooms" ? "server-rooms" : "memberships");
+        this.#client.context.reached.count(error.details?.limit === "maxRooms" ? "server-rooms" : "memberships");
       }
       throw error;
     });
     if (room.joined) {
-      if (!this.#options.isClosed()) answer(entered?.position);
+      if (!this.#client.isClosed()) answer(entered?.position);
       return;
     }
     const begin = (more: AckDetails | undefined, missed: readonly Uint8Array[]): void => {
-      if (this.#options.isClosed()) return;
+      if (this.#client.isClosed()) return;
       room.joined = true;
       answer(more);
-      for (const frame of missed) this.#options.socket.send(frame);
+      for (const frame of missed) this.#client.socket.send(frame);
       // Enter the room after sending the response, in the same turn of the event loop, so that all messages
       // follow the response and none is missed.
-      if (!this.#options.isClosed()) this.#options.socket.enter(name);
+      if (!this.#client.isClosed()) this.#client.socket.enter(name);
     };
     const position = entered?.position;
     if (since === undefined) begin(position, []);
@@ -266,31 +262,31 @@ export class RoomRequests {
         since,
         limit,
         ({ position: at, recovered, frames }) => {
-          this.#options.account.owe(READING_COST * frames.length);
+          this.#client.account.owe(READING_COST * frames.length);
           begin({ ...at, recovered }, frames);
         },
         // Check again when the recovery begins, because the client may have joined many rooms at once.
-        () => !this.#options.isClosed() && this.#options.isReader(),
+        () => !this.#client.isClosed() && this.#client.isReader(),
       );
     }
   }
 
   #requireReader(): void {
-    if (this.#options.isReader()) return;
+    if (this.#client.isReader()) return;
     throw UNREAD;
   }
 
   async #exit(room: JoinedRoom): Promise<void> {
     if (!room.joined) return;
     room.joined = false;
-    this.#options.socket.leave(room.name);
-    await this.#options.context.membership.leave(this.#options.socket.id, room.name);
+    this.#client.socket.leave(room.name);
+    await this.#client.context.membership.leave(this.#client.socket.id, room.name);
   }
 
   /** Runs a client's operation on a room after all earlier ones, and sends the client an error if it fails. */
   #inRoom(room: JoinedRoom, ref: Ref | undefined, operation: () => Promise<void>): void {
     this.#rooms.keep(room);
-    void this.#options.answers
+    void this.#client.answers
       .wait(ref, () => this.#rooms.inOrder(room, operation))
       // Tidy up here too, because `wait` may have refused the request without running it.
       .finally(() => this.#rooms.tidy(room));
@@ -300,11 +296,11 @@ export class RoomRequests {
   async #remove(room: JoinedRoom): Promise<void> {
     this.#rooms.leave(room);
     // An operation that waits for a hook may come before the removal; the client must get no more messages meanwhile.
-    if (room.joined) this.#options.socket.leave(room.name);
+    if (room.joined) this.#client.socket.leave(room.name);
     await this.#rooms.inOrder(room, async () => {
       if (!room.joined) return;
       await this.#exit(room);
-      this.#options.answers.send({ type: "removed", room: room.name, code: "forbidden" }, undefined);
+      this.#client.answers.send({ type: "removed", room: room.name, code: "forbidden" }, undefined);
     });
   }
 }

@@ -1,16 +1,13 @@
-import { CmError, type Sender } from "@cm/protocol";
+import { CmError, type ConnectionLimits } from "@cm/protocol";
 import type { LimitCounter } from "../../limits/limit-counter.js";
 import type { Permissions } from "../permissions.js";
 import { JoinedRoom } from "./joined-room.js";
 
-/** Options of {@link SessionRooms}. */
-export interface SessionRoomsOptions {
-  readonly from: Sender;
+/** The client whose rooms {@link SessionRooms} holds. */
+export interface RoomHolder {
+  readonly context: { readonly limits: Pick<ConnectionLimits, "maxRooms">; readonly reached: LimitCounter };
   readonly permissions: Permissions;
-  /** Maximum number of rooms that the connection may be in or enter. */
-  readonly maxRooms: number;
-  readonly reached: LimitCounter;
-  readonly isClosed: () => boolean;
+  isClosed(): boolean;
 }
 
 /**
@@ -18,14 +15,14 @@ export interface SessionRoomsOptions {
  * order of the requests.
  */
 export class SessionRooms {
-  readonly #options: SessionRoomsOptions;
+  readonly #client: RoomHolder;
   /** `undefined` while the connection is in no room. */
   #rooms: Map<string, JoinedRoom> | undefined;
   /** Number of rooms that the client wants to be in. A room that is being left does not count against the limit. */
   #wanted = 0;
 
-  constructor(options: SessionRoomsOptions) {
-    this.#options = options;
+  constructor(client: RoomHolder) {
+    this.#client = client;
   }
 
   get(room: string): JoinedRoom | undefined {
@@ -42,15 +39,16 @@ export class SessionRooms {
   }
 
   /**
-   * Returns the room to enter. Throws `rooms-limit` if the connection would then be in more than `maxRooms`
+   * Returns the room to enter. Throws `rooms-limit` if the connection would then be in more than `limits.maxRooms`
    * rooms.
    */
   enter(room: string): JoinedRoom {
-    const { from, permissions, maxRooms, reached } = this.#options;
-    const entered = this.get(room) ?? new JoinedRoom(room, from, permissions.mayPublish(room));
+    const { context, permissions } = this.#client;
+    const entered = this.get(room) ?? new JoinedRoom(room, permissions.mayPublish(room));
     if (!entered.wanted) {
+      const { maxRooms } = context.limits;
       if (this.#wanted >= maxRooms) {
-        reached.count("rooms");
+        context.reached.count("rooms");
         throw new CmError("rooms-limit", `A connection can be in at most ${maxRooms} rooms.`);
       }
       this.#want(entered, true);
@@ -67,7 +65,7 @@ export class SessionRooms {
   async inOrder(room: JoinedRoom, operation: () => Promise<void>): Promise<void> {
     this.keep(room);
     try {
-      await room.run(async () => (this.#options.isClosed() ? undefined : operation()));
+      await room.run(async () => (this.#client.isClosed() ? undefined : operation()));
     } finally {
       this.tidy(room);
     }
@@ -91,7 +89,7 @@ export class SessionRooms {
 
   /** Applies the current permissions. Returns the rooms that they no longer allow. */
   applyRights(): JoinedRoom[] {
-    const { permissions } = this.#options;
+    const { permissions } = this.#client;
     const forbidden: JoinedRoom[] = [];
     for (const room of this.#rooms?.values() ?? []) {
       const mayStay = room.isAdmitted || permissions.mayJoin(room.name);
