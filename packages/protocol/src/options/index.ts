@@ -20,3 +20,6 @@ export {
 export type { Complete, NumberRange } from "./option-checks.js";
 export { nearestName } from "./misspelt-names.js";
 export { renaming } from "./option-renaming.js";
+
+// Calls of the application's callbacks
+export { callbackFailed, guardedCallback, reportRejection } from "./guarded-callback.js";
