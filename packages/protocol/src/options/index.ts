@@ -11,6 +11,7 @@ export {
   requireFields,
   requireFunction,
   requireMembers,
+  requireNotNull,
   requireOptions,
   requirePage,
   requirePrefix,
