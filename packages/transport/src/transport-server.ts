@@ -94,8 +94,8 @@ export interface TransportStats {
 export interface TransportServer<U = unknown> extends LocalDelivery, AsyncDisposable {
   /**
    * Listens, or attaches itself to another server. Rejects with `port-in-use`, `options-invalid` (not an
-   * address of this machine, or not permitted), `unavailable` (too many open files) or, after `close`,
-   * `closed`. Every call returns the same promise.
+   * address of this machine, or not permitted), `unavailable` (too many open files) or, after `close` or
+   * `stopAccepting`, `closed`. Every call returns the same promise.
    */
   start(): Promise<ListeningAddress>;
   /** Stops listening and refuses upgrades from now on; open connections stay open. */
@@ -105,7 +105,8 @@ export interface TransportServer<U = unknown> extends LocalDelivery, AsyncDispos
    * connections with `going-away` in waves: about ten waves of about the same size per second, in random order,
    * at least 20 connections per second. During the drain, the remaining connections and HTTP requests are
    * served, so that a load balancer can see the drain. Resolves when every connection was closed; `close` and
-   * the signal end the drain. Every call returns the promise of the first call. Throws `options-invalid`.
+   * the signal end the drain. Every call returns the promise of the first call. Throws `options-invalid`. Before
+   * `start` has resolved, it rejects with `unavailable` and changes nothing: the start continues.
    */
   drain(options: DrainOptions): Promise<void>;
   /**
