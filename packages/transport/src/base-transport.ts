@@ -161,6 +161,7 @@ export abstract class BaseTransport<U, C extends BaseConnection<U>> implements T
       topics: topics + (lagging?.roomsWithoutOthers((room) => this.#reading(room)) ?? 0),
       memberships: memberships + membersBehind,
       membersBehind,
+      bytesHeldBack: this.fanOut.heldBytes,
       messagesLeftOut: lagging?.leftOut() ?? { drop: 0, latest: 0 },
     });
   }

@@ -36,6 +36,13 @@ export interface TransportStats {
   readonly messagesLeftOut: Readonly<Record<"drop" | "latest", number>>;
   /** Bytes queued for all connections. */
   readonly bytesWaiting: number;
+  /**
+   * Bytes of the messages that are held back before they are written to the members of rooms: until a room's window
+   * ends, or until the turn of further members of a large room. At most about 64 MiB. A message counts once for each
+   * group of members that it is still to be written to, although it is in memory once; these bytes are neither in
+   * `bytesWaiting` nor limited by `maxTotalBackpressureBytes`.
+   */
+  readonly bytesHeldBack: number;
   /** Connections closed because they did not read; each counts once. */
   readonly slowConsumersClosed: number;
   /** Bytes that were queued for slow consumers when they were cut. */
