@@ -41,7 +41,7 @@ export function createQuestionHandler({ statistics, revoke }: QuestionAnswers): 
 }
 
 /** Parses `{"userId":"..."}` or `{"tokenId":"..."}`; `undefined` if it is neither. */
-function parseRevocation(text: string): Revocation | undefined {
+export function parseRevocation(text: string): Revocation | undefined {
   try {
     return readRevocation(JSON.parse(text));
   } catch {

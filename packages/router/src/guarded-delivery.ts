@@ -1,5 +1,5 @@
 import type { LocalDelivery, OnError } from "@cm/protocol";
-import { callbackFailed, reportRejection } from "@cm/protocol/options";
+import { guardedCallback } from "@cm/protocol/options";
 
 /**
  * Returns the sockets of the application as the router calls them. An error that `toRoom` throws goes to `onError`,
@@ -8,24 +8,21 @@ import { callbackFailed, reportRejection } from "@cm/protocol/options";
  */
 export function guardedDelivery(local: LocalDelivery, onError: OnError): LocalDelivery {
   return {
-    toRoom(room, frame, except) {
-      try {
-        // The return type is `void`, which also accepts async functions.
-        const outcome: unknown = local.toRoom(room, frame, except);
-        if (outcome !== undefined) reportRejection("local.toRoom", outcome, onError);
-      } catch (cause) {
-        onError(callbackFailed("local.toRoom", cause), { stage: "handler" });
-      }
-    },
-    toConnection(connectionId, frame) {
-      const isDelivered = local.toConnection(connectionId, frame);
-      reportRejection("local.toConnection", isDelivered, onError);
-      return isDelivered;
-    },
-    toUser(userId, frame) {
-      const delivered = local.toUser(userId, frame);
-      reportRejection("local.toUser", delivered, onError);
-      return delivered;
-    },
+    toRoom: guardedCallback("local.toRoom", (...args) => local.toRoom(...args), onError, undefined),
+    toConnection: reportingRejections("local.toConnection", (...args) => local.toConnection(...args), onError),
+    toUser: reportingRejections("local.toUser", (...args) => local.toUser(...args), onError),
+  };
+}
+
+/** Returns a function that calls the callback. Only errors of a promise that it returns go to `onError`. */
+export function reportingRejections<A extends readonly unknown[], R>(
+  name: string,
+  callback: (...args: A) => R,
+  onError: OnError,
+): (...args: A) => R {
+  return (...args) => {
+    const outcome = callback(...args);
+    if (typeof outcome === "object") guardedCallback<[], unknown>(name, () => outcome, onError, undefined)();
+    return outcome;
   };
 }

@@ -13,7 +13,6 @@ import {
   type Complete,
   guardedCallback,
   optionInvalid,
-  reportRejection,
   requireDurationMs,
   requireFields,
   requireFunction,
@@ -21,7 +20,7 @@ import {
   requireOptions,
   requireWholeNumber,
 } from "@cm/protocol/options";
-import { guardedDelivery } from "./guarded-delivery.js";
+import { guardedDelivery, reportingRejections } from "./guarded-delivery.js";
 import type { Recovery, RecoveryLimit } from "./recovery/room-recovery.js";
 import type { RoomOrder, WhileDown } from "./rooms/room-policy.js";
 import type { AnswerTime, Confirmation } from "./router.js";
@@ -200,7 +199,11 @@ export function resolveRouterOptions(given: RouterOptions): ResolvedRouterOption
     maxIdleSubscriptions: requireWholeNumber("maxIdleSubscriptions", maxIdleSubscriptions, { min: 0, max: 1_000_000 }),
     maxSequencers: requireWholeNumber("maxSequencers", maxSequencers, { min: 1, max: 10_000_000 }),
     onGap: guardedCallback("onGap", requireFunction("onGap", onGap), onError, undefined),
-    onServerMessage: reportingRejections(requireFunction("onServerMessage", onServerMessage), onError),
+    onServerMessage: reportingRejections(
+      "onServerMessage",
+      requireFunction("onServerMessage", onServerMessage),
+      onError,
+    ),
     onControl: requireFunction("onControl", onControl),
     onQuestion: requireFunction("onQuestion", onQuestion),
     orderOf: requireFunction("orderOf", orderOf),
@@ -209,13 +212,6 @@ export function resolveRouterOptions(given: RouterOptions): ResolvedRouterOption
     holdsLease: holdsLease === undefined ? undefined : requireFunction("holdsLease", holdsLease),
     isRecoverable: requireFunction("isRecoverable", isRecoverable),
     onError: requireFunction("onError", onError),
-  };
-}
-
-/** Returns the handler of an application; errors of the promises that it returns go to `onError`. */
-function reportingRejections(handler: ServerMessageHandler, onError: OnError): ServerMessageHandler {
-  return (message) => {
-    reportRejection("onServerMessage", handler(message), onError);
   };
 }
 

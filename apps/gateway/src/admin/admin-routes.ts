@@ -1,7 +1,7 @@
-import { CmError, decodeUtf8, requireName } from "@cm/protocol";
+import { CmError, decodeUtf8 } from "@cm/protocol";
 import type { Route, RouteHandler, RouteRequest } from "@cm/transport";
 import type { Revocation } from "../auth/revocation-list.js";
-import { readRevocation } from "../gateway-questions.js";
+import { parseRevocation } from "../gateway-questions.js";
 import { healthRoutes } from "../http/health-routes.js";
 import { jsonReply } from "../http/json-reply.js";
 import type { Metrics } from "./metrics.js";
@@ -46,20 +46,7 @@ function revocationIn({ headers, body }: RouteRequest): Revocation {
   if (!/^application\/json\s*(;|$)/i.test(headers["content-type"] ?? "")) {
     throw new CmError("operation-unknown", "The content type must be application/json.");
   }
-  const given = jsonIn(body);
-  const revocation = readRevocation(given);
+  const revocation = parseRevocation(decodeUtf8(body) ?? "");
   if (revocation !== undefined) return revocation;
-  const { userId } = Object(given) as { readonly userId?: unknown };
-  // Throws, because the name would have been accepted above otherwise.
-  if (userId !== undefined) requireName(userId, "user");
   throw new CmError("event-invalid", 'The body must be {"userId":"..."} or {"tokenId":"..."}.');
-}
-
-/** Returns the value that a body contains as JSON; `undefined` if it is not JSON. */
-function jsonIn(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(decodeUtf8(body) ?? "");
-  } catch {
-    return undefined;
-  }
 }

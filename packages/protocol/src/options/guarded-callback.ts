@@ -1,13 +1,9 @@
 import type { OnError } from "../background-failures.js";
-import { type CmError, toCmError } from "../errors.js";
+import { toCmError } from "../errors.js";
 
 /**
- * Returns a function that calls a callback of the application without failing. If the callback throws, or returns a
- * promise that rejects, the error goes to `onError` with the stage `handler`. If it throws or returns a promise, the
- * function returns `instead`: nobody waits for the promise.
- *
- * @typeParam A - The arguments of the callback.
- * @typeParam R - The result of the callback.
+ * Returns a function that calls a callback of the application and never fails. What the callback throws, or what a
+ * promise that it returns rejects with, goes to `onError`; the function then returns `instead`, as for any promise.
  */
 export function guardedCallback<A extends readonly unknown[], R>(
   name: string,
@@ -15,28 +11,18 @@ export function guardedCallback<A extends readonly unknown[], R>(
   onError: OnError,
   instead: R,
 ): (...args: A) => R {
+  const failed = (cause: unknown): R => {
+    onError(toCmError(cause, "internal", `${name} failed.`), { stage: "handler" });
+    return instead;
+  };
   return (...args) => {
     try {
       const outcome = callback(...args);
-      return reportRejection(name, outcome, onError) ? instead : outcome;
-    } catch (cause) {
-      onError(callbackFailed(name, cause), { stage: "handler" });
+      if (typeof outcome !== "object" || outcome === null || !("then" in outcome)) return outcome;
+      Promise.resolve(outcome).catch(failed);
       return instead;
+    } catch (cause) {
+      return failed(cause);
     }
   };
-}
-
-/**
- * Passes the error of a promise that rejects to `onError`, with the stage `handler`. Returns whether the outcome of the
- * callback is a promise: a callback of the type `void` may be an async function.
- */
-export function reportRejection(name: string, outcome: unknown, onError: OnError): boolean {
-  if (typeof outcome !== "object" || outcome === null || !("then" in outcome)) return false;
-  Promise.resolve(outcome).catch((cause: unknown) => onError(callbackFailed(name, cause), { stage: "handler" }));
-  return true;
-}
-
-/** Creates the error for a callback of the application that threw or rejected: `internal`, unless it is a `CmError`. */
-export function callbackFailed(name: string, cause: unknown): CmError {
-  return toCmError(cause, "internal", `${name} failed.`);
 }

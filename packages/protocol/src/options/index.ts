@@ -23,4 +23,4 @@ export { nearestName } from "./misspelt-names.js";
 export { renaming } from "./option-renaming.js";
 
 // Calls of the application's callbacks
-export { callbackFailed, guardedCallback, reportRejection } from "./guarded-callback.js";
+export { guardedCallback } from "./guarded-callback.js";

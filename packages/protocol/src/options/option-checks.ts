@@ -54,10 +54,7 @@ export function requireOptions<T extends object>(options: T, known: Readonly<Rec
   return options;
 }
 
-/**
- * Throws `options-invalid` if the value of an option is `null`. The default of an option applies if the option is
- * omitted or `undefined`.
- */
+/** Throws `options-invalid` if the value of an option is `null`, which does not stand for the default. */
 export function requireNotNull(field: string, value: unknown): void {
   if (value !== null) return;
   throw new CmError("options-invalid", `${field} must not be null.`, { details: { field } });
