@@ -56,6 +56,19 @@ describe("the README of a package", () => {
     },
   );
 
+  it("has a program that compiles as TypeScript, too", async () => {
+    // One compilation of all programs, each inside its package as above.
+    const files = READMES.map(({ dir }) => join(ROOT, dir, ".readme-compiled.ts"));
+    for (const [index, { readme }] of READMES.entries()) writeFileSync(files[index], programOf(readme));
+    try {
+      const options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2023", "--types", "node"];
+      const { code, output } = await compile([...options, "--skipLibCheck", ...files]);
+      expect(code, output).toBe(0);
+    } finally {
+      for (const file of files) rmSync(file);
+    }
+  });
+
   it.each(READMES)("$name installs everything that its program imports", ({ readme }) => {
     const installed = installedBy(readme).map(nameOf);
     for (const name of importedBy(programOf(readme))) expect(installed).toContain(name);
@@ -71,17 +84,21 @@ describe("the README of a package", () => {
   });
 });
 
+/** Runs the compiler of TypeScript with the given arguments, without a configuration file. */
+function compile(args, cwd = ROOT) {
+  const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
+  return runCommand(process.execPath, [tsc, "--ignoreConfig", ...args], { cwd, timeoutMs: 60_000 });
+}
+
 /** Whether the declarations of a package, or those that they import, use the types of Node.js. */
 async function needsNodeTypes({ dir, name, exports }) {
   const file = join(ROOT, dir, ".readme-types.ts");
   const entries = exports.map((path, index) => `export * as entry${index} from "${name}${path.slice(1)}";`);
   writeFileSync(file, entries.join("\n"));
   try {
-    const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
-    const options = ["--ignoreConfig", "--noEmit", "--strict", "--module", "nodenext", "--target", "es2022"];
+    const options = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022"];
     // Without `--types`, some compilers load all the types that are installed.
-    const args = [tsc, ...options, "--types", "", "--listFiles", file];
-    const { code, output } = await runCommand(process.execPath, args, { cwd: join(ROOT, dir), timeoutMs: 60_000 });
+    const { code, output } = await compile([...options, "--types", "", "--listFiles", file], join(ROOT, dir));
     // A declaration that refers to the types of Node.js loads them if they are installed.
     return code !== 0 || output.includes("/@types/node/");
   } finally {

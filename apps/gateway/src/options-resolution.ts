@@ -1,5 +1,6 @@
 import { createTokenVerifier, type Identity, type TokenVerifierOptions } from "@cm/auth";
 import { CmError, isCmError } from "@cm/protocol";
+import { requireNotNull } from "@cm/protocol/options";
 import { resolveRoomWindows } from "@cm/transport";
 import { lacksOrigins } from "./config/allowed-origins.js";
 import { bytesPerSecondOf, readGatewayConfig } from "./config/config-reader.js";
@@ -143,7 +144,10 @@ function settingsOf(options: GatewayOptions): Settings {
   } = readGatewayConfig({});
   const known = new Set<string>([...Object.keys(defaults), ...OWN, ...HOOKS]);
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  for (const field of Object.keys(given)) requireKnownName(field, known);
+  for (const [field, value] of Object.entries(given)) {
+    requireKnownName(field, known);
+    requireNotNull(field, value);
+  }
   // Before they are used, so that the error names the option that was given, and not one that depends on it.
   for (const field of BASES) {
     const value: unknown = options[field] ?? 0;

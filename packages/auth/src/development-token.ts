@@ -1,8 +1,8 @@
 import { CmError, requireName } from "@cm/protocol";
-import { optionInvalid, requireDurationMs } from "@cm/protocol/options";
+import { nearestName, optionInvalid, requireDurationMs, requireFields } from "@cm/protocol/options";
 import { SignJWT } from "jose";
 import { secretOf } from "./options.js";
-import { Rights, type RightsClaim } from "./rights.js";
+import { ACTIONS, Rights, type RightsClaim } from "./rights.js";
 
 /** The contents of a token that {@link signDevelopmentToken} signs. */
 export interface DevelopmentToken {
@@ -22,13 +22,25 @@ export interface DevelopmentToken {
   readonly audience?: string | undefined;
 }
 
+const KNOWN: Readonly<Record<keyof DevelopmentToken, true>> = {
+  userId: true,
+  rights: true,
+  info: true,
+  ttlMs: true,
+  tokenId: true,
+  issuer: true,
+  audience: true,
+};
+
 /**
  * Signs a token with a shared secret (HS256), for development and tests. In production, the service
- * that knows the users should issue the tokens. Rejects with `options-invalid`.
+ * that knows the users should issue the tokens. Rejects with `options-invalid`, also for a name that no token has, such
+ * as a misspelt action in `rights`.
  */
 export async function signDevelopmentToken(secret: string | Uint8Array, token: DevelopmentToken): Promise<string> {
   // If a program without types passes no token, the check of `userId` refuses it.
-  const { userId, rights, info, ttlMs = 3_600_000, tokenId, issuer, audience } = Object(token) as DevelopmentToken;
+  const given = requireFields("token", Object(token) as DevelopmentToken, KNOWN, '{ userId: "ada" }');
+  const { userId, rights, info, ttlMs = 3_600_000, tokenId, issuer, audience } = given;
   const key = secretOf(secret);
   try {
     requireName(userId, "user");
@@ -40,6 +52,7 @@ export async function signDevelopmentToken(secret: string | Uint8Array, token: D
   }
   const parsed = Rights.parse(rights, userId);
   if (!parsed.ok) throw optionInvalid("rights", "rights, as in a token's claims", { cause: parsed.error.message });
+  requireKnownActions(rights);
   // Times in tokens are integer seconds. Rounding up makes the token valid for at least the requested
   // time.
   const now = Date.now();
@@ -56,4 +69,16 @@ export async function signDevelopmentToken(secret: string | Uint8Array, token: D
   if (issuer !== undefined) jwt.setIssuer(issuer);
   if (audience !== undefined) jwt.setAudience(audience);
   return jwt.sign(key);
+}
+
+/** Throws `options-invalid` for an action that a verifier would ignore, because later versions may have more of them. */
+function requireKnownActions(rights: RightsClaim = {}): void {
+  const actions: readonly string[] = ACTIONS;
+  const unknown = Object.keys(rights).find((action) => !actions.includes(action));
+  if (unknown === undefined) return;
+  const nearest = nearestName(unknown, actions);
+  const hint = nearest === undefined ? "" : ` Did you mean rights.${nearest}?`;
+  throw new CmError("options-invalid", `rights.${unknown} is not a known action.${hint}`, {
+    details: { field: `rights.${unknown}`, nearest },
+  });
 }

@@ -107,10 +107,22 @@ describe("a token", () => {
     ["secret", undefined, { userId: "ada" }],
     ["userId", SECRET, { userId: 7 }],
     ["userId", SECRET, undefined],
+    ["userID", SECRET, { userId: "ada", userID: "ada" }],
+    ["rights", SECRET, { userId: "ada", rights: { join: "lobby" } }],
+    ["rights.joins", SECRET, { userId: "ada", rights: { joins: ["lobby"] } }],
+    ["rights.pubilsh", SECRET, { userId: "ada", rights: { join: ["lobby"], pubilsh: ["lobby"] } }],
   ])("is not made for development with a wrong %s (%#)", async (field, secret, token) => {
     await expect(signDevelopmentToken(secret as never, token as never)).rejects.toMatchObject({
       code: "options-invalid",
       details: { field },
+    });
+  });
+
+  it("is not made for development with a misspelt action, and the error suggests the right one", async () => {
+    const rights = { pubilsh: ["lobby"] } as object;
+    await expect(signDevelopmentToken(SECRET, { userId: "ada", rights })).rejects.toMatchObject({
+      message: "rights.pubilsh is not a known action. Did you mean rights.publish?",
+      details: { nearest: "publish" },
     });
   });
 

@@ -143,6 +143,39 @@ describe("Membership", () => {
     expect(await a.store.connections.get(alive)).toMatchObject({ connectedAt: 0, lastSeen: 600 });
   });
 
+  it("reports callbacks that throw or reject, and serves on", async () => {
+    let nowMs = 0;
+    const rejects = async (): Promise<never> => {
+      throw new Error("a bug");
+    };
+    const a = await started("a", {
+      now: () => nowMs,
+      staleConnectionTimeoutMs: 1_000,
+      cleanupIntervalMs: 100,
+      lastSeenOf: () => {
+        if (nowMs > 0) return 0;
+        throw new Error("a bug");
+      },
+      onStale: rejects,
+      onRoomEntered: rejects,
+      onRoomExited: () => {
+        throw new Error("a bug");
+      },
+    });
+    const id = await connect(a, "ann");
+    await a.membership.join(id, "lobby");
+    await a.membership.leave(id, "lobby");
+    nowMs = 1_500;
+    const failed = (callback: string) =>
+      expect.objectContaining({
+        stage: "handler",
+        error: expect.objectContaining({ code: "internal", message: `${callback} failed.`, cause: new Error("a bug") }),
+      });
+    const callbacks = ["lastSeenOf", "onRoomEntered", "onRoomExited", "onStale"];
+    await expect.poll(() => a.errors).toEqual(expect.arrayContaining(callbacks.map(failed)));
+    expect(await membersOf(a, "lobby")).toEqual([]);
+  });
+
   it("waits for removals that are under way, and keeps its lease if the store did not take them all", async () => {
     const made = await server("a");
     const { store } = made;

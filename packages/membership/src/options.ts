@@ -13,6 +13,7 @@ import {
 } from "@cm/protocol";
 import {
   type Complete,
+  guardedCallback,
   requireDurationMs,
   requireFunction,
   requireMembers,
@@ -117,21 +118,21 @@ export interface MembershipOptions {
    * holds about this server is compared with the local state once. Default 300,000; 100 or more.
    */
   readonly cleanupIntervalMs?: number | undefined;
-  /** Called for each stale connection; the owner of the socket should close it. Must not throw. */
+  /** Called for each stale connection; the owner of the socket should close it. */
   readonly onStale?: ((connectionId: string) => void) | undefined;
   /**
    * Called when a room has its first member on this server, after `interest` has entered the room and before that
-   * member's join settles; if that join fails, `onRoomExited` follows. Must not throw.
+   * member's join settles; if that join fails, `onRoomExited` follows.
    */
   readonly onRoomEntered?: ((room: string) => void) | undefined;
   /**
    * Called when the last member on this server has left a room, once after each `onRoomEntered`, but not for rooms
-   * that still have members at a shutdown. Must not throw.
+   * that still have members at a shutdown.
    */
   readonly onRoomExited?: ((room: string) => void) | undefined;
   /**
    * Called once if the lease expired and another process took the server id. This process is no longer part
-   * of the cluster and should close. Must not throw.
+   * of the cluster and should close.
    */
   readonly onLeaseTaken?: ((error: CmError) => void) | undefined;
   /**
@@ -142,12 +143,12 @@ export interface MembershipOptions {
   readonly reapClaimMs?: number | undefined;
   /**
    * Called with the ids of dead servers, once for each server, when a heartbeat or a cleanup finds them: no
-   * more messages come from them. Must not throw.
+   * more messages come from them.
    */
   readonly onServersLost?: ((serverIds: readonly string[]) => void) | undefined;
   /**
    * Called after drift in the store was repaired, at most once for each kind of comparison within
-   * `cleanupIntervalMs`; meant for a log. Must not throw.
+   * `cleanupIntervalMs`; meant for a log.
    */
   readonly onDrift?: ((repair: DriftReport) => void) | undefined;
   /**
@@ -157,7 +158,10 @@ export interface MembershipOptions {
    * retry would not help.
    */
   readonly onRestored?: ((lease: Lease) => Promise<void>) | undefined;
-  /** Called with failures that no caller is waiting for. Default: they are dropped. */
+  /**
+   * Called with failures that no caller is waiting for, and with the errors of the functions above that throw or reject.
+   * Must not throw. Default: they are dropped.
+   */
   readonly onError?: OnError | undefined;
   /** The current time in milliseconds since the Unix epoch. Default `Date.now`. Never used to judge a lease. */
   readonly now?: (() => number) | undefined;
@@ -210,6 +214,8 @@ export function resolveMembershipOptions(given: MembershipOptions): ResolvedMemb
   const { onRoomEntered = () => undefined, onRoomExited = () => undefined } = options;
   const { onServersLost = () => undefined, onDrift = () => undefined, onRestored = async () => undefined } = options;
   const { onError = () => undefined, now = Date.now } = options;
+  const guarded = <A extends readonly unknown[], R>(name: string, call: (...args: A) => R | undefined) =>
+    guardedCallback(name, requireFunction(name, call), onError, undefined);
   const resolved: ResolvedMembershipOptions = {
     ids: requireMembers("ids", options.ids, ["next"]),
     store: requireStore(options.store),
@@ -230,16 +236,16 @@ export function resolveMembershipOptions(given: MembershipOptions): ResolvedMemb
     ),
     maxMemberships: requireWholeNumber("maxMemberships", maxMemberships, { min: 0, max: 1_000_000_000 }),
     maxRooms: requireWholeNumber("maxRooms", maxRooms, { min: 0, max: 1_000_000_000 }),
-    lastSeenOf: requireFunction("lastSeenOf", lastSeenOf),
+    lastSeenOf: guarded("lastSeenOf", lastSeenOf),
     staleConnectionTimeoutMs: requireDurationMs("staleConnectionTimeoutMs", staleConnectionTimeoutMs, 1_000),
     cleanupIntervalMs: requireDurationMs("cleanupIntervalMs", cleanupIntervalMs, 100),
-    onStale: requireFunction("onStale", onStale),
-    onRoomEntered: requireFunction("onRoomEntered", onRoomEntered),
-    onRoomExited: requireFunction("onRoomExited", onRoomExited),
-    onLeaseTaken: requireFunction("onLeaseTaken", onLeaseTaken),
+    onStale: guarded("onStale", onStale),
+    onRoomEntered: guarded("onRoomEntered", onRoomEntered),
+    onRoomExited: guarded("onRoomExited", onRoomExited),
+    onLeaseTaken: guarded("onLeaseTaken", onLeaseTaken),
     reapClaimMs: requireDurationMs("reapClaimMs", reapClaimMs, 100, 3_600_000),
-    onServersLost: requireFunction("onServersLost", onServersLost),
-    onDrift: requireFunction("onDrift", onDrift),
+    onServersLost: guarded("onServersLost", onServersLost),
+    onDrift: guarded("onDrift", onDrift),
     onRestored: requireFunction("onRestored", onRestored),
     onError: requireFunction("onError", onError),
     now: requireFunction("now", now),

@@ -93,7 +93,8 @@ class ClusterNode implements Node {
       onLeaseTaken,
       onServersLost: (serverIds) => {
         for (const serverId of serverIds) router.serverLost(serverId);
-        options.onServersLost?.(serverIds);
+        // Returned, so that the membership reports an async function that rejects.
+        return options.onServersLost?.(serverIds);
       },
       onError,
     });

@@ -291,6 +291,11 @@ describe("the parts of a node", () => {
     expect(node.phase).toBe("serving");
     await node.drain();
     expect(drains).toEqual([{ overMs: 10_000 }]);
+    const early = makeNode({ parts: [part] });
+    const starting = early.start();
+    await expect(early.drain()).rejects.toMatchObject({ code: "unavailable" });
+    await starting;
+    expect(early.phase).toBe("serving");
     const broken = makeNode({ parts: [{ ...part, drain: fails }] });
     await broken.start();
     await expect(broken.drain()).rejects.toMatchObject({ message: "no drain" });

@@ -1,8 +1,8 @@
 import { createMemoryStore } from "@cm/memory-store";
-import type { LocalDelivery } from "@cm/protocol";
+import { CmError, type LocalDelivery } from "@cm/protocol";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createNode } from "./composed-node.js";
-import type { NodeOptions } from "./options.js";
+import { type NodeOptions, resolveNodeOptions } from "./options.js";
 
 const NOWHERE: LocalDelivery = { toRoom: () => undefined, toConnection: () => false, toUser: () => 0 };
 
@@ -50,6 +50,23 @@ describe("the options of a node", () => {
     expect(() => createNode("redis://127.0.0.1" as NodeOptions)).toThrow(
       expect.objectContaining({ code: "options-invalid", details: { field: "options" } }),
     );
+  });
+
+  it.each([
+    [
+      "throws",
+      () => {
+        throw new Error("a bug");
+      },
+    ],
+    ["rejects", () => Promise.reject(new Error("a bug"))],
+  ])("have an onExpelled that %s reported", async (_, onExpelled) => {
+    const reported: unknown[] = [];
+    const onError: NodeOptions["onError"] = (error, { stage }) => reported.push({ error, stage });
+    resolveNodeOptions({ onExpelled, onError }).onExpelled(new CmError("server-id-taken", "Another process has it."));
+    await expect
+      .poll(() => reported)
+      .toMatchObject([{ stage: "handler", error: { code: "internal", message: "onExpelled failed." } }]);
   });
 
   it("take undefined for the default", () => {

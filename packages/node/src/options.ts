@@ -7,7 +7,13 @@ import {
   type OnError,
   randomBase36,
 } from "@cm/protocol";
-import { optionInvalid, requireOptions, requirePrefix, requireWholeNumber } from "@cm/protocol/options";
+import {
+  guardedCallback,
+  optionInvalid,
+  requireOptions,
+  requirePrefix,
+  requireWholeNumber,
+} from "@cm/protocol/options";
 import { createFailureWarnings } from "./failure-warnings.js";
 import type { NodePart } from "./node.js";
 import type { NodeStoreOptions } from "./node-store.js";
@@ -57,7 +63,10 @@ export interface NodeOptions extends NodeStoreOptions, NodeRouterOptions, NodeMe
    * reverse order. Default: none.
    */
   readonly parts?: readonly NodePart[] | undefined;
-  /** Called when another process has taken this server's id and the node has begun to close. Must not throw. */
+  /**
+   * Called when another process has taken this server's id and the node has begun to close. If it throws or rejects, the
+   * error goes to `onError`.
+   */
   readonly onExpelled?: ((error: CmError) => void) | undefined;
   /**
    * Receives failures that no caller is waiting for. Must not throw. Default:
@@ -105,13 +114,14 @@ export function resolveNodeOptions(options: NodeOptions): ResolvedNodeOptions {
   if (!isServerId(serverId)) throw optionInvalid("serverId", "1 to 64 characters of A-Z, a-z, 0-9, _ and -");
   if (options.prefix !== undefined) requirePrefix("prefix", options.prefix);
   requireWholeNumber("capacity", capacity, { min: 1, max: Number.MAX_SAFE_INTEGER });
+  const onError = options.onError ?? createFailureWarnings();
   return {
     ids: createConnectionIdSource({ serverId, capacity }),
     local: local ?? NOWHERE,
     lease: options.lease ?? local !== undefined,
     parts: options.parts ?? [],
-    onExpelled: options.onExpelled ?? (() => undefined),
-    onError: options.onError ?? createFailureWarnings(),
+    onExpelled: guardedCallback("onExpelled", options.onExpelled ?? (() => undefined), onError, undefined),
+    onError,
   };
 }
 

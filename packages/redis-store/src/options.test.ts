@@ -77,6 +77,7 @@ it.each([
   ["sentinel.sentinels", { sentinel: { name: "main" } }],
   ["sentinel.name", { sentinel: { sentinels: [{ host: "a", port: 1 }] } }],
   ["cluster.nodes", { cluster: { nodes: [] } }],
+  ["cluster.options", { cluster: { nodes: [1], options: null } }],
   ["cluster.options.keyPrefix", { cluster: { nodes: [1], options: { redisOptions: { keyPrefix: "x" } } } }],
   ["clients.commands", { clients: {} }],
   ["historyMaxMessages", { url: URL, historyMaxMessages: 0 }],

@@ -3,6 +3,7 @@ import {
   optionInvalid,
   requireDurationMs,
   requireFunction,
+  requireNotNull,
   requireOptions,
   requirePrefix,
   requireWholeNumber,
@@ -229,6 +230,7 @@ function resolveConnection(options: RedisStoreOptions): RedisConnection {
   if (clients !== undefined) return { kind: "clients", clients: checkClients(clients) };
   if (cluster !== undefined) {
     const { nodes, options: clusterOptions = {} } = cluster;
+    requireNotNull("cluster.options", clusterOptions);
     if (!Array.isArray(nodes) || nodes.length === 0)
       throw optionInvalid("cluster.nodes", "a list of at least one node");
     refuseKeyPrefix("cluster.options", clusterOptions.keyPrefix ?? clusterOptions.redisOptions?.keyPrefix);

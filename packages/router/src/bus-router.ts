@@ -10,7 +10,7 @@ import {
   requireServerId,
   type Subscription,
 } from "@cm/protocol";
-import { notStarted, stampVersion } from "@cm/protocol/options";
+import { guardedCallback, notStarted, stampVersion } from "@cm/protocol/options";
 import { BusReceiver } from "./bus-receiver.js";
 import {
   type ResolvedRouterOptions,
@@ -156,7 +156,7 @@ class BusRouter implements Router {
     if (confirmation !== undefined) return this.#confirmToUser(userId, frame, confirmation);
     const owners = await this.#otherOwnersOf(userId);
     // Deliver to local sockets even if the registry has lost the user's connections.
-    const isLocal = this.#options.local.toUser(userId, frame) > 0;
+    const isLocal = this.#reachesLocalUser(userId, frame);
     const sent = await Promise.all(owners.map((owner) => this.#toOwner(owner, "user", userId, frame)));
     if (isLocal) return "delivered";
     return sent.includes("sent") ? "sent" : this.#absenceCheck.confirm(userId, owners.length);
@@ -168,7 +168,7 @@ class BusRouter implements Router {
     const owners = await within(this.#otherOwnersOf(userId), leftMs(), () => undefined);
     if (owners === undefined) return "timeout";
     this.#requests.pending.requireCapacity(owners.length);
-    const isLocal = this.#options.local.toUser(userId, frame) > 0;
+    const isLocal = this.#reachesLocalUser(userId, frame);
     const confirmMs = leftMs();
     const outcomes = await Promise.all(
       owners.map((owner) => this.#requests.confirm(owner, { type: "deliver-user", userId, frame }, confirmMs)),
@@ -176,6 +176,12 @@ class BusRouter implements Router {
     if (isLocal || outcomes.includes("delivered")) return "delivered";
     if (outcomes.includes("timeout")) return "timeout";
     return within(this.#absenceCheck.confirm(userId, owners.length), leftMs(), () => "timeout" as const);
+  }
+
+  /** Delivers to the user's sockets on this server. An error is reported: other servers must still get the message. */
+  #reachesLocalUser(userId: string, frame: Uint8Array): boolean {
+    const { local, onError } = this.#options;
+    return guardedCallback("local.toUser", () => local.toUser(userId, frame) > 0, onError, false)();
   }
 
   /** Looks up the other servers that hold connections of a user. */

@@ -11,6 +11,7 @@ import {
 } from "@cm/protocol";
 import {
   type Complete,
+  guardedCallback,
   optionInvalid,
   requireDurationMs,
   requireFields,
@@ -19,6 +20,7 @@ import {
   requireOptions,
   requireWholeNumber,
 } from "@cm/protocol/options";
+import { guardedDelivery, reportingRejections } from "./guarded-delivery.js";
 import type { Recovery, RecoveryLimit } from "./recovery/room-recovery.js";
 import type { RoomOrder, WhileDown } from "./rooms/room-policy.js";
 import type { AnswerTime, Confirmation } from "./router.js";
@@ -37,7 +39,11 @@ export interface Gap {
   readonly known: { readonly origin: string | undefined; readonly missed: number } | undefined;
 }
 
-/** Receives a message that another server's application sent to this server. Must not throw. */
+/**
+ * Receives a message that another server's application sent to this server. If it throws, a request for a confirmation
+ * is refused with `internal`. If it returns a promise, nobody waits for it; if that promise rejects, the error goes to
+ * `onError`.
+ */
 export type ServerMessageHandler = (message: { readonly origin: string; readonly payload: Uint8Array }) => void;
 
 /**
@@ -103,7 +109,7 @@ export interface RouterOptions {
    * after an interruption; a room with a single publish counts as well. Default 100,000; 1 to 10,000,000.
    */
   readonly maxSequencers?: number | undefined;
-  /** Called once for each gap that is detected. Must not throw. */
+  /** Called once for each gap that is detected. If it throws or rejects, the error goes to `onError`. */
   readonly onGap?: ((gap: Gap) => void) | undefined;
   /** Receives the messages that other servers send to this one with `toServer`. */
   readonly onServerMessage?: ServerMessageHandler | undefined;
@@ -137,7 +143,7 @@ export interface RouterOptions {
    * progress on this server. Default 10,000; 1 to 1,000,000.
    */
   readonly maxPending?: number | undefined;
-  /** Called with failures that no caller is waiting for. Default: they are dropped. */
+  /** Called with failures that no caller is waiting for. Must not throw. Default: they are dropped. */
   readonly onError?: OnError | undefined;
 }
 
@@ -188,12 +194,16 @@ export function resolveRouterOptions(given: RouterOptions): ResolvedRouterOption
     bus: store.bus,
     users: store.users,
     servers: store.servers,
-    local: requireMembers("local", options.local, ["toRoom", "toConnection", "toUser"]),
+    local: guardedDelivery(requireMembers("local", options.local, ["toRoom", "toConnection", "toUser"]), onError),
     releaseDelayMs: requireDurationMs("releaseDelayMs", releaseDelayMs, 0, 600_000),
     maxIdleSubscriptions: requireWholeNumber("maxIdleSubscriptions", maxIdleSubscriptions, { min: 0, max: 1_000_000 }),
     maxSequencers: requireWholeNumber("maxSequencers", maxSequencers, { min: 1, max: 10_000_000 }),
-    onGap: requireFunction("onGap", onGap),
-    onServerMessage: requireFunction("onServerMessage", onServerMessage),
+    onGap: guardedCallback("onGap", requireFunction("onGap", onGap), onError, undefined),
+    onServerMessage: reportingRejections(
+      "onServerMessage",
+      requireFunction("onServerMessage", onServerMessage),
+      onError,
+    ),
     onControl: requireFunction("onControl", onControl),
     onQuestion: requireFunction("onQuestion", onQuestion),
     orderOf: requireFunction("orderOf", orderOf),

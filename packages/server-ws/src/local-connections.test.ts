@@ -126,15 +126,20 @@ describe("the adapter for `ws`", () => {
     expect(local.size).toBe(0);
   });
 
-  it("reports to onError if an onClosed throws", async () => {
+  it.each([
+    [
+      "throws",
+      () => {
+        throw new Error("no room");
+      },
+    ],
+    ["rejects", () => Promise.reject(new Error("no room"))],
+  ])("reports to onError if an onClosed %s", async (_, onClosed) => {
     const told: string[] = [];
     const { local, connect } = await startServer({
       onError: ({ code, cause }, { stage }) => void told.push(`${stage} ${code} ${cause}`),
     });
     const { client, socket } = await connect();
-    const onClosed = () => {
-      throw new Error("no room");
-    };
     local.add({ connectionId: "a", userId: "ann", socket, onClosed });
     client.close();
     await expect.poll(() => told, WAIT).toEqual(["handler internal Error: no room"]);

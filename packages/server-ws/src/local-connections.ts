@@ -5,9 +5,8 @@ import {
   type LocalConnection,
   type LocalConnectionManager,
   type OnError,
-  toCmError,
 } from "@cm/protocol";
-import { requireFunction, requireMembers, requireOptions } from "@cm/protocol/options";
+import { guardedCallback, requireFunction, requireMembers, requireOptions } from "@cm/protocol/options";
 import { LINGER_MAX_BYTES, SlowConsumers, UserIndex, whole } from "@cm/transport";
 import type { WebSocket } from "ws";
 import { RoomMembers } from "./room-members.js";
@@ -22,8 +21,8 @@ export interface WsLocalConnectionOptions {
    */
   readonly maxBackpressureBytes?: number | undefined;
   /**
-   * Called with errors that no caller receives: the errors that an `onClosed` callback throws, with the stage
-   * `handler`. A client that violates RFC 6455 is disconnected, which is not reported. Must not throw. Default:
+   * Called with errors that no caller receives: the errors with which an `onClosed` callback throws or
+   * rejects, with the stage `handler`. A client that violates RFC 6455 is disconnected, which is not reported. Must not throw. Default:
    * each error is emitted as a process warning.
    */
   readonly onError?: OnError | undefined;
@@ -111,11 +110,7 @@ class SocketConnections implements WsLocalConnectionManager {
     };
     const closed = (): void => {
       this.#forget(connectionId, held);
-      try {
-        onClosed();
-      } catch (cause) {
-        this.#onError(toCmError(cause, "internal", "An onClosed threw."), { stage: "handler" });
-      }
+      guardedCallback("onClosed", onClosed, this.#onError, undefined)();
     };
     const release = (): void => {
       for (const event of ARRIVALS) socket.off(event, seen);

@@ -3,7 +3,7 @@ import { AddressLimits } from "./admission/address-limits.js";
 import { UpgradeAdmission } from "./admission/upgrade-admission.js";
 import type { BaseConnection } from "./connections/base-connection.js";
 import { ConnectionTable } from "./connections/connection-table.js";
-import type { DrainOptions } from "./connections/drain.js";
+import { type DrainOptions, requireDrainOptions } from "./connections/drain.js";
 import type { SlowConsumers } from "./connections/slow-consumers.js";
 import type { TransportConnection } from "./connections/transport-connection.js";
 import { RouteDispatcher } from "./http/route-dispatcher.js";
@@ -30,6 +30,7 @@ export abstract class BaseTransport<U, C extends BaseConnection<U>> implements T
   readonly #options: ResolvedTransportOptions<U>;
   readonly #lagging: LaggingMembers | undefined;
   #isAccepting = true;
+  #isStarted = false;
   #starting: Promise<ListeningAddress> | undefined;
   #draining: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -82,7 +83,7 @@ export abstract class BaseTransport<U, C extends BaseConnection<U>> implements T
   }
 
   async #start(): Promise<ListeningAddress> {
-    if (!this.#isAccepting) throw serverClosed();
+    if (!this.#isAccepting) throw new CmError("closed", "stopAccepting() was called before start().");
     const { maxConnections, onError } = this.#options;
     const warning = await openFilesWarning(maxConnections);
     if (warning !== undefined) onError(warning, { stage: "listening" });
@@ -90,6 +91,7 @@ export abstract class BaseTransport<U, C extends BaseConnection<U>> implements T
     this.connections.start();
     // `stopAccepting` was called during the start, when nothing was listening yet.
     if (!this.#isAccepting) this.stopListening();
+    this.#isStarted = true;
     return address;
   }
 
@@ -159,6 +161,7 @@ export abstract class BaseTransport<U, C extends BaseConnection<U>> implements T
       topics: topics + (lagging?.roomsWithoutOthers((room) => this.#reading(room)) ?? 0),
       memberships: memberships + membersBehind,
       membersBehind,
+      bytesHeldBack: this.fanOut.heldBytes,
       messagesLeftOut: lagging?.leftOut() ?? { drop: 0, latest: 0 },
     });
   }
@@ -169,6 +172,10 @@ export abstract class BaseTransport<U, C extends BaseConnection<U>> implements T
   }
 
   drain(options: DrainOptions): Promise<void> {
+    if (!this.#isStarted && this.#closing === undefined) {
+      requireDrainOptions(options);
+      return Promise.reject(drainedTooEarly());
+    }
     this.#draining ??= this.connections.drain(options, () => {
       this.#refuseNewcomers();
       this.admissions.refusePending();
@@ -204,6 +211,13 @@ export abstract class BaseTransport<U, C extends BaseConnection<U>> implements T
     this.#isAccepting = false;
     this.admissions.stopAccepting();
   }
+}
+
+/** The same error as that of a node, for a call that changes nothing. */
+function drainedTooEarly(): CmError {
+  return new CmError("unavailable", "server.drain() was called before start() had resolved; await start() first.", {
+    details: { call: "server.drain" },
+  });
 }
 
 function serverClosed(): CmError {

@@ -36,6 +36,13 @@ export interface TransportStats {
   readonly messagesLeftOut: Readonly<Record<"drop" | "latest", number>>;
   /** Bytes queued for all connections. */
   readonly bytesWaiting: number;
+  /**
+   * Bytes of the messages that are held back before they are written to the members of rooms: until a room's window
+   * ends, or until the turn of further members of a large room. At most about 64 MiB. A message counts once for each
+   * group of members that it is still to be written to, although it is in memory once; these bytes are neither in
+   * `bytesWaiting` nor limited by `maxTotalBackpressureBytes`.
+   */
+  readonly bytesHeldBack: number;
   /** Connections closed because they did not read; each counts once. */
   readonly slowConsumersClosed: number;
   /** Bytes that were queued for slow consumers when they were cut. */
@@ -94,8 +101,8 @@ export interface TransportStats {
 export interface TransportServer<U = unknown> extends LocalDelivery, AsyncDisposable {
   /**
    * Listens, or attaches itself to another server. Rejects with `port-in-use`, `options-invalid` (not an
-   * address of this machine, or not permitted), `unavailable` (too many open files) or, after `close`,
-   * `closed`. Every call returns the same promise.
+   * address of this machine, or not permitted), `unavailable` (too many open files) or, after `close` or
+   * `stopAccepting`, `closed`. Every call returns the same promise.
    */
   start(): Promise<ListeningAddress>;
   /** Stops listening and refuses upgrades from now on; open connections stay open. */
@@ -105,7 +112,8 @@ export interface TransportServer<U = unknown> extends LocalDelivery, AsyncDispos
    * connections with `going-away` in waves: about ten waves of about the same size per second, in random order,
    * at least 20 connections per second. During the drain, the remaining connections and HTTP requests are
    * served, so that a load balancer can see the drain. Resolves when every connection was closed; `close` and
-   * the signal end the drain. Every call returns the promise of the first call. Throws `options-invalid`.
+   * the signal end the drain. Every call returns the promise of the first call. Throws `options-invalid`. Before
+   * `start` has resolved, it rejects with `unavailable` and changes nothing: the start continues.
    */
   drain(options: DrainOptions): Promise<void>;
   /**

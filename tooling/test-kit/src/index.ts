@@ -24,6 +24,8 @@ export type { FaultLink } from "./faults/fault-link.js";
 export type { Direction, FaultMode } from "./faults/fault-mode.js";
 export type { FaultProxy, FaultProxyOptions } from "./faults/fault-proxy.js";
 export { startFaultProxy } from "./faults/fault-proxy.js";
+export type { RecordingRelay, RelayListener } from "./faults/recording-relay.js";
+export { startRecordingRelay } from "./faults/recording-relay.js";
 export { STORE_LOSSES } from "./faults/store-losses.js";
 
 // A real Redis

@@ -48,5 +48,5 @@ function revocationIn({ headers, body }: RouteRequest): Revocation {
   }
   const revocation = parseRevocation(decodeUtf8(body) ?? "");
   if (revocation !== undefined) return revocation;
-  throw new CmError("operation-unknown", 'The body must be {"userId":"..."} or {"tokenId":"..."}.');
+  throw new CmError("event-invalid", 'The body must be {"userId":"..."} or {"tokenId":"..."}.');
 }

@@ -60,6 +60,11 @@ const GAUGES: readonly (readonly [name: string, help: string, value: (now: Snaps
   ],
   ["cm_waiting_bytes", "Bytes that wait to be written to clients.", ({ transport }) => transport?.bytesWaiting],
   [
+    "cm_held_back_bytes",
+    "Bytes of room messages that are held back before they are written to members, once for each group of members.",
+    ({ transport }) => transport?.bytesHeldBack,
+  ],
+  [
     "cm_subscriptions",
     "Subscriptions to the channels of rooms, including those kept for a while after the last member left.",
     ({ router }) => router.rooms + router.idleSubscriptions,

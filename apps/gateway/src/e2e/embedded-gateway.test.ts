@@ -265,6 +265,16 @@ describe("an embedded gateway", () => {
     }
   });
 
+  it("rejects a drain before the start has resolved, and the start goes on", async () => {
+    const gateway = createGateway({ port: 0, authenticate: () => ({ userId: "ann" }) });
+    onTestFinished(() => gateway.close());
+    await expect(gateway.drain()).rejects.toMatchObject({ code: "unavailable" });
+    const starting = gateway.start();
+    await expect(gateway.drain()).rejects.toMatchObject({ code: "unavailable" });
+    await starting;
+    expect(gateway.node.phase).toBe("serving");
+  });
+
   it.each([
     ["redisURL", "redisUrl"],
     ["url", "redisUrl"],

@@ -13,7 +13,33 @@ function warningsOf(options: DistributedConnectionManagerOptions): string[] {
   return warnings;
 }
 
+/** Each option, with `null` for its value. The compiler requires every option to be listed. */
+const NULLS: Readonly<Record<keyof DistributedConnectionManagerOptions, null>> = {
+  redisUrl: null,
+  store: null,
+  prefix: null,
+  serverId: null,
+  serverHost: null,
+  serverPort: null,
+  heartbeatInterval: null,
+  heartbeatTTL: null,
+  staleConnectionTimeout: null,
+  cleanupInterval: null,
+  verifyToken: null,
+  announceDepartures: null,
+  maxMessageBytes: null,
+  onGap: null,
+  onError: null,
+  onWarning: null,
+};
+
 describe("the options", () => {
+  it.each(Object.keys(NULLS))("are refused with null for %s", (field) => {
+    expect(() => resolveDistributedOptions({ [field]: null })).toThrow(
+      expect.objectContaining({ code: "options-invalid", details: { field } }),
+    );
+  });
+
   it("have their documented defaults, in milliseconds but for the seconds of the TTL", () => {
     expect(resolveDistributedOptions({ store })).toMatchObject({
       serverHost: "localhost",

@@ -65,10 +65,10 @@ export interface DistributedConnectionManagerOptions<S = unknown> {
   readonly announceDepartures?: boolean | undefined;
   /** Maximum size of a message, in bytes of JSON. Default 65,536; 1 to 16,777,216. */
   readonly maxMessageBytes?: number | undefined;
-  /** Called for each gap in the messages from other servers. Must not throw. Default: nothing. */
+  /** Called for each gap in the messages from other servers. Default: nothing. */
   readonly onGap?: ((gap: Gap) => void) | undefined;
   /**
-   * Receives failures that no caller is waiting for. Must not throw. Default: a process warning that
+   * Receives failures that no caller is waiting for, and what `onGap` throws. Must not throw. Default: a process warning that
    * names the stage, one per minute for failures of one kind.
    */
   readonly onError?: OnError | undefined;

@@ -3,7 +3,36 @@ import { type ConnectionManagerOptions, resolveConnectionManagerOptions } from "
 
 const redisUrl = "redis://localhost";
 
+/** Each option, with `null` for its value. The compiler requires every option to be listed. */
+const NULLS: Readonly<Record<keyof ConnectionManagerOptions, null>> = {
+  redisUrl: null,
+  store: null,
+  serverInstance: null,
+  host: null,
+  port: null,
+  heartbeatInterval: null,
+  heartbeatTTL: null,
+  staleConnectionTimeout: null,
+  cleanupInterval: null,
+  connectionTTL: null,
+  sessionTTL: null,
+  prefix: null,
+  offlineGraceMs: null,
+  maxConnections: null,
+  maxEventBytes: null,
+  onStale: null,
+  onGap: null,
+  onError: null,
+  onWarning: null,
+};
+
 describe("options of a connection manager", () => {
+  it.each(Object.keys(NULLS))("are refused with null for %s", (field) => {
+    expect(() => resolveConnectionManagerOptions({ [field]: null })).toThrow(
+      expect.objectContaining({ code: "options-invalid", details: { field } }),
+    );
+  });
+
   it("have the documented defaults, in milliseconds", () => {
     expect(resolveConnectionManagerOptions({})).toMatchObject({
       serverInstance: expect.stringMatching(/^server-[a-z0-9]{12}$/),

@@ -1,6 +1,7 @@
 import { createFailureWarnings } from "@cm/node";
 import { isServerId, type OnError, randomBase36, type Store } from "@cm/protocol";
 import {
+  guardedCallback,
   LONGEST_DURATION_MS,
   optionInvalid,
   requireDurationMs,
@@ -65,15 +66,14 @@ export interface ConnectionManagerOptions {
   readonly maxConnections?: number | undefined;
   /** Maximum size of an event, in bytes of its JSON. Default 65,536; 64 to 16,777,216. */
   readonly maxEventBytes?: number | undefined;
-  /** Called when a stale connection was closed, so that the application closes its socket. Must not throw. */
+  /** Called when a stale connection was closed, so that the application closes its socket. */
   readonly onStale?: ((connection: { readonly userId: string; readonly socketId: string }) => void) | undefined;
   /**
-   * Called when events of a game are missing, or may be; `room` in the gap is the game's id. See `Gap`. Must not
-   * throw.
+   * Called when events of a game are missing, or may be; `room` in the gap is the game's id. See `Gap`.
    */
   readonly onGap?: ((gap: Gap) => void) | undefined;
   /**
-   * Receives failures that no caller is waiting for. Must not throw. Default: a process warning that
+   * Receives failures that no caller is waiting for, and what `onStale` and `onGap` throw. Must not throw. Default: a process warning that
    * names the stage, one per minute for failures of one kind.
    */
   readonly onError?: OnError | undefined;
@@ -188,7 +188,7 @@ export function resolveConnectionManagerOptions(given: ConnectionManagerOptions)
       { min: 64, max: 16_777_216 },
       "bytes",
     ),
-    onStale,
+    onStale: guardedCallback("onStale", onStale, onError, undefined),
     onGap,
     onError,
     warnings: [

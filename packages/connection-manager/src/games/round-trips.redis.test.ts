@@ -1,7 +1,5 @@
-import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freshPrefix } from "@cm/test-kit";
+import { freshPrefix, startRecordingRelay } from "@cm/test-kit";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { createConnectionManager } from "./game-connection-manager.js";
 import { gameEvent } from "./managers.fixture.js";
@@ -12,46 +10,30 @@ const REPEATS = 5;
 /** Starts a proxy in front of Redis that counts the traffic of the busiest connection. */
 async function countingRelay(port: number) {
   const links = new Set<{ commands: number; roundTrips: number; isAsking: boolean }>();
-  const sockets = new Set<Socket>();
-  const server = createServer((client) => {
-    const upstream = connect(port, "127.0.0.1");
+  const relay = await startRecordingRelay(port, () => {
     const link = { commands: 0, roundTrips: 0, isAsking: false };
     let unread = "";
     links.add(link);
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.setNoDelay(true);
-      socket.on("error", () => socket.destroy());
-    }
-    client.on("data", (chunk) => {
-      unread += chunk.toString("latin1");
-      // A command is an array of strings, and nothing else that is sent here looks like one. A command
-      // whose head is split over two chunks is counted with the second.
-      const heads = [...unread.matchAll(/\*\d+\r\n\$\d+\r\n/g)];
-      link.commands += heads.length;
-      unread = unread.slice((heads.at(-1)?.index ?? -1) + 1);
-      if (!link.isAsking) link.roundTrips++;
-      link.isAsking = true;
-      upstream.write(chunk);
-    });
-    upstream.on("data", (chunk) => {
-      link.isAsking = false;
-      client.write(chunk);
-    });
-    client.on("close", () => upstream.destroy());
-    upstream.on("close", () => client.destroy());
+    return {
+      toServer: (chunk) => {
+        unread += chunk.toString("latin1");
+        // A command is an array of strings, and nothing else that is sent here looks like one. A command
+        // whose head is split over two chunks is counted with the second.
+        const heads = [...unread.matchAll(/\*\d+\r\n\$\d+\r\n/g)];
+        link.commands += heads.length;
+        unread = unread.slice((heads.at(-1)?.index ?? -1) + 1);
+        if (!link.isAsking) link.roundTrips++;
+        link.isAsking = true;
+      },
+      toClient: () => {
+        link.isAsking = false;
+      },
+    };
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("a port");
+  onTestFinished(() => relay.close());
   const busiest = () => [...links].reduce((most, link) => (link.commands > most.commands ? link : most));
   return {
-    url: `redis://127.0.0.1:${address.port}`,
+    url: `redis://127.0.0.1:${relay.port}`,
     count: () => ({ commands: busiest().commands, roundTrips: busiest().roundTrips }),
     /** Resolves when all background work has finished. */
     quiet: async () => {

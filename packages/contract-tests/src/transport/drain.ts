@@ -112,6 +112,21 @@ export function describeDrain(createTransport: CreateTransport): void {
       for (const { closeCode } of [...hurried.clients, ...closed.clients]) expect(closeCode).toBe(4201);
     });
 
+    it("rejects with unavailable before the start has resolved, and the start goes on", async () => {
+      const server = createTransport(testOptions().options);
+      onTestFinished(() => server.close());
+      const tooEarly = { code: "unavailable", details: { call: "server.drain" } };
+      await expect(server.drain({ overMs: 0 })).rejects.toMatchObject(tooEarly);
+      const starting = server.start();
+      await expect(server.drain({ overMs: 0 })).rejects.toMatchObject(tooEarly);
+      const { port } = await starting;
+      const client = openClient(port, "/ws");
+      await vi.waitFor(() => expect(client.socket.readyState).toBe(client.socket.OPEN), WAIT);
+      expect(server.stats().drain).toBeUndefined();
+      await server.drain({ overMs: 0 });
+      await vi.waitFor(() => expect(client.closes).toEqual([{ code: 4201, reason: "going-away" }]), WAIT);
+    });
+
     it.each([{ overMs: -1 }, { overMs: 1.5 }, { overMs: 3_600_001 }, { overMs: "1" }, { overMs: 1, signal: {} }, null])(
       "refuses %j and continues serving",
       async (options) => {

@@ -90,7 +90,10 @@ export function describeRoomWindows(createTransport: CreateTransport): void {
       stays.connection.enter("room");
       leaves.connection.enter("room");
       for (const text of ["0", "1", "2"]) server.toRoom("room", bytes(text), []);
+      // The first one was sent at once.
+      expect(server.stats().bytesHeldBack).toBeGreaterThan(0);
       comes.connection.enter("room");
+      expect(server.stats().bytesHeldBack).toBe(0);
       for (const text of ["3", "4"]) server.toRoom("room", bytes(text), []);
       leaves.connection.leave("room");
       leaves.connection.send("after leaving");
@@ -98,6 +101,7 @@ export function describeRoomWindows(createTransport: CreateTransport): void {
       await vi.waitFor(() => expect(stays.texts).toEqual(["0", "1", "2", "3", "4", "5", "6"]), WAIT);
       await vi.waitFor(() => expect(comes.texts).toEqual(["3", "4", "5", "6"]), WAIT);
       expect(leaves.texts).toEqual(["0", "1", "2", "3", "4", "after leaving"]);
+      expect(server.stats().bytesHeldBack).toBe(0);
     });
 
     it("applies each message's exclusions to that message only", async () => {

@@ -1,5 +1,4 @@
-import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
+import { startRecordingRelay } from "@cm/test-kit";
 import { onTestFinished } from "vitest";
 
 /** A TCP relay in front of Redis that records the bytes that clients send. */
@@ -11,30 +10,15 @@ export interface CallRelay {
 
 /** Starts a relay in front of the Redis at this URL. The relay is closed when the test finishes. */
 export async function startRelay(redisUrl: string): Promise<CallRelay> {
-  const port = Number(new URL(redisUrl).port);
-  const sockets = new Set<Socket>();
   let sent = "";
-  const server = createServer((client) => {
-    const upstream = connect(port, "127.0.0.1");
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.on("error", () => socket.destroy());
-    }
-    client.on("data", (chunk) => {
+  const relay = await startRecordingRelay(Number(new URL(redisUrl).port), () => ({
+    toServer: (chunk) => {
       sent += chunk.toString("latin1");
-    });
-    client.pipe(upstream).pipe(client);
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("a port");
+    },
+  }));
+  onTestFinished(() => relay.close());
   return {
-    url: `redis://127.0.0.1:${address.port}`,
+    url: `redis://127.0.0.1:${relay.port}`,
     take: () => {
       const taken = sent;
       sent = "";

@@ -1,8 +1,9 @@
 import type { HistoryPosition } from "./history.js";
 
 /**
- * The sockets of this process, as the router sees them. None of the calls may throw: the transport
- * handles a socket that can't take a frame. The frame's bytes are only valid during the call.
+ * The sockets of this process, as the router sees them. The frame's bytes are only valid during the call. No call
+ * should throw: the transport handles a socket that can't take a frame. If `toRoom` throws, or a call returns a promise
+ * that rejects, the error goes to the router's `onError` and other deliveries continue.
  */
 export interface LocalDelivery {
   /**

@@ -11,6 +11,7 @@ export {
   requireFields,
   requireFunction,
   requireMembers,
+  requireNotNull,
   requireOptions,
   requirePage,
   requirePrefix,
@@ -20,3 +21,6 @@ export {
 export type { Complete, NumberRange } from "./option-checks.js";
 export { nearestName } from "./misspelt-names.js";
 export { renaming } from "./option-renaming.js";
+
+// Calls of the application's callbacks
+export { guardedCallback } from "./guarded-callback.js";

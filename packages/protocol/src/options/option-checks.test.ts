@@ -48,6 +48,12 @@ describe("a check of options", () => {
     ]);
   });
 
+  it("refuses null for an option, and takes undefined for its default", () => {
+    const given = (maxPending: unknown) => () => requireOptions<object>({ maxPending }, wild(KNOWN));
+    expect(refusalOf(given(null))).toEqual(["options-invalid", "maxPending", "maxPending must not be null."]);
+    expect(refusalOf(given(undefined))).toEqual({ maxPending: undefined });
+  });
+
   it.each([
     ["releaseDelay", "releaseDelay is not a known option. Did you mean releaseDelayMs?"],
     ["MaxPending", "MaxPending is not a known option. Did you mean maxPending?"],

@@ -35,13 +35,13 @@ export function optionInvalid(
 }
 
 /**
- * Checks that a factory's options are an object whose own members are all known options, and returns the
- * object. The keys of `known` are the known names; its values are not used here. The type of `known` makes
+ * Checks that a factory's options are an object whose own members are all known options and not `null`, and returns
+ * the object. The keys of `known` are the known names; its values are not used here. The type of `known` makes
  * the compiler require every option's name.
  *
  * Throws `options-invalid`. If the options are not an object, `details.field` is `options`; otherwise it is
- * the first unknown name, and `details.nearest` is the known name that was probably meant, if any. Throws
- * `version-mismatch` for a part of another version, and `runtime-unsupported` on an old Node.js.
+ * the first name that is unknown or whose value is `null`. For an unknown name, `details.nearest` is the known name that
+ * was probably meant, if any. Throws `version-mismatch` for a part of another version, and `runtime-unsupported` on an old Node.js.
  */
 export function requireOptions<T extends object>(options: T, known: Readonly<Record<keyof T, unknown>>): T {
   requireFittingRuntime();
@@ -49,8 +49,15 @@ export function requireOptions<T extends object>(options: T, known: Readonly<Rec
   for (const [field, value] of Object.entries(options)) {
     requireFittingVersion(field, value);
     if (!Object.hasOwn(known, field)) throw unknownName(field, known, "option");
+    requireNotNull(field, value);
   }
   return options;
+}
+
+/** Throws `options-invalid` if the value of an option is `null`, which does not stand for the default. */
+export function requireNotNull(field: string, value: unknown): void {
+  if (value !== null) return;
+  throw new CmError("options-invalid", `${field} must not be null.`, { details: { field } });
 }
 
 /**

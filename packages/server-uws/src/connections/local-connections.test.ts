@@ -241,15 +241,20 @@ describe("the options", () => {
     }
   });
 
-  it("reports an onClosed that throws to onError", async () => {
+  it.each([
+    [
+      "throws",
+      () => {
+        throw new Error("no room");
+      },
+    ],
+    ["rejects", () => Promise.reject(new Error("no room"))],
+  ])("reports an onClosed that %s to onError", async (_, onClosed) => {
     const told: string[] = [];
     const { local, connect } = await startApp({
       onError: ({ code, cause }, { stage }) => void told.push(`${stage} ${code} ${cause}`),
     });
     const { client, socket } = await connect();
-    const onClosed = () => {
-      throw new Error("no room");
-    };
     local.add({ connectionId: "a", userId: "ann", socket, onClosed });
     client.close();
     await vi.waitFor(() => expect(told).toEqual(["handler internal Error: no room"]), WAIT);

@@ -5,9 +5,8 @@ import {
   type LocalConnection,
   type LocalConnectionManager,
   type OnError,
-  toCmError,
 } from "@cm/protocol";
-import { requireFunction, requireOptions } from "@cm/protocol/options";
+import { guardedCallback, requireFunction, requireOptions } from "@cm/protocol/options";
 import { type Ending, invalid, UserIndex, whole } from "@cm/transport";
 import { publishToTopic } from "../rooms/room-publish.js";
 import { topicOf } from "../rooms/room-topics.js";
@@ -26,8 +25,8 @@ export interface UwsLocalConnectionOptions {
    */
   readonly maxBackpressureBytes?: number | undefined;
   /**
-   * Called with errors that no caller receives: the errors that an `onClosed` callback throws, with the stage
-   * `handler`. Must not throw. Default: each error is emitted as a process warning.
+   * Called with errors that no caller receives: the errors with which an `onClosed` callback throws or
+   * rejects, with the stage `handler`. Must not throw. Default: each error is emitted as a process warning.
    */
   readonly onError?: OnError | undefined;
 }
@@ -218,11 +217,7 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
     if (held === undefined) return undefined;
     const ending = held.live.detach();
     this.#forget(held.live);
-    try {
-      held.onClosed();
-    } catch (cause) {
-      this.#onError(toCmError(cause, "internal", "An onClosed threw."), { stage: "handler" });
-    }
+    guardedCallback("onClosed", held.onClosed, this.#onError, undefined)();
     return ending;
   }
 

@@ -27,7 +27,15 @@ export type FrameFaultCode = "frame-too-large" | "frame-invalid";
 /** Counters that the transport provides, because the table does not have them. */
 type OwnStats = Pick<
   TransportStats,
-  "upgrading" | "topics" | "memberships" | "membersBehind" | "messagesLeftOut" | "acceptPauses" | "refused" | "limits"
+  | "upgrading"
+  | "topics"
+  | "memberships"
+  | "membersBehind"
+  | "messagesLeftOut"
+  | "bytesHeldBack"
+  | "acceptPauses"
+  | "refused"
+  | "limits"
 >;
 
 /**
@@ -202,6 +210,7 @@ export class ConnectionTable<U, C extends BaseConnection<U>> {
       traffic: this.#slow.traffic.counts(),
       slowConsumersClosed: this.#slow.closed,
       bytesWaiting: this.#slow.waitingBytes(),
+      bytesHeldBack: own.bytesHeldBack,
       bytesDiscarded: this.#slow.discardedBytes,
       framesTooLarge: this.#framesTooLarge,
       acceptPauses: own.acceptPauses,

@@ -39,7 +39,7 @@ export class Drain<U> {
 
   /** Aborting `closing` ends the drain without closing the remaining connections. Throws `options-invalid`. */
   constructor(connections: Iterable<TransportConnection<U>>, options: DrainOptions, closing: AbortSignal) {
-    this.#options = checked(options);
+    this.#options = requireDrainOptions(options);
     this.#leaving = [...connections];
     this.#closing = closing;
   }
@@ -62,7 +62,8 @@ export class Drain<U> {
   }
 }
 
-function checked(options: DrainOptions): DrainOptions {
+/** Checks the options of a drain, and returns them. Throws `options-invalid`. */
+export function requireDrainOptions(options: DrainOptions): DrainOptions {
   if (typeof options !== "object" || options === null)
     throw invalid("options", "must be an object, such as { overMs: 10_000 }");
   const { overMs, signal } = options;

@@ -122,10 +122,6 @@ export function resolveTransportOptions<U>(
   own: readonly string[] = [],
 ): ResolvedTransportOptions<U> {
   requireOptions<object>(options, { ...KNOWN, ...Object.fromEntries(own.map((name) => [name, true])) });
-  for (const [field, value] of Object.entries(options)) {
-    // The default of an option applies if the option is omitted or `undefined`, not if it is `null`.
-    if (value === null) throw invalid(field, "must not be null");
-  }
   const path = fixedPath("path", options.path ?? "/ws");
   const port = whole("port", options.port, 0, 65_535);
   const idleTimeoutMs = whole("idleTimeoutMs", options.idleTimeoutMs ?? 120_000, 1_000, 900_000);

@@ -27,9 +27,12 @@ it("messages within a room's window are held back and written together, in order
   for (let n = 0; n < 5; n++) send("chat", n);
   expect(written.get("chat")).toEqual([0]);
   expect(rooms.holds).toBe(true);
+  // Four frames of one byte, each with the memory that it takes besides.
+  expect(rooms.heldBytes).toBe(4 * 65);
   expect(rooms.laneToEnter("chat")).toBe(0);
   expect(written.get("chat")).toEqual([0, 1, 2, 3, 4]);
   expect(rooms.holds).toBe(false);
+  expect(rooms.heldBytes).toBe(0);
 });
 
 it("rooms that together hold back more than 64 MiB are written to until they hold less", () => {

@@ -77,6 +77,11 @@ export class RoomFanOut {
     return this.#bytes > 0;
   }
 
+  /** Size in memory of the frames that are held back, in bytes. A frame counts once for each lane. */
+  get heldBytes(): number {
+    return this.#bytes;
+  }
+
   /** Whether a room's messages are being written. */
   get isSending(): boolean {
     return this.#isSending;
