@@ -18,7 +18,7 @@ local ttlMs, publishCommand, recordTtlMs = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local function join(at, last, indexKey, roomKey, rosterKey, recordKey, recordsKey)
   local room, quiet, onlyExisting = ARGV[at], ARGV[at + 1] == '1', ARGV[at + 2] == '1'
   local hasRecord, value = ARGV[at + 3] == '1', ARGV[at + 4]
-  local roster = not quiet and openRoster(rosterKey, publishCommand, nowMicros)
+  local roster = not quiet and openRoster(rosterKey, publishCommand)
   if onlyExisting then
     if roster then
       for i = at + 6, last, 2 do
