@@ -1,4 +1,5 @@
 import { defineScript, type Fenced, toList, toStrings, toWritten } from "../scripts/script-definition.js";
+import { joinedRoomHead } from "./connection-record-codec.js";
 
 /** The two keys of a record partition. */
 export interface RecordPartitionKeys {
@@ -38,7 +39,7 @@ export const connectionPut = defineScript(
         field,
         value,
         rooms.length,
-        ...rooms,
+        ...rooms.map((room) => joinedRoomHead(field, room)),
       ]),
     ],
   }),
@@ -58,9 +59,12 @@ export const connectionRemove = defineScript(
     keys: keysOf(input.recordPartitions),
     args: [
       input.fenceMs,
-      input.rooms.length,
-      ...input.rooms,
-      ...input.entries.flatMap(({ recordPartition, field }): (string | number)[] => [recordPartition, field]),
+      input.rooms.length === 0 ? 0 : 1,
+      ...input.entries.flatMap(({ recordPartition, field }): (string | number)[] =>
+        input.rooms.length === 0
+          ? [recordPartition, field]
+          : input.rooms.flatMap((room) => [recordPartition, joinedRoomHead(field, room)]),
+      ),
     ],
   }),
   toWritten,
