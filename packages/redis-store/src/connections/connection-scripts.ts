@@ -28,21 +28,14 @@ export const connectionPut = defineScript(
         readonly rooms: readonly string[];
       })[];
     },
-  ) => ({
-    keys: keysOf(input.recordPartitions),
-    args: [
-      input.fenceMs,
-      input.ttlMs,
-      input.keepsRooms ? 1 : 0,
-      ...input.entries.flatMap(({ recordPartition, field, value, rooms }): (string | number)[] => [
-        recordPartition,
-        field,
-        value,
-        rooms.length,
-        ...rooms.map((room) => joinedRoomHead(field, room)),
-      ]),
-    ],
-  }),
+  ) => {
+    const args: (string | number)[] = [input.fenceMs, input.ttlMs, input.keepsRooms ? 1 : 0];
+    for (const { recordPartition, field, value, rooms } of input.entries) {
+      args.push(recordPartition, field, value, rooms.length);
+      for (const room of rooms) args.push(joinedRoomHead(field, room));
+    }
+    return { keys: keysOf(input.recordPartitions), args };
+  },
   toWritten,
 );
 
