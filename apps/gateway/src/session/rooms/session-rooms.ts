@@ -67,7 +67,7 @@ export class SessionRooms {
   async inOrder(room: JoinedRoom, operation: () => Promise<void>): Promise<void> {
     this.keep(room);
     try {
-      await room.run(async () => (this.#options.isClosed() ? undefined : operation()));
+      await room.run(() => (this.#options.isClosed() ? Promise.resolve() : operation()));
     } finally {
       this.tidy(room);
     }
