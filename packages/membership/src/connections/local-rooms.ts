@@ -36,7 +36,7 @@ export class LocalRooms {
   readonly #options: LocalRoomsOptions;
   readonly #rooms: PartitionedMap<LocalRoom>;
   /** The calls of `interest.enter` in progress, by room. Such a room may have lost its members meanwhile. */
-  readonly #entering = new Map<string, Promise<EnteredRoom | undefined>>();
+  readonly #entering = new Map<string, Promise<void>>();
 
   constructor(options: LocalRoomsOptions) {
     this.#options = options;
@@ -92,12 +92,12 @@ export class LocalRooms {
   }
 
   /**
-   * Enters a room that has local members, unless it is entered already. Joins of the same room share one `enter`.
-   * If it rejects, they all fail, and the next join tries again.
+   * Enters a room that has local members. Returns `undefined` if it is entered already. Joins of the same room share
+   * one `enter`. If it rejects, they all fail, and the next join tries again. The promise need not be awaited at once:
+   * its rejection counts as handled.
    */
-  async enter(name: string): Promise<EnteredRoom | undefined> {
-    const room = this.#rooms.get(name);
-    if (room?.isEntered === true) return room.entered;
+  enter(name: string): Promise<unknown> | undefined {
+    if (this.#rooms.get(name)?.isEntered === true) return undefined;
     return this.#entering.get(name) ?? this.#enter(name);
   }
 
@@ -106,7 +106,7 @@ export class LocalRooms {
     return this.#rooms.get(name)?.entered;
   }
 
-  #enter(name: string): Promise<EnteredRoom | undefined> {
+  #enter(name: string): Promise<void> {
     const { interest, onEntered } = this.#options;
     // The promise is removed in the same step in which the room counts as entered, so that a join that comes
     // between two steps of the promise chain, or from `onEntered`, does not get the result of an `enter` that has
@@ -118,18 +118,18 @@ export class LocalRooms {
         if (room === undefined) {
           // All members left during the call.
           interest.exit(name);
-          return entered;
+          return;
         }
         room.isEntered = true;
         room.entered = entered;
         onEntered(name);
-        return entered;
       },
       (error: unknown) => {
         this.#entering.delete(name);
         throw error;
       },
     );
+    entering.catch(() => undefined);
     this.#entering.set(name, entering);
     return entering;
   }

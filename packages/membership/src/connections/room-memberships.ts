@@ -43,10 +43,7 @@ export class RoomMemberships {
     changes.begin(connectionId);
     // `leave` drops the attempt, and the connection may then have begun to join the room once more.
     const isCurrent = (): boolean => connection.joining?.get(room) === attempt;
-    const attempt = this.#join(connection, room, record, isCurrent).finally(() => {
-      changes.end(connectionId);
-      if (isCurrent()) endJoining(connection, room);
-    });
+    const attempt = this.#join(connection, room, record, isCurrent);
     connection.joining ??= new Map();
     connection.joining.set(room, attempt);
     return attempt;
@@ -78,24 +75,38 @@ export class RoomMemberships {
     record: string | undefined,
     isCurrent: () => boolean,
   ): Promise<EnteredRoom | undefined> {
-    const { local, changes, removals, keeper, projection } = this.#options;
-    // Subscribe and write concurrently, so that the join takes only one round trip.
-    const [live, written] = await Promise.allSettled([
-      local.rooms.enter(room),
-      changes.run(connection.connectionId, async () => {
-        await removals.ofRoom(connection, room);
-        await keeper.write((lease) => projection.join(lease, connection, room, record));
-      }),
-    ]);
-    const stayed = connection.rooms.has(room) && isCurrent();
-    if (live.status === "fulfilled" && written.status === "fulfilled" && stayed) return live.value;
-    if (stayed) local.exit(connection, room);
-    // The failed join may have written a part of its entries. If the connection left or closed during the join, the
-    // join's write may also have arrived after that removal. So remove the member, even if it was removed before.
-    await removals.run({ connection, rooms: [room] });
-    if (live.status === "rejected") throw live.reason;
-    if (written.status === "rejected") throw written.reason;
-    throw new CmError("not-found", "The connection left while it was joining.");
+    const { local, changes, removals } = this.#options;
+    const stays = (): boolean => connection.rooms.has(room) && isCurrent();
+    try {
+      // Subscribe and write concurrently, so that the join takes only one round trip.
+      const entering = local.rooms.enter(room);
+      try {
+        await this.#write(connection, room, record);
+      } finally {
+        // Wait for both even if one fails. If both fail, the error of `enter` counts.
+        if (entering !== undefined) await entering;
+      }
+      if (stays()) return local.rooms.enteredRoom(room);
+      throw new CmError("not-found", "The connection left while it was joining.");
+    } catch (error) {
+      if (stays()) local.exit(connection, room);
+      // The failed join may have written a part of its entries. If the connection left or closed during the join, the
+      // join's write may also have arrived after that removal. So remove the member, even if it was removed before.
+      await removals.run({ connection, rooms: [room] });
+      throw error;
+    } finally {
+      changes.end(connection.connectionId);
+      if (isCurrent()) endJoining(connection, room);
+    }
+  }
+
+  /** Writes a new member to the store, after any repair of the connection and any removal from the same room. */
+  #write(connection: OwnedConnection, room: string, record: string | undefined): Promise<void> {
+    const { changes, removals, keeper, projection } = this.#options;
+    const write = (): Promise<void> => keeper.write((lease) => projection.join(lease, connection, room, record));
+    const repair = changes.repairOf(connection.connectionId);
+    const removal = removals.ofRoom(connection, room);
+    return repair === undefined && removal === undefined ? write() : Promise.all([repair, removal]).then(write);
   }
 
   /** See `Membership.isMember`. */

@@ -24,11 +24,16 @@ export class WriteGuard {
     else this.#underWay.set(connectionId, left);
   }
 
+  /** The repair of the connection that is in progress. A change waits for it before it writes to the store. */
+  repairOf(connectionId: string): Promise<void> | undefined {
+    return this.#repairs.get(connectionId);
+  }
+
   /** Runs the store write of a change, after any repair of the connection that is in progress. */
   async run<T>(connectionId: string, write: () => Promise<T>): Promise<T> {
     this.begin(connectionId);
     try {
-      const repair = this.#repairs.get(connectionId);
+      const repair = this.repairOf(connectionId);
       if (repair !== undefined) await repair;
       return await write();
     } finally {

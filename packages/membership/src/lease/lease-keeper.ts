@@ -119,7 +119,7 @@ export class LeaseKeeper {
    * acquired again.
    */
   async write<T>(operation: (lease: Lease) => Promise<T>): Promise<T> {
-    const lease = await (this.#regaining ?? this.current());
+    const lease = this.#regaining === undefined ? this.current() : await this.#regaining;
     try {
       return await operation(lease);
     } catch (error) {

@@ -23,7 +23,7 @@ export function isPermanentError(cause: unknown): cause is CmError {
  * fail, throws an error that is not permanent if there is one, so that the caller tries again.
  */
 export async function awaitAll<T>(calls: readonly Promise<T>[]): Promise<T[]> {
-  const { values, failures } = await settled(calls);
+  const { values, failures } = outcomesOf(await Promise.allSettled(calls));
   if (failures.length > 0) throw failures.find((cause) => !isPermanentError(cause)) ?? failures[0];
   return values;
 }
@@ -43,7 +43,7 @@ export class PermanentErrors {
    * otherwise resolves with the values of the calls that succeeded.
    */
   async awaitAll<T>(calls: readonly Promise<T>[]): Promise<T[]> {
-    const { values, failures } = await settled(calls);
+    const { values, failures } = outcomesOf(await Promise.allSettled(calls));
     for (const cause of failures) if (isPermanentError(cause)) this.report(cause);
     const other = failures.find((cause) => !isPermanentError(cause));
     if (other !== undefined) throw other;
@@ -66,12 +66,13 @@ export class PermanentErrors {
   }
 }
 
-async function settled<T>(
-  calls: readonly Promise<T>[],
-): Promise<{ readonly values: T[]; readonly failures: unknown[] }> {
+function outcomesOf<T>(results: readonly PromiseSettledResult<T>[]): {
+  readonly values: T[];
+  readonly failures: unknown[];
+} {
   const values: T[] = [];
   const failures: unknown[] = [];
-  for (const result of await Promise.allSettled(calls)) {
+  for (const result of results) {
     if (result.status === "fulfilled") values.push(result.value);
     else failures.push(result.reason);
   }

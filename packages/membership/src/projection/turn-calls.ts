@@ -8,8 +8,9 @@ const ITEMS_MAX = 250;
 const OF_ALL: ReadonlySet<ErrorCode> = new Set(["lease-lost", "unavailable", "timeout", "closed", "layout-mismatch"]);
 
 /** Items that wait for the same call. */
-interface Batch<Item> {
+export interface Batch<Item> {
   readonly lease: Lease;
+  readonly target: string;
   readonly items: Item[];
   readonly written: Promise<void>;
   /** Starts the call, which settles `written`. */
@@ -30,20 +31,30 @@ export class TurnCalls<Item> {
     this.#write = write;
   }
 
-  /**
-   * Resolves when the item is written. If the store refuses the call because of one item, each item is
-   * retried alone, so that only that item fails.
-   */
-  async add(lease: Lease, target: string, item: Item): Promise<void> {
+  /** Adds an item. Resolves like {@link written}. */
+  add(lease: Lease, target: string, item: Item): Promise<void> {
+    return this.written(this.enqueue(lease, target, item), item);
+  }
+
+  /** Adds an item to a batch, whose result {@link written} returns. */
+  enqueue(lease: Lease, target: string, item: Item): Batch<Item> {
     const known = this.#open.get(target);
     const isOpen = known !== undefined && known.lease === lease && known.items.length < ITEMS_MAX;
     const batch = isOpen ? known : this.#begin(lease, target);
     batch.items.push(item);
+    return batch;
+  }
+
+  /**
+   * Resolves when the item is written. If the store refuses the call because of one item, each item is
+   * retried alone, so that only that item fails.
+   */
+  async written(batch: Batch<Item>, item: Item): Promise<void> {
     try {
       await batch.written;
     } catch (error) {
       if (batch.items.length === 1 || !isCmError(error) || OF_ALL.has(error.code)) throw error;
-      await this.#write(lease, target, [item]);
+      await this.#write(batch.lease, batch.target, [item]);
     }
   }
 
@@ -56,7 +67,9 @@ export class TurnCalls<Item> {
       const write = async (): Promise<void> => this.#write(lease, target, items);
       send = () => void write().then(resolve, reject);
     });
-    const batch = { lease, items, written, send };
+    // Callers may first wait for another batch.
+    written.catch(() => undefined);
+    const batch = { lease, target, items, written, send };
     this.#open.set(target, batch);
     if (this.#waiting.length === 0) atTurnEnd(() => this.#sendAll());
     else splitLongTurn();

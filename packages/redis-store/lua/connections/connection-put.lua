@@ -2,7 +2,7 @@
 -- KEYS:    for each record partition that is written to: its records, its rooms
 -- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live of a record partition in ms; 3 '1' to keep the
 --          rooms that are already stored; then for each record: number of its record partition in KEYS, from 1,
---          field, value, number of rooms, the rooms
+--          field, value, number of rooms, their heads
 -- Returns: 1, or -1 if the fence has passed
 -- Cost:    O(records + rooms given * log rooms of a record partition); if ARGV 3 is not 1, also O(rooms
 --          replaced)
@@ -21,7 +21,7 @@ while i <= #ARGV do
     dropJoinedRooms(joinedKey, field)
   end
   for at = i + 4, i + 3 + count do
-    addJoinedRoom(joinedKey, field, ARGV[at], order)
+    addJoinedRoom(joinedKey, ARGV[at], order)
     order = order + 1
   end
   i = i + 4 + count

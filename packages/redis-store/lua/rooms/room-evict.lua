@@ -17,7 +17,7 @@ local indexKey, recordsKey = KEYS[1], KEYS[2]
 local publishCommand, holder, left = ARGV[2], ARGV[3], tonumber(ARGV[4])
 
 local function evict(room, roomKey, rosterKey, recordKey)
-  local roster = openRoster(rosterKey, publishCommand, nowMicros)
+  local roster = openRoster(rosterKey, publishCommand)
   -- Bytes from '{' on do not occur in connection ids, so this range is every entry that starts with the holder.
   local members = redis.call('ZRANGEBYLEX', roomKey, '[' .. holder, '(' .. holder .. '{', 'LIMIT', 0, left)
   if #members > 0 then

@@ -1,11 +1,12 @@
 -- Purpose: Adds members to rooms, or announces new metadata of existing members; announces in rooms
 --          whose roster is watched. Creates or renews a room's record if requested.
 -- KEYS:    for each room: 1 the partition's index of rooms; 2 the room's members; 3 its roster, also the
---          channel name; 4 its record; 5 the partition's rooms by expiry of their record
+--          channel name; and if it is to have a record: 4 its record; 5 the partition's rooms by expiry of
+--          their record
 -- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live in ms; 3 PUBLISH or SPUBLISH; 4 a
---          record's time to live in ms; then for each room: its name; '1' to announce nothing; '1' to
---          add no member; '1' if it is to have a record; the record's initial value; number of members;
---          and for each member: entry, metadata or ''
+--          record's time to live in ms; then for each room: its name; options, any of the letters q (announce
+--          nothing), x (add no member), r (it is to have a record); with r, the record's initial value; number
+--          of the arguments that follow for it; and for each member: entry, metadata or ''
 -- Returns: for each room, 1, or the error that kept it from being written. -1 instead of all if the
 --          fence has passed
 -- Cost:    O(members given * log members of a room)
@@ -15,13 +16,16 @@
 -- Uses:    clock, fence, acl-check, change-feed, roster-feed, key-lifetimes, room-record-entries, protected-call
 local ttlMs, publishCommand, recordTtlMs = ARGV[2], ARGV[3], tonumber(ARGV[4])
 
-local function join(at, last, indexKey, roomKey, rosterKey, recordKey, recordsKey)
-  local room, quiet, onlyExisting = ARGV[at], ARGV[at + 1] == '1', ARGV[at + 2] == '1'
-  local hasRecord, value = ARGV[at + 3] == '1', ARGV[at + 4]
-  local roster = not quiet and openRoster(rosterKey, publishCommand, nowMicros)
-  if onlyExisting then
+local function hasOption(options, letter)
+  return options ~= '' and string.find(options, letter, 1, true) ~= nil
+end
+
+-- The members stand in ARGV from `first` to `last`.
+local function join(room, options, first, last, indexKey, roomKey, rosterKey, recordKey, recordsKey)
+  local roster = not hasOption(options, 'q') and openRoster(rosterKey, publishCommand)
+  if hasOption(options, 'x') then
     if roster then
-      for i = at + 6, last, 2 do
+      for i = first, last, 2 do
         if redis.call('ZSCORE', roomKey, ARGV[i]) then
           announceMember(roster, 'updated', ARGV[i], ARGV[i + 1])
         end
@@ -30,9 +34,9 @@ local function join(at, last, indexKey, roomKey, rosterKey, recordKey, recordsKe
     end
     return 1
   end
-  for i = at + 6, last, 2 do
+  for i = first, last, 2 do
     -- All scores are equal, so that the members are ordered by their bytes.
-    if redis.call('ZADD', roomKey, 0, ARGV[i]) == 1 and roster then
+    if redis.call('ZADD', roomKey, '0', ARGV[i]) == 1 and roster then
       announceMember(roster, 'joined', ARGV[i], ARGV[i + 1])
     end
   end
@@ -41,22 +45,25 @@ local function join(at, last, indexKey, roomKey, rosterKey, recordKey, recordsKe
   if redis.call('SADD', indexKey, room) == 1 then
     keepAtLeast(indexKey, tonumber(ttlMs))
   end
-  if hasRecord then
+  if recordKey then
     if redis.call('EXISTS', recordKey) == 0 then
-      writeRecord(recordKey, value, nowMicros, nowMs)
+      writeRecord(recordKey, ARGV[first - 2], nowMicros, nowMs)
     end
     keepRecord(recordKey, recordsKey, room, nowMs, recordTtlMs)
   end
   return 1
 end
 
-if #KEYS == 5 then
-  return { join(5, #ARGV, unpack(KEYS)) }
-end
-local reply, at = {}, 5
-for i = 1, #KEYS, 5 do
-  local last = at + 5 + 2 * tonumber(ARGV[at + 5])
-  reply[#reply + 1] = protectedCall(join, at, last, unpack(KEYS, i, i + 4))
-  at = last + 1
+local reply, key, at = {}, 1, 5
+while key <= #KEYS do
+  local room, options = ARGV[at], ARGV[at + 1]
+  local hasRecord = hasOption(options, 'r')
+  local first, lastKey = at + (hasRecord and 4 or 3), key + (hasRecord and 4 or 2)
+  at = first + tonumber(ARGV[first - 1])
+  if lastKey == #KEYS and key == 1 then
+    return { join(room, options, first, at - 1, unpack(KEYS)) }
+  end
+  reply[#reply + 1] = protectedCall(join, room, options, first, at - 1, unpack(KEYS, key, lastKey))
+  key = lastKey + 1
 end
 return reply

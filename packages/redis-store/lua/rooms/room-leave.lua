@@ -13,7 +13,7 @@
 local indexKey, roomKey, rosterKey, recordKey, recordsKey = unpack(KEYS)
 local room, publishCommand, reason = ARGV[2], ARGV[3], ARGV[4]
 
-local roster = openRoster(rosterKey, publishCommand, nowMicros)
+local roster = openRoster(rosterKey, publishCommand)
 for i = 5, #ARGV do
   if redis.call('ZREM', roomKey, ARGV[i]) == 1 and roster then
     announceMember(roster, 'left', ARGV[i], nil, reason)

@@ -3,31 +3,40 @@
 -- change, or false if none is known. If the client has no permission to publish, the script fails here,
 -- before anything is written. Without this check it would store a change without announcing it, and only a
 -- later read would find the change.
-local function openFeed(mark, channel, publishCommand, nowMicros)
-  local missing = missingPermission({ { publishCommand, channel, '' } })
-  if missing then
-    error(missing)
+local clockVersion, atText
+
+local function openFeed(mark, channel, publishCommand)
+  if not redis.acl_check_cmd(publishCommand, channel, '') then
+    error(noPermission(publishCommand))
   end
-  local feed = { version = tonumber(mark) or 0, announced = 0 }
-  local at = string.format('%.0f', math.floor(nowMicros / 1000))
-  local previous = string.format('%.0f', feed.version)
-  -- Metadata is JSON text that is inserted unchanged; '' and false mean that there is none.
-  function feed.announce(kind, user, connection, metadata, replaced, reason)
-    feed.version = math.max(feed.version + 1, nowMicros)
-    feed.announced = feed.announced + 1
-    local version = string.format('%.0f', feed.version)
-    -- One expression, so that Lua builds one string.
-    local text = '{"kind":"' .. kind .. '","user":' .. cjson.encode(user)
-      .. (connection and ',"connection":"' .. connection .. '"' or '')
-      .. ',"version":' .. version .. ',"previous":' .. previous .. ',"at":' .. at
-      .. (metadata and metadata ~= '' and ',"metadata":' .. metadata or '')
-      .. (replaced and replaced ~= '' and ',"replaced":' .. replaced or '')
-      .. (reason and ',"reason":"' .. reason .. '"}' or '}')
-    redis.call(publishCommand, channel, text)
-    previous = version
+  -- Formatting a number costs as much as a command, so it is done once per script.
+  clockVersion = clockVersion or string.format('%.0f', nowMicros)
+  atText = atText or string.format('%.0f', nowMs)
+  local version = tonumber(mark)
+  return {
+    channel = channel,
+    publishCommand = publishCommand,
+    version = version or 0,
+    mark = version and mark or '0',
+    announced = 0,
+  }
+end
+
+-- Metadata is JSON text that is inserted unchanged; '', false and nil mean that there is none.
+local function announce(feed, kind, user, connection, metadata, replaced, reason)
+  local version = clockVersion
+  feed.version = math.max(feed.version + 1, nowMicros)
+  if feed.version > nowMicros then
+    version = string.format('%.0f', feed.version)
   end
-  function feed.mark()
-    return previous
-  end
-  return feed
+  -- One expression, so that Lua builds one string.
+  local text = '{"kind":"' .. kind .. '","user":' .. cjson.encode(user)
+    .. (connection and ',"connection":"' .. connection .. '"' or '')
+    .. ',"version":' .. version .. ',"previous":' .. feed.mark .. ',"at":' .. atText
+    .. (metadata and metadata ~= '' and ',"metadata":' .. metadata or '')
+    .. (replaced and replaced ~= '' and ',"replaced":' .. replaced or '')
+    .. (reason and ',"reason":"' .. reason .. '"}' or '}')
+  redis.call(feed.publishCommand, feed.channel, text)
+  feed.mark = version
+  feed.announced = feed.announced + 1
 end

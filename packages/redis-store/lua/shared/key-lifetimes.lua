@@ -12,8 +12,8 @@ end
 -- (`added`, default 1). That is more than one write adds, so that the set shrinks, but too few to delay other
 -- commands.
 local function dropOldest(key, score, added)
-  local old = redis.call('ZCOUNT', key, '-inf', string.format('%.0f', score))
+  local old = redis.call('ZCOUNT', key, '-inf', score)
   if old > 0 then
-    redis.call('ZREMRANGEBYRANK', key, 0, math.min(old, 2 * (added or 1)) - 1)
+    redis.call('ZREMRANGEBYRANK', key, '0', math.min(old, 2 * (added or 1)) - 1)
   end
 end

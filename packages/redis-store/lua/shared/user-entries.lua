@@ -18,30 +18,24 @@ local function scored(score, members)
   return args
 end
 
--- Counts these users as offline and stores when they were last online.
-local function takeOffline(onlineKey, seenKey, users, nowMs, seenTtlMs)
+-- Counts these users as offline and stores when they were last online, unless `seenTtlMs` is '0'. Removes times from
+-- before `seenSince`.
+local function takeOffline(onlineKey, seenKey, users, now, seenSince, seenTtlMs)
   if #users == 0 then
     return
   end
   if redis.call('DECRBY', onlineKey, #users) <= 0 then
     redis.call('DEL', onlineKey)
   end
-  if seenTtlMs > 0 then
-    redis.call('ZADD', seenKey, unpack(scored(nowMs, users)))
-  end
-end
-
--- Limits the size and lifetime of the last-seen times. Called once per script, with the number of users that it
--- took offline.
-local function keepSeen(seenKey, users, nowMs, seenTtlMs)
-  if users > 0 and seenTtlMs > 0 then
-    dropOldest(seenKey, nowMs - seenTtlMs, users)
+  if seenTtlMs ~= '0' then
+    redis.call('ZADD', seenKey, unpack(scored(now, users)))
+    dropOldest(seenKey, seenSince, #users)
     redis.call('PEXPIRE', seenKey, seenTtlMs)
   end
 end
 
 local function keepMark(versionKey, feed, ttlMs)
   if feed.announced > 0 then
-    redis.call('SET', versionKey, feed.mark(), 'PX', ttlMs)
+    redis.call('SET', versionKey, feed.mark, 'PX', ttlMs)
   end
 end

@@ -6,8 +6,8 @@
 -- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live in ms; 3 PUBLISH or SPUBLISH; 4 time to
 --          live of the version in ms; 5 '1' to announce nothing; 6 '1' to add no connection; 7 maximum
 --          number of connections per user, 0 for no limit; then for each partition: its feed's channel,
---          number of users, and for each user, given once: the user's head, number of connections, and for
---          each connection: its id, its metadata or ''
+--          number of the arguments that follow for it, and for each user, given once: the user's head,
+--          number of connections, and for each connection: its id, its metadata or ''
 -- Returns: for each partition, 1; or -2, with nothing written there, if a user would exceed the
 --          maximum; or the error that kept it from being written. -1 instead of all if the fence has
 --          passed
@@ -19,32 +19,22 @@
 local ttlMs, publishCommand, versionTtlMs = tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local quiet, onlyExisting, maxPerUser = ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7])
 
--- Reads the partition that begins at this position of ARGV. Returns its users, and the position after the partition.
--- A user is {head, position of its first connection id, position of its last metadata}.
-local function readUsers(at)
-  local users, count = {}, tonumber(ARGV[at + 1])
-  at = at + 2
-  for i = 1, count do
-    local last = at + 1 + 2 * tonumber(ARGV[at + 1])
-    users[i] = { ARGV[at], at + 2, last }
-    at = last + 1
-  end
-  return users, at
-end
-
--- Collects the changes of all connections first, so that one command of each kind writes them: a command costs
--- more than its work for one connection.
-local function add(channel, users, connectionsKey, onlineKey, metadataKey, leavingKey, seenKey, versionKey)
-  local feed = openFeed(redis.call('GET', versionKey), channel, publishCommand, nowMicros)
+-- Adds the connections of one partition, which stand in ARGV up to `last`. Collects their changes first, so that one
+-- command of each kind writes them all: a command costs more than its work for one connection.
+local function add(at, last, connectionsKey, onlineKey, metadataKey, leavingKey, seenKey, versionKey)
+  local feed = openFeed(redis.call('GET', versionKey), ARGV[at], publishCommand)
+  -- Of `entries`, every other is the score of the next. Of `changes`, each five are one change.
   local entries, online, returned, heads = {}, {}, {}, {}
   local changes, metadataOf, described, bare = {}, {}, {}, {}
-  for _, given in ipairs(users) do
-    local head, user, added = given[1], string.sub(given[1], 3), 0
-    local first = redis.call('ZRANGEBYLEX', connectionsKey, '[' .. head, '(' .. head .. '{', 'LIMIT', 0, 2)
+  at = at + 2
+  while at <= last do
+    local head, lastOfUser = ARGV[at], at + 1 + 2 * tonumber(ARGV[at + 1])
+    local user, added = string.sub(head, 3), 0
+    local first = redis.call('ZRANGEBYLEX', connectionsKey, '[' .. head, '(' .. head .. '{', 'LIMIT', '0', '2')
     local isLeaving = first[1] == head
     local wasOnline = first[isLeaving and 2 or 1] ~= nil
     local isOnline = wasOnline
-    for i = given[2], given[3], 2 do
+    for i = at + 2, lastOfUser, 2 do
       local connection, metadata = ARGV[i], ARGV[i + 1]
       local replaced, kind = metadataOf[connection], nil
       if not replaced and wasOnline and redis.call('ZSCORE', connectionsKey, head .. connection) then
@@ -53,6 +43,8 @@ local function add(channel, users, connectionsKey, onlineKey, metadataKey, leavi
       if not replaced and not onlyExisting then
         kind = 'opened'
         added = added + 1
+        -- All scores are equal, so that the entries are ordered by their bytes.
+        entries[#entries + 1] = '0'
         entries[#entries + 1] = head .. connection
         if not isOnline then
           isOnline = true
@@ -71,7 +63,9 @@ local function add(channel, users, connectionsKey, onlineKey, metadataKey, leavi
         metadataOf[connection] = metadata
       end
       if kind then
-        changes[#changes + 1] = { kind, user, connection, metadata, replaced }
+        local n = #changes
+        changes[n + 1], changes[n + 2], changes[n + 3] = kind, user, connection
+        changes[n + 4], changes[n + 5] = metadata, replaced or ''
       end
     end
     if maxPerUser > 0 and added > 0 then
@@ -80,10 +74,11 @@ local function add(channel, users, connectionsKey, onlineKey, metadataKey, leavi
         return -2
       end
     end
+    at = lastOfUser + 1
   end
 
-  for _, change in ipairs(changes) do
-    local kind, connection = change[1], change[3]
+  for i = 1, #changes, 5 do
+    local kind, connection = changes[i], changes[i + 2]
     local metadata = metadataOf[connection]
     if metadata ~= '' then
       described[#described + 1] = connection
@@ -93,8 +88,7 @@ local function add(channel, users, connectionsKey, onlineKey, metadataKey, leavi
     end
   end
   if #entries > 0 then
-    -- All scores are equal, so that the entries are ordered by their bytes.
-    redis.call('ZADD', connectionsKey, unpack(scored(0, entries)))
+    redis.call('ZADD', connectionsKey, unpack(entries))
   end
   if #returned > 0 then
     redis.call('ZREM', connectionsKey, unpack(heads))
@@ -112,8 +106,8 @@ local function add(channel, users, connectionsKey, onlineKey, metadataKey, leavi
     redis.call('ZREM', seenKey, unpack(online))
   end
   if not quiet then
-    for _, change in ipairs(changes) do
-      feed.announce(unpack(change, 1, 5))
+    for i = 1, #changes, 5 do
+      announce(feed, unpack(changes, i, i + 4))
     end
   end
   keepMark(versionKey, feed, versionTtlMs)
@@ -130,11 +124,11 @@ end
 
 local reply, at = {}, 8
 for i = 1, #KEYS, 6 do
-  local channel, users = ARGV[at], nil
-  users, at = readUsers(at)
+  local last = at + 1 + tonumber(ARGV[at + 1])
   if #KEYS == 6 then
-    return { add(channel, users, unpack(KEYS)) }
+    return { add(at, last, unpack(KEYS)) }
   end
-  reply[#reply + 1] = protectedCall(add, channel, users, unpack(KEYS, i, i + 5))
+  reply[#reply + 1] = protectedCall(add, at, last, unpack(KEYS, i, i + 5))
+  at = last + 1
 end
 return reply

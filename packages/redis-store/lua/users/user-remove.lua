@@ -5,8 +5,9 @@
 --          6 version of its feed
 -- ARGV:    1 the fence, in ms of Redis's clock; 2 time to live in ms; 3 PUBLISH or SPUBLISH; 4 time to
 --          live of the version in ms; 5 grace period in ms; 6 how long to remember when users were last
---          online, in ms; then for each partition: its feed's channel, number of users, and for each
---          user, given once: the user's head, number of connections, connection ids
+--          online, in ms; then for each partition: its feed's channel, number of the arguments that
+--          follow for it, and for each user, given once: the user's head, number of connections, connection
+--          ids
 -- Returns: for each partition, 1, or the error that kept it from being written. -1 instead of all if
 --          the fence has passed
 -- Cost:    O(connections given * log connections of a partition)
@@ -15,69 +16,72 @@
 -- Flags:   allow-oom
 -- Uses:    clock, fence, acl-check, change-feed, key-lifetimes, user-entries, protected-call
 local ttlMs, publishCommand, versionTtlMs = tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local graceMs, seenTtlMs = tonumber(ARGV[5]), tonumber(ARGV[6])
+local graceMs, seenTtlMs = tonumber(ARGV[5]), ARGV[6]
+-- As text, because a number would be formatted for each command that it is an argument of.
+local now, seenSince = string.format('%.0f', nowMs), string.format('%.0f', nowMs - seenTtlMs)
 
--- Returns the connections of the partition at this position of ARGV, as heads, ids and entries, each connection
--- once, and the position after the partition.
-local function readConnections(at)
-  local users, heads, ids, entries, known = tonumber(ARGV[at + 1]), {}, {}, {}, {}
-  at = at + 2
-  for _ = 1, users do
-    local head, last = ARGV[at], at + 1 + tonumber(ARGV[at + 1])
-    for i = at + 2, last do
+-- Returns the connections of one partition, which stand in ARGV from `at` to `last`, as heads, ids and entries, each
+-- connection once.
+local function readConnections(at, last)
+  local heads, ids, entries, known = {}, {}, {}, {}
+  while at <= last do
+    local head, lastOfUser = ARGV[at], at + 1 + tonumber(ARGV[at + 1])
+    for i = at + 2, lastOfUser do
       local entry = head .. ARGV[i]
       if not known[entry] then
         known[entry] = true
         heads[#heads + 1], ids[#ids + 1], entries[#entries + 1] = head, ARGV[i], entry
       end
     end
-    at = last + 1
+    at = lastOfUser + 1
   end
-  return heads, ids, entries, at
+  return heads, ids, entries
 end
 
 -- One command of each kind reads or removes all connections, because a command costs more than its work for one.
-local function remove(channel, given, connectionsKey, onlineKey, metadataKey, leavingKey, seenKey, versionKey)
-  local feed = openFeed(redis.call('GET', versionKey), channel, publishCommand, nowMicros)
-  local scores = redis.call('ZMSCORE', connectionsKey, unpack(given.entries))
-  local heads, ids, entries = {}, {}, {}
-  for i, entry in ipairs(given.entries) do
-    if scores[i] then
-      heads[#heads + 1], ids[#ids + 1], entries[#entries + 1] = given.heads[i], given.ids[i], entry
+local function remove(at, last, connectionsKey, onlineKey, metadataKey, leavingKey, seenKey, versionKey)
+  local feed = openFeed(redis.call('GET', versionKey), ARGV[at], publishCommand)
+  local heads, ids, entries = readConnections(at + 2, last)
+  -- Keep those that are stored, at the front of the lists.
+  local count = 0
+  for i, score in ipairs(redis.call('ZMSCORE', connectionsKey, unpack(entries))) do
+    if score then
+      count = count + 1
+      heads[count], ids[count], entries[count] = heads[i], ids[i], entries[i]
     end
   end
-  if #entries == 0 then
+  if count == 0 then
     return 1
   end
-  local metadata, described = redis.call('HMGET', metadataKey, unpack(ids)), {}
-  for i, id in ipairs(ids) do
+  local metadata, described = redis.call('HMGET', metadataKey, unpack(ids, 1, count)), {}
+  for i = 1, count do
     if metadata[i] then
-      described[#described + 1] = id
+      described[#described + 1] = ids[i]
     end
   end
-  redis.call('ZREM', connectionsKey, unpack(entries))
+  redis.call('ZREM', connectionsKey, unpack(entries, 1, count))
   if #described > 0 then
     redis.call('HDEL', metadataKey, unpack(described))
   end
 
   local left, offline = {}, {}
-  for i, head in ipairs(heads) do
+  for i = 1, count do
+    local head = heads[i]
     local kind, user = 'closed', string.sub(head, 3)
     -- A user's connections are adjacent here, so only after the last of them can the user have none left.
-    if heads[i + 1] ~= head and countConnections(connectionsKey, head) == 0 then
+    if (i == count or heads[i + 1] ~= head) and countConnections(connectionsKey, head) == 0 then
       if graceMs == 0 then
         kind = 'offline'
         offline[#offline + 1] = user
       else
         left[#left + 1] = user
-        redis.call('ZADD', connectionsKey, 0, head)
+        redis.call('ZADD', connectionsKey, '0', head)
       end
     end
-    feed.announce(kind, user, ids[i], metadata[i])
+    announce(feed, kind, user, ids[i], metadata[i])
   end
-  takeOffline(onlineKey, seenKey, offline, nowMs, seenTtlMs)
+  takeOffline(onlineKey, seenKey, offline, now, seenSince, seenTtlMs)
   keepMark(versionKey, feed, versionTtlMs)
-  keepSeen(seenKey, #offline, nowMs, seenTtlMs)
   if #left > 0 then
     redis.call('ZADD', leavingKey, unpack(scored(nowMs + graceMs, left)))
     keepAtLeast(connectionsKey, ttlMs + graceMs)
@@ -89,11 +93,11 @@ end
 
 local reply, at = {}, 7
 for i = 1, #KEYS, 6 do
-  local channel, given = ARGV[at], {}
-  given.heads, given.ids, given.entries, at = readConnections(at)
+  local last = at + 1 + tonumber(ARGV[at + 1])
   if #KEYS == 6 then
-    return { remove(channel, given, unpack(KEYS)) }
+    return { remove(at, last, unpack(KEYS)) }
   end
-  reply[#reply + 1] = protectedCall(remove, channel, given, unpack(KEYS, i, i + 5))
+  reply[#reply + 1] = protectedCall(remove, at, last, unpack(KEYS, i, i + 5))
+  at = last + 1
 end
 return reply

@@ -11,11 +11,11 @@
 -- Uses:    clock, acl-check, change-feed, key-lifetimes, user-entries
 local connectionsKey, onlineKey, leavingKey, seenKey, versionKey = unpack(KEYS)
 local most, channel, publishCommand = ARGV[1], ARGV[2], ARGV[3]
-local versionTtlMs, seenTtlMs = ARGV[4], tonumber(ARGV[5])
+local versionTtlMs, seenTtlMs = ARGV[4], ARGV[5]
 
 local due = redis.call('ZRANGEBYSCORE', leavingKey, '-inf', nowMs, 'LIMIT', 0, most)
 if #due > 0 then
-  local feed = openFeed(redis.call('GET', versionKey), channel, publishCommand, nowMicros)
+  local feed = openFeed(redis.call('GET', versionKey), channel, publishCommand)
   local heads, offline = {}, {}
   for i, user in ipairs(due) do
     heads[i] = headOf(user)
@@ -25,12 +25,11 @@ if #due > 0 then
   for i, user in ipairs(due) do
     if countConnections(connectionsKey, heads[i]) == 0 then
       offline[#offline + 1] = user
-      feed.announce('offline', user)
+      announce(feed, 'offline', user)
     end
   end
-  takeOffline(onlineKey, seenKey, offline, nowMs, seenTtlMs)
+  takeOffline(onlineKey, seenKey, offline, nowMs, nowMs - seenTtlMs, seenTtlMs)
   keepMark(versionKey, feed, versionTtlMs)
-  keepSeen(seenKey, #offline, nowMs, seenTtlMs)
 end
 local first = redis.call('ZRANGE', leavingKey, 0, 0, 'WITHSCORES')
 return first[2] and math.max(0, tonumber(first[2]) - nowMs) or -1

@@ -34,10 +34,3 @@ export function groupBy<K, T>(items: readonly T[], keyOf: (item: T) => K): Map<K
   }
   return groups;
 }
-
-/** Numbers the distinct values of a list in order of appearance, from 1 as Lua does. */
-export function numbered<K>(values: Iterable<K>): Map<K, number> {
-  const numbers = new Map<K, number>();
-  for (const value of values) if (!numbers.has(value)) numbers.set(value, numbers.size + 1);
-  return numbers;
-}

@@ -111,7 +111,7 @@ export class Commands {
   ): Promise<Reply> {
     const encoded = script.encode(input);
     const rest = scriptArguments(encoded);
-    const withText = this.#ask("eval", [script.lua, ...rest], inBytes);
+    const withText = (): unknown => this.#ask("eval", [script.lua, ...rest], inBytes)();
     let reply: unknown;
     try {
       reply = await this.#gate.whenOpen(this.#ask("evalsha", [script.sha1, ...rest], inBytes), {

@@ -12,6 +12,15 @@ export function encodeRecord({ userId, connectedAt, lastSeen }: Omit<ConnectionR
 /** Number of digits of an entry's order; see `lua/shared/joined-rooms.lua`. */
 const ORDER_DIGITS = 13;
 
+/**
+ * The head of the entry of a connection's room in the record partition: the connection's field, a `|`, which no field
+ * contains, the length of the room's name in bytes as two hexadecimal digits, and the name. Without the length, an
+ * entry of room `a` could not be distinguished from one of a room named `a` followed by digits.
+ */
+export function joinedRoomHead(field: string, room: string): string {
+  return `${field}|${Buffer.byteLength(room).toString(16).padStart(2, "0")}${room}`;
+}
+
 /** A room entry of a record partition. */
 export interface JoinedRoom {
   /** The connection's field. */

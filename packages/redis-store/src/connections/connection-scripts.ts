@@ -1,4 +1,5 @@
 import { defineScript, type Fenced, toList, toStrings, toWritten } from "../scripts/script-definition.js";
+import { joinedRoomHead } from "./connection-record-codec.js";
 
 /** The two keys of a record partition. */
 export interface RecordPartitionKeys {
@@ -27,21 +28,14 @@ export const connectionPut = defineScript(
         readonly rooms: readonly string[];
       })[];
     },
-  ) => ({
-    keys: keysOf(input.recordPartitions),
-    args: [
-      input.fenceMs,
-      input.ttlMs,
-      input.keepsRooms ? 1 : 0,
-      ...input.entries.flatMap(({ recordPartition, field, value, rooms }): (string | number)[] => [
-        recordPartition,
-        field,
-        value,
-        rooms.length,
-        ...rooms,
-      ]),
-    ],
-  }),
+  ) => {
+    const args: (string | number)[] = [input.fenceMs, input.ttlMs, input.keepsRooms ? 1 : 0];
+    for (const { recordPartition, field, value, rooms } of input.entries) {
+      args.push(recordPartition, field, value, rooms.length);
+      for (const room of rooms) args.push(joinedRoomHead(field, room));
+    }
+    return { keys: keysOf(input.recordPartitions), args };
+  },
   toWritten,
 );
 
@@ -58,9 +52,12 @@ export const connectionRemove = defineScript(
     keys: keysOf(input.recordPartitions),
     args: [
       input.fenceMs,
-      input.rooms.length,
-      ...input.rooms,
-      ...input.entries.flatMap(({ recordPartition, field }): (string | number)[] => [recordPartition, field]),
+      input.rooms.length === 0 ? 0 : 1,
+      ...input.entries.flatMap(({ recordPartition, field }): (string | number)[] =>
+        input.rooms.length === 0
+          ? [recordPartition, field]
+          : input.rooms.flatMap((room) => [recordPartition, joinedRoomHead(field, room)]),
+      ),
     ],
   }),
   toWritten,

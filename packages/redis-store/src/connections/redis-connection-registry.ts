@@ -8,7 +8,7 @@ import {
   type RecordRemoval,
   type RenewedParts,
 } from "@cm/protocol";
-import { groupBy, inChunks, inWeightedChunks, numbered } from "../commands/argument-batches.js";
+import { groupBy, inChunks, inWeightedChunks } from "../commands/argument-batches.js";
 import type { Commands } from "../commands/redis-commands.js";
 import type { Keys } from "../keys/key-names.js";
 import { allWritten, holderName, ownParts, requireOwn } from "../servers/lease-holders.js";
@@ -63,7 +63,7 @@ export class RedisConnectionRegistry implements ConnectionRegistry {
     const { commands, connectionTtlMs } = this.#parts;
     // The script writes each room of a record as well.
     const calls = inWeightedChunks(placed, ({ record }) => 1 + record.rooms.length).map((chunk) => {
-      const { recordPartitions, numberOf } = this.#recordPartitionsOf(lease.serverId, chunk);
+      const { recordPartitions, numberOf } = this.#recordPartitionsOf(lease.serverId);
       const entries = chunk.map(({ record, recordPartition }) => ({
         recordPartition: numberOf(recordPartition),
         field: fieldOf(record.connectionId),
@@ -83,7 +83,7 @@ export class RedisConnectionRegistry implements ConnectionRegistry {
       return parts === undefined ? [] : { connectionId, recordPartition: parts.recordPartition };
     });
     const remove = (chunk: typeof own, some: readonly string[]): Promise<boolean> => {
-      const { recordPartitions, numberOf } = this.#recordPartitionsOf(lease.serverId, chunk);
+      const { recordPartitions, numberOf } = this.#recordPartitionsOf(lease.serverId);
       const entries = chunk.map(({ connectionId, recordPartition }) => ({
         recordPartition: numberOf(recordPartition),
         field: fieldOf(connectionId),
@@ -154,20 +154,24 @@ export class RedisConnectionRegistry implements ConnectionRegistry {
   }
 
   /**
-   * Returns the keys of the entries' record partitions, each once, and a function that returns the position of a
-   * record partition among them, from 1.
+   * Returns a function that numbers record partitions from 1, in the order in which they are first asked for, and the
+   * keys of those record partitions.
    */
-  #recordPartitionsOf(
-    serverId: string,
-    placed: readonly { readonly recordPartition: number }[],
-  ): { readonly recordPartitions: RecordPartitionKeys[]; readonly numberOf: (recordPartition: number) => number } {
-    const numbers = numbered(placed.map(({ recordPartition }) => recordPartition));
-    return {
-      recordPartitions: [...numbers.keys()].map((recordPartition) =>
-        this.#parts.keys.recordPartition(serverId, recordPartition),
-      ),
-      numberOf: (recordPartition) => numbers.get(recordPartition) ?? 0,
+  #recordPartitionsOf(serverId: string): {
+    readonly recordPartitions: RecordPartitionKeys[];
+    readonly numberOf: (recordPartition: number) => number;
+  } {
+    const recordPartitions: RecordPartitionKeys[] = [];
+    const numbers = new Map<number, number>();
+    const numberOf = (recordPartition: number): number => {
+      let number = numbers.get(recordPartition);
+      if (number === undefined) {
+        number = recordPartitions.push(this.#parts.keys.recordPartition(serverId, recordPartition));
+        numbers.set(recordPartition, number);
+      }
+      return number;
     };
+    return { recordPartitions, numberOf };
   }
 }
 

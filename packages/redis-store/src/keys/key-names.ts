@@ -85,11 +85,12 @@ export class Keys {
 
   /** The keys of a room and of its partition. */
   roomKeys(room: string): RoomKeys {
-    const head = this.#roomHead(room);
+    const partition = this.partitionOf(room);
+    const head = this.#roomHeads[partition] ?? "";
     return {
       index: `${head}rooms`,
       members: `${head}rooms:${room}`,
-      roster: this.channel({ kind: "roster", name: room }),
+      roster: `${this.#roomChannelHeads[partition] ?? ""}roster:${room}`,
       record: `${head}record:${room}`,
       records: `${head}records`,
       room,

@@ -52,11 +52,16 @@ export const roomJoin = defineScript(
   ) => {
     const keys: string[] = [];
     const args: (string | number)[] = [input.fenceMs, input.ttlMs, input.publishCommand, input.recordTtlMs];
-    for (const join of input.joins) {
-      keys.push(...roomKeys(join.keys));
-      args.push(join.keys.room, join.quiet ? 1 : 0, join.onlyExisting ? 1 : 0);
-      args.push(join.value === undefined ? 0 : 1, join.value ?? "");
-      args.push(join.entries.length, ...entryArgs(join.entries));
+    for (const { keys: roomKeys, quiet, onlyExisting, value, entries } of input.joins) {
+      keys.push(roomKeys.index, roomKeys.members, roomKeys.roster);
+      const options = `${quiet ? "q" : ""}${onlyExisting ? "x" : ""}${value === undefined ? "" : "r"}`;
+      args.push(roomKeys.room, options);
+      if (value !== undefined) {
+        keys.push(roomKeys.record, roomKeys.records);
+        args.push(value);
+      }
+      args.push(2 * entries.length);
+      for (const { entry, metadata } of entries) args.push(entry, metadata);
     }
     return { keys, args };
   },
@@ -173,8 +178,4 @@ export const roomReconcile = defineScript(
 /** Returns all keys of a room. */
 export function roomKeys({ index, members, roster, record, records }: RoomKeys): string[] {
   return [index, members, roster, record, records];
-}
-
-function entryArgs(entries: readonly MemberArgument[]): string[] {
-  return entries.flatMap(({ entry, metadata }) => [entry, metadata]);
 }

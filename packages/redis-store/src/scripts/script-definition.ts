@@ -36,7 +36,9 @@ export function defineScript<Input, Reply>(
 
 /** The arguments after the script itself: the number of keys, the keys and the script's arguments. */
 export function scriptArguments({ keys, args }: ScriptCall): (string | number | Buffer)[] {
-  return [keys.length, ...keys, ...args.map(asArgument)];
+  const all: (string | number | Buffer)[] = [keys.length, ...keys];
+  for (const argument of args) all.push(asArgument(argument));
+  return all;
 }
 
 /** Returns bytes as a `Buffer`, because ioredis would convert any other byte array to text. */

@@ -57,6 +57,11 @@ export function requireOwn(server: Lease, connectionId: string): ConnectionIdPar
  * another write failed with a different error, because that error would say less.
  */
 export async function allWritten(writes: readonly Promise<boolean>[], lease: Lease): Promise<void> {
+  const [first, second] = writes;
+  if (first !== undefined && second === undefined) {
+    if (!(await first)) throw leaseLost(lease);
+    return;
+  }
   const results = await Promise.allSettled(writes);
   if (results.some((result) => result.status === "fulfilled" && !result.value)) throw leaseLost(lease);
   await awaitAll(writes);

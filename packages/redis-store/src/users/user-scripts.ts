@@ -211,11 +211,13 @@ function usersArgs(
 ): (string | number)[] {
   const args: (string | number)[] = [];
   for (const { keys, users } of partitions) {
-    args.push(keys.channel, users.size);
+    args.push(keys.channel, 0);
+    const first = args.length;
     for (const [head, entries] of users) {
       args.push(head, entries.length);
       for (const entry of entries) args.push(...valuesOf(entry));
     }
+    args[first - 1] = args.length - first;
   }
   return args;
 }

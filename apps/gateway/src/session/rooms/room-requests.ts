@@ -3,6 +3,7 @@ import {
   type ClientFrame,
   CmError,
   type ConnectionLimits,
+  type EnteredRoom,
   type HistoryPosition,
   isCmError,
   type Ref,
@@ -72,6 +73,9 @@ export interface RoomClient extends RoomHolder {
   isReader(): boolean;
 }
 
+/** Answers a join with the room's position, if it has one. */
+type JoinAnswer = (more: AckDetails | undefined) => void;
+
 type RequestOf<T extends ClientFrame["type"]> = Extract<ClientFrame, { type: T }>;
 
 /** One client's requests about rooms: join, leave, publish and list members. */
@@ -125,13 +129,11 @@ export class RoomRequests {
       this.#client.answers.refuse(error, ref);
       return;
     }
-    this.#inRoom(room, ref, async () => {
+    const answer: JoinAnswer = (more) => this.#client.answers.ack(ref, more);
+    this.#inRoom(room, ref, () => {
       const decision = room.joined ? undefined : this.#client.permissions.join(name);
-      if (decision !== undefined) {
-        await decision;
-        if (this.#client.isClosed()) return;
-      }
-      await this.#enter(room, (more) => this.#client.answers.ack(ref, more), since);
+      if (decision === undefined) return this.#enter(room, answer, since);
+      return decision.then(() => (this.#client.isClosed() ? undefined : this.#enter(room, answer, since)));
     });
   }
 
@@ -223,52 +225,56 @@ export class RoomRequests {
     await this.#pageReads.run(() => context.pageReads.run(read));
   }
 
-  async #enter(
-    room: JoinedRoom,
-    answer: (more: AckDetails | undefined) => void,
-    since?: HistoryPosition,
-  ): Promise<void> {
-    const { membership, router, recovery: limit } = this.#client.context;
-    const { name } = room;
+  async #enter(room: JoinedRoom, answer: JoinAnswer, since?: HistoryPosition): Promise<void> {
+    const { membership } = this.#client.context;
     if (!room.joined && since !== undefined) {
       this.#requireReader();
       this.#client.account.pay(0);
     }
-    const entered = await membership.join(this.#client.socket.id, name).catch((error: unknown) => {
+    let entered: EnteredRoom | undefined;
+    try {
+      entered = await membership.join(this.#client.socket.id, room.name);
+    } catch (error) {
       if (isCmError(error) && error.code === "capacity-reached") {
         this.#client.context.reached.count(error.details?.limit === "maxRooms" ? "server-rooms" : "memberships");
       }
       throw error;
-    });
+    }
     if (room.joined) {
       if (!this.#client.isClosed()) answer(entered?.position);
       return;
     }
-    const begin = (more: AckDetails | undefined, missed: readonly Uint8Array[]): void => {
-      if (this.#client.isClosed()) return;
-      room.joined = true;
-      answer(more);
-      for (const frame of missed) this.#client.socket.send(frame);
-      // Enter the room after sending the response, in the same turn of the event loop, so that all messages
-      // follow the response and none is missed.
-      if (!this.#client.isClosed()) this.#client.socket.enter(name);
-    };
     const position = entered?.position;
-    if (since === undefined) begin(position, []);
-    else if (position === undefined) begin({ recovered: false }, []);
-    else {
-      await router.recover(
-        name,
-        since,
-        limit,
-        ({ position: at, recovered, frames }) => {
-          this.#client.account.owe(READING_COST * frames.length);
-          begin({ ...at, recovered }, frames);
-        },
-        // Check again when the recovery begins, because the client may have joined many rooms at once.
-        () => !this.#client.isClosed() && this.#client.isReader(),
-      );
-    }
+    if (since === undefined) this.#begin(room, answer, position);
+    else if (position === undefined) this.#begin(room, answer, { recovered: false });
+    else await this.#recover(room, answer, since);
+  }
+
+  /** Lets the client get the room's messages, after those that it missed since `since`. */
+  #recover(room: JoinedRoom, answer: JoinAnswer, since: HistoryPosition): Promise<void> {
+    const { router, recovery: limit } = this.#client.context;
+    return router.recover(
+      room.name,
+      since,
+      limit,
+      ({ position, recovered, frames }) => {
+        this.#client.account.owe(READING_COST * frames.length);
+        this.#begin(room, answer, { ...position, recovered }, frames);
+      },
+      // Check again when the recovery begins, because the client may have joined many rooms at once.
+      () => !this.#client.isClosed() && this.#client.isReader(),
+    );
+  }
+
+  /** Answers a join, and lets the client get the room's messages. */
+  #begin(room: JoinedRoom, answer: JoinAnswer, more: AckDetails | undefined, missed: readonly Uint8Array[] = []): void {
+    if (this.#client.isClosed()) return;
+    room.joined = true;
+    answer(more);
+    for (const frame of missed) this.#client.socket.send(frame);
+    // Enter the room after sending the response, in the same turn of the event loop, so that all messages
+    // follow the response and none is missed.
+    if (!this.#client.isClosed()) this.#client.socket.enter(room.name);
   }
 
   #requireReader(): void {
@@ -286,10 +292,9 @@ export class RoomRequests {
   /** Runs a client's operation on a room after all earlier ones, and sends the client an error if it fails. */
   #inRoom(room: JoinedRoom, ref: Ref | undefined, operation: () => Promise<void>): void {
     this.#rooms.keep(room);
-    void this.#client.answers
-      .wait(ref, () => this.#rooms.inOrder(room, operation))
-      // Tidy up here too, because `wait` may have refused the request without running it.
-      .finally(() => this.#rooms.tidy(room));
+    void this.#client.answers.wait(ref, () => this.#rooms.inOrder(room, operation));
+    // Does nothing unless `wait` has refused the request without running it.
+    this.#rooms.tidy(room);
   }
 
   /** Takes the connection out of a room without a request by the client, and notifies the client. */

@@ -65,7 +65,7 @@ export class SessionRooms {
   async inOrder(room: JoinedRoom, operation: () => Promise<void>): Promise<void> {
     this.keep(room);
     try {
-      await room.run(async () => (this.#client.isClosed() ? undefined : operation()));
+      await room.run(() => (this.#client.isClosed() ? Promise.resolve() : operation()));
     } finally {
       this.tidy(room);
     }
