@@ -34,7 +34,7 @@ export class GracePeriods {
   readonly #due = new Map<number, Set<number>>();
   readonly #underWay = new Set<Promise<void>>();
   /** Partitions to settle once more: some of their users were still in a grace period at the last settling. */
-  readonly #unsettled = new Set<number>();
+  #unsettled = new Set<number>();
   #timer: NodeJS.Timeout | undefined;
   #unsettledTimer: NodeJS.Timeout | undefined;
   #lastSweepMs = Number.NEGATIVE_INFINITY;
@@ -121,7 +121,7 @@ export class GracePeriods {
     for (const partition of partitions) this.#unsettled.add(partition);
     this.#unsettledTimer ??= setTimeout(() => {
       const unsettled = [...this.#unsettled];
-      this.#unsettled.clear();
+      this.#unsettled = new Set();
       this.#unsettledTimer = undefined;
       this.#track(this.#settle(unsettled));
     }, MIN_SWEEP_MS).unref();

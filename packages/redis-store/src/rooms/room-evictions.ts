@@ -35,7 +35,7 @@ interface Eviction {
 export class RoomEvictions {
   readonly #parts: RoomEvictionsParts;
   /** Pending evictions, keyed by claim and by the index key of the rooms' partition. */
-  readonly #waiting = new Map<ReapClaim, Map<string, Eviction[]>>();
+  #waiting = new Map<ReapClaim, Map<string, Eviction[]>>();
 
   constructor(parts: RoomEvictionsParts) {
     this.#parts = parts;
@@ -55,8 +55,8 @@ export class RoomEvictions {
   }
 
   #flush(): void {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
+    const waiting = this.#waiting;
+    this.#waiting = new Map();
     for (const [claim, partitions] of waiting) {
       for (const evictions of partitions.values()) {
         for (const chunk of inChunks(evictions, ROOMS_MAX)) void this.#run(claim, chunk);
