@@ -55,7 +55,7 @@ export async function startHub(): Promise<{ readonly port: number; readonly serv
 /** A client of the hub. */
 export class TcpBus implements Bus {
   readonly #socket: Socket;
-  readonly #handlers = new Map<string, (message: Uint8Array) => void>();
+  readonly #handlers = new Map<string, BusHandler>();
   readonly #waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
 
   private constructor(socket: Socket) {
@@ -85,7 +85,7 @@ export class TcpBus implements Bus {
   async subscribe(channel: Channel, handler: BusHandler): Promise<Subscription> {
     const key = keyOf(channel);
     if (this.#handlers.has(key)) throw new CmError("options-invalid", "The channel has a subscription already.");
-    this.#handlers.set(key, (message) => handler(message, channel));
+    this.#handlers.set(key, handler);
     try {
       await this.#request(["subscribe", key]);
     } catch (error) {

@@ -6,7 +6,15 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { deserialize, serialize } from "node:v8";
 import { createMemoryHub, createMemoryStore, type MemoryHub } from "@cm/memory-store";
-import { CmError, isCmError, type Link, type LinkState, type Store, type Subscription } from "@cm/protocol";
+import {
+  type BusHandler,
+  CmError,
+  isCmError,
+  type Link,
+  type LinkState,
+  type Store,
+  type Subscription,
+} from "@cm/protocol";
 
 /** A call such as `rooms.count`; its answer has the same id. A subscription has the id of the call that opened it. */
 type Request = { readonly id: number; readonly path: string; readonly args: never[] };
@@ -59,7 +67,7 @@ export function createRemoteStore(port: number): Store {
   let closing: Promise<void> | undefined;
   const listeners = new Map<symbol, (state: LinkState) => void>();
   const waiting = new Map<number, { resolve: (result: never) => void; reject: (error: CmError) => void }>();
-  const handlers = new Map<number, (message: Uint8Array) => void>();
+  const handlers = new Map<number, BusHandler>();
   const channels = new Set<string>();
 
   const move = (to: LinkState): void => {
@@ -113,13 +121,12 @@ export function createRemoteStore(port: number): Store {
     bus: {
       publish: (channel, message) => call("bus.publish", [channel, message]),
       async subscribe(channel, handler) {
-        const { kind, name } = channel;
-        const [key, id] = [`${kind}:${name}`, nextId++];
+        const [key, id] = [`${channel.kind}:${channel.name}`, nextId++];
         if (channels.has(key)) throw new CmError("options-invalid", "The channel has a subscription already.");
         const end = (): boolean => handlers.delete(id) && channels.delete(key);
         channels.add(key);
-        handlers.set(id, (message) => handler(message, channel));
-        await call("subscribe", [{ kind, name }], id).catch((error: unknown) => {
+        handlers.set(id, handler);
+        await call("subscribe", [channel], id).catch((error: unknown) => {
           end();
           throw error;
         });

@@ -53,6 +53,10 @@ export async function signDevelopmentToken(secret: string | Uint8Array, token: D
   const parsed = Rights.parse(rights, userId);
   if (!parsed.ok) throw optionInvalid("rights", "rights, as in a token's claims", { cause: parsed.error.message });
   requireKnownActions(rights);
+  requireText("tokenId", tokenId);
+  requireText("issuer", issuer);
+  if (!Array.isArray(audience)) requireText("audience", audience);
+  else for (const each of audience) requireText("audience", each);
   // Times in tokens are integer seconds. Rounding up makes the token valid for at least the requested
   // time.
   const now = Date.now();
@@ -69,6 +73,10 @@ export async function signDevelopmentToken(secret: string | Uint8Array, token: D
   if (issuer !== undefined) jwt.setIssuer(issuer);
   if (audience !== undefined) jwt.setAudience(audience);
   return jwt.sign(key);
+}
+
+function requireText(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== "string") throw optionInvalid(name, "a text", { value });
 }
 
 /** Throws `options-invalid` for an action that a verifier would ignore, because later versions may have more of them. */

@@ -110,6 +110,9 @@ describe("a token", () => {
     ["userID", SECRET, { userId: "ada", userID: "ada" }],
     ["rights", SECRET, { userId: "ada", rights: { join: "lobby" } }],
     ["rights.joins", SECRET, { userId: "ada", rights: { joins: ["lobby"] } }],
+    ["tokenId", SECRET, { userId: "ada", tokenId: null }],
+    ["issuer", SECRET, { userId: "ada", issuer: 7 }],
+    ["audience", SECRET, { userId: "ada", audience: ["game", null] }],
     ["rights.pubilsh", SECRET, { userId: "ada", rights: { join: ["lobby"], pubilsh: ["lobby"] } }],
   ])("is not made for development with a wrong %s (%#)", async (field, secret, token) => {
     await expect(signDevelopmentToken(secret as never, token as never)).rejects.toMatchObject({

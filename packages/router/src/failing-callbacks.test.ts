@@ -69,7 +69,7 @@ describe.each(FAILURES)("callbacks of a router that %s", (_, fail) => {
       publish: (channel, message) => bus.publish(channel, message),
       subscribe: (channel, handler) =>
         bus.subscribe(channel, (message) => {
-          if (channel.kind === "server" || arrived++ > 0) handler(message, channel);
+          if (channel.kind === "server" || arrived++ > 0) handler(message);
         }),
       ...(bus.history && { history: bus.history }),
     };

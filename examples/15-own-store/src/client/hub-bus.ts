@@ -6,8 +6,8 @@ import type { HubLink } from "./hub-link.js";
 export class HubBus implements Bus {
   readonly history: History;
   readonly #link: HubLink;
-  /** The channels and handlers, by the number of their subscription. */
-  readonly #handlers = new Map<number, { readonly channel: Channel; readonly handler: BusHandler }>();
+  /** The handlers, by the number of their subscription. */
+  readonly #handlers = new Map<number, BusHandler>();
   readonly #subscribed = new Set<string>();
   #lastSubscription = 0;
 
@@ -28,7 +28,7 @@ export class HubBus implements Bus {
     this.#lastSubscription += 1;
     const subscription = this.#lastSubscription;
     this.#subscribed.add(key);
-    this.#handlers.set(subscription, { channel, handler });
+    this.#handlers.set(subscription, handler);
     try {
       await this.#link.call("bus", "subscribe", [key, subscription]);
     } catch (error) {
@@ -49,9 +49,8 @@ export class HubBus implements Bus {
 
   /** Calls the handler of a subscription. Handlers must not throw; if one does, its error is logged. */
   deliver(subscription: number, bytes: Uint8Array): void {
-    const subscribed = this.#handlers.get(subscription);
     try {
-      subscribed?.handler(bytes, subscribed.channel);
+      this.#handlers.get(subscription)?.(bytes);
     } catch (error) {
       console.error("A bus handler threw an error.", error);
     }

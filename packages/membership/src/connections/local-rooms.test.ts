@@ -200,3 +200,25 @@ describe("the rooms of a server", () => {
     );
   });
 });
+
+describe("an interest that throws", () => {
+  const { started, connect } = useTestServers();
+
+  it("fails a join whose `enter` throws at once, keeps nothing of it, and tries again with the next join", async () => {
+    let failure: Error | undefined = new Error("The bus is down.");
+    const interest: RoomInterest = {
+      enter: () => {
+        if (failure !== undefined) throw failure;
+        return Promise.resolve(undefined);
+      },
+      exit: () => undefined,
+    };
+    const server = await started("a", { interest });
+    const connection = await connect(server, "ann");
+    await expect(server.membership.join(connection, "lobby")).rejects.toBe(failure);
+    expect(server.membership.stats()).toMatchObject({ rooms: 0, memberships: 0 });
+    failure = undefined;
+    await server.membership.join(connection, "lobby");
+    expect(server.membership.isMember(connection, "lobby")).toBe(true);
+  });
+});

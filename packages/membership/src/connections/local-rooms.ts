@@ -111,7 +111,7 @@ export class LocalRooms {
     // The promise is removed in the same step in which the room counts as entered, so that a join that comes
     // between two steps of the promise chain, or from `onEntered`, does not get the result of an `enter` that has
     // been exited.
-    const entering = interest.enter(name).then(
+    const entering = this.#ask(name).then(
       (entered) => {
         this.#entering.delete(name);
         const room = this.#rooms.get(name);
@@ -132,5 +132,14 @@ export class LocalRooms {
     entering.catch(() => undefined);
     this.#entering.set(name, entering);
     return entering;
+  }
+
+  /** Calls `interest.enter`. Rejects if it throws. */
+  #ask(name: string): Promise<EnteredRoom | undefined> {
+    try {
+      return Promise.resolve(this.#options.interest.enter(name));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 }

@@ -2,8 +2,6 @@ import type { BusHandler, Channel } from "@cm/protocol";
 
 /** One subscriber of a channel. */
 export interface Subscriber {
-  /** The channel as the subscriber passed it. */
-  readonly channel: Channel;
   readonly handler: BusHandler;
   /** Set when the subscription ends. Nothing is delivered to the handler after that. */
   closed: boolean;
@@ -67,7 +65,7 @@ export class ChannelTable {
       for (const subscriber of subscribers) {
         if (subscriber.closed) continue;
         try {
-          subscriber.handler(message, subscriber.channel);
+          subscriber.handler(message);
         } catch (cause) {
           subscriber.onThrow(cause);
         }

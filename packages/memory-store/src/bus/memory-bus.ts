@@ -34,7 +34,7 @@ export class MemoryBus implements Bus {
     if (this.#open.has(key)) {
       throw alreadySubscribed(channel);
     }
-    const subscriber: Subscriber = { channel, handler, closed: false, onThrow: this.#onThrow };
+    const subscriber: Subscriber = { handler, closed: false, onThrow: this.#onThrow };
     const close = () => {
       if (subscriber.closed) return;
       channels.unsubscribe(channel, subscriber);

@@ -20,16 +20,12 @@ export interface Subscription {
 /**
  * Called when a subscription is live again after an interruption. `sinceMs` tells how many milliseconds
  * ago the subscription was last known to receive everything: messages published before that time have
- * arrived. It is `Infinity` if there is no such time. `channel` is the object that was passed to `subscribe`. Must not
- * throw.
+ * arrived. It is `Infinity` if there is no such time. Must not throw.
  */
-export type ResumeHandler = (sinceMs: number, channel: Channel) => void;
+export type ResumeHandler = (sinceMs: number) => void;
 
-/**
- * Receives one message. The bytes are only valid during the call: copy what must be kept. `channel` is the object that
- * was passed to `subscribe`, so that one function can serve any number of subscriptions. Must not throw.
- */
-export type BusHandler = (message: Uint8Array, channel: Channel) => void;
+/** Receives one message. The bytes are only valid during the call: copy what must be kept. Must not throw. */
+export type BusHandler = (message: Uint8Array) => void;
 
 /** The bus's result for a message that it accepted. */
 export interface Published {

@@ -32,22 +32,14 @@ export interface RedisBusParts {
 class Entry implements Subscription {
   /** The channel's name in Redis. */
   readonly name: string;
-  readonly channel: Channel;
   readonly handler: BusHandler;
   readonly onResumed: ResumeHandler | undefined;
   /** Settles the promise of `subscribe`; `undefined` once it has settled. */
   waiting: { readonly resolve: () => void; readonly reject: (error: CmError) => void } | undefined;
   readonly #remove: (entry: Entry) => void;
 
-  constructor(
-    name: string,
-    channel: Channel,
-    handler: BusHandler,
-    onResumed: ResumeHandler | undefined,
-    remove: (entry: Entry) => void,
-  ) {
+  constructor(name: string, handler: BusHandler, onResumed: ResumeHandler | undefined, remove: (entry: Entry) => void) {
     this.name = name;
-    this.channel = channel;
     this.handler = handler;
     this.onResumed = onResumed;
     this.#remove = remove;
@@ -113,7 +105,7 @@ export class RedisBus implements Bus {
     if (this.#entries.has(bytes)) {
       throw alreadySubscribed(channel);
     }
-    const entry = new Entry(name, channel, handler, onResumed, this.#remove);
+    const entry = new Entry(name, handler, onResumed, this.#remove);
     this.#entries.set(bytes, entry);
     try {
       await this.#untilLive(entry);
@@ -157,7 +149,7 @@ export class RedisBus implements Bus {
       return;
     }
     try {
-      entry.onResumed?.(this.#parts.heardAllAgoMs(), entry.channel);
+      entry.onResumed?.(this.#parts.heardAllAgoMs());
     } catch (cause) {
       this.#parts.onThrow(cause);
     }
@@ -174,7 +166,7 @@ export class RedisBus implements Bus {
 
   #handle(entry: Entry, message: Buffer): void {
     try {
-      entry.handler(message, entry.channel);
+      entry.handler(message);
     } catch (cause) {
       this.#parts.onThrow(cause);
     }

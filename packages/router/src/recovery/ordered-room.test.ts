@@ -1,5 +1,5 @@
 import { createMemoryHub, createMemoryStore } from "@cm/memory-store";
-import type { Bus, History, HistoryPosition, HistorySlice, Store } from "@cm/protocol";
+import type { Bus, BusHandler, History, HistoryPosition, HistorySlice, ResumeHandler, Store } from "@cm/protocol";
 import { eventually } from "@cm/test-kit";
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -21,8 +21,8 @@ class Link {
   /** Number of reads of the history so far. */
   reads = 0;
   /** The handler of a room, to pass it a message that was in flight. */
-  handler: (message: Uint8Array) => void = () => undefined;
-  #resumed: (() => void) | undefined;
+  handler: BusHandler = () => undefined;
+  #resumed: ResumeHandler | undefined;
 
   constructor(store: Store) {
     const { bus } = store;
@@ -45,10 +45,10 @@ class Link {
       publish: (channel, message) => bus.publish(channel, message),
       subscribe: (channel, handler, onResumed) => {
         if (channel.kind !== "room") return bus.subscribe(channel, handler, onResumed);
-        this.handler = (message) => handler(message, channel);
-        this.#resumed = () => onResumed?.(0, channel);
+        this.handler = handler;
+        this.#resumed = onResumed;
         return bus.subscribe(channel, (message) => {
-          if (!this.isDeaf) handler(message, channel);
+          if (!this.isDeaf) handler(message);
         });
       },
       history: this.history,
@@ -57,7 +57,7 @@ class Link {
 
   resume(): void {
     this.isDeaf = false;
-    this.#resumed?.();
+    this.#resumed?.(0);
   }
 }
 

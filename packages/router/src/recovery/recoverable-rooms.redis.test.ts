@@ -179,12 +179,12 @@ describe("a recoverable room", () => {
         bus: {
           publish: (channel, message) => bus.publish(channel, message),
           subscribe: (channel, handler, onResumed) => {
-            if (channel.kind === "room") resumed = (sinceMs) => onResumed?.(sinceMs, channel);
+            if (channel.kind === "room") resumed = (sinceMs) => onResumed?.(sinceMs);
             return bus.subscribe(
               channel,
               (message) => {
                 if (channel.kind === "room") heard++;
-                if (!isDeaf) handler(message, channel);
+                if (!isDeaf) handler(message);
               },
               onResumed,
             );
@@ -267,7 +267,7 @@ describe("a recoverable room", () => {
     let isDeaf = false;
     // Server a ignores messages, as if it were cut off before the others.
     const subscribe: typeof bus.subscribe = (channel, handler, onResumed) =>
-      bus.subscribe(channel, (message) => isDeaf || handler(message, channel), onResumed);
+      bus.subscribe(channel, (message) => isDeaf || handler(message), onResumed);
     const a = await startServer("a", link, { ...RECOVERABLE, store: { ...link, bus: { ...bus, subscribe } } });
     const [b, c] = [await setup.start("b"), await setup.start("c")];
     await a.router.enter("lobby");

@@ -1,11 +1,8 @@
 import {
   type Bus,
-  type BusHandler,
-  type Channel,
   type CmError,
   type EnteredRoom,
   type HistoryPosition,
-  type ResumeHandler,
   type RoomInterest,
   requireName,
   type Subscription,
@@ -23,9 +20,7 @@ export interface SubscribedRoom extends ResumedChannel {
   readonly ordered: OrderedRoom | undefined;
 }
 
-/** A room, which is also the channel that the bus passes back to the handlers. */
-class Entry implements SubscribedRoom, EnteredRoom, Channel {
-  readonly kind = "room";
+class Entry implements SubscribedRoom, EnteredRoom {
   readonly name: string;
   /** Created with the first message, because most of many rooms are quiet. */
   #trackers: ChannelTracker | undefined;
@@ -81,10 +76,6 @@ export class RoomSubscriptions implements RoomInterest {
   /** Subscribed rooms that were exited, the longest idle first, each with the timer of its release. */
   readonly #idle = new Map<Entry, NodeJS.Timeout>();
   readonly #options: RoomSubscriptionsOptions;
-  /** One function for all rooms. The cast is safe: only entries are subscribed with it. */
-  readonly #onMessage: BusHandler = (message, channel) => this.#options.onMessage(channel as Entry, message);
-  /** Like `#onMessage`. */
-  readonly #onResumed: ResumeHandler = (sinceMs, channel) => this.#options.onResumed(channel as Entry, sinceMs);
   #closed = false;
 
   constructor(options: RoomSubscriptionsOptions) {
@@ -167,7 +158,13 @@ export class RoomSubscriptions implements RoomInterest {
   async #subscribe(entry: Entry): Promise<void> {
     let subscription: Subscription | undefined;
     try {
-      subscription = await this.#options.bus.subscribe(entry, this.#onMessage, this.#onResumed);
+      const { bus, onMessage, onResumed } = this.#options;
+      // Two bound functions take half the memory of two closures and their context.
+      subscription = await bus.subscribe(
+        { kind: "room", name: entry.name },
+        onMessage.bind(undefined, entry),
+        onResumed.bind(undefined, entry),
+      );
       entry.liveSinceMs = performance.now();
       // Read the history after subscribing, so that every later message is received on the channel.
       await entry.ordered?.open();

@@ -164,11 +164,11 @@ export class PresenceRecord {
           channel,
           (message) => {
             this.#hear(channel, decodeUtf8(message) ?? "");
-            handler(message, channel);
+            handler(message);
           },
           (sinceMs) => {
             this.interruptions++;
-            onResumed?.(sinceMs, channel);
+            onResumed?.(sinceMs);
           },
         ),
     };

@@ -48,7 +48,7 @@ export class JoinedRoom {
   run(operation: () => Promise<void>): Promise<void> {
     const inOrder = async (): Promise<void> => {
       try {
-        await operation();
+        await started(operation);
       } finally {
         this.#queued--;
         if (this.#queued === 0) this.#last = undefined;
@@ -58,5 +58,17 @@ export class JoinedRoom {
     const mine = this.#last === undefined ? inOrder() : this.#last.then(inOrder, inOrder);
     this.#last = mine;
     return mine;
+  }
+}
+
+/**
+ * Starts an operation. If it throws at once, it fails like one that rejects: the room stays busy until the client has
+ * been sent the error, so that later requests are answered after it.
+ */
+function started(operation: () => Promise<void>): Promise<void> {
+  try {
+    return operation();
+  } catch (error) {
+    return Promise.reject(error);
   }
 }

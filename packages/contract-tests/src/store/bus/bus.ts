@@ -105,17 +105,6 @@ export function describeBus(name: string, createHarness: () => Promise<PartHarne
       });
     });
 
-    it("passes handlers the channel object that was subscribed", async ({ store, peer }) => {
-      const { bus: other } = await peer();
-      const channels: Channel[] = ["a", "b"].map((name) => ({ kind: "room", name }));
-      const heard: Channel[] = [];
-      const take = (_message: Uint8Array, channel: Channel): void => void heard.push(channel);
-      for (const channel of channels) await store.bus.subscribe(channel, take);
-      for (const { kind, name } of channels) await other.publish({ kind, name }, encodeUtf8("x"));
-      await vi.waitFor(() => expect(heard).toHaveLength(2), PATIENCE);
-      for (const channel of channels) expect(heard.filter((each) => each === channel)).toHaveLength(1);
-    });
-
     it("keeps channels apart, of awkward names and of all kinds", async ({ store, peer }) => {
       const { bus: other } = await peer();
       const channels: Channel[] = [
