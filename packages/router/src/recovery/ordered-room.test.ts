@@ -193,25 +193,6 @@ describe("the messages of a recoverable room", () => {
     expect(got).toEqual(["30.1", ...Array.from({ length: 28 }, (_, i) => `${i + 2}.1`), "31.1"]);
   });
 
-  it("of a lost history are dropped, with a gap, if they come after those of the next one", async () => {
-    const { room, reported } = await openAlone((read) => ({
-      top: read === 1 ? { epoch: 1, offset: 0 } : { epoch: 2, offset: 1 },
-      complete: true,
-      former: undefined,
-      entries: read === 1 ? [] : [{ offset: 1, message: Buffer.from("2.1") }],
-    }));
-    room.take(messageAt({ epoch: 2, offset: 1 }));
-    await eventually(() => expect(reported).toContain("2.1"));
-    const before = reported.length;
-    // A master that hung carries out what it was sent once it wakes up.
-    for (const offset of [1, 2]) room.take(messageAt({ epoch: 1, offset }));
-    await room.catchUp();
-    room.take(messageAt({ epoch: 2, offset: 2 }));
-    await eventually(() => expect(reported.at(-1)).toBe("2.2"));
-    expect(reported.slice(before, -1).filter((frame) => typeof frame === "string")).toEqual([]);
-    expect(reported.slice(before, -1).length).toBeGreaterThan(0);
-  });
-
   it("are not promised to a client if the history's position is unknown", async () => {
     const { link, a, b } = await startTwo();
     link.isHistoryOut = true;

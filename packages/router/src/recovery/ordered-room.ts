@@ -306,11 +306,9 @@ export class OrderedRoom {
 
   /**
    * Removes the buffered messages of epochs that had ended when the history was read. If the epoch before the
-   * current one was lost, only this channel has these messages, so they are delivered. But they are dropped if messages
-   * of the current epoch were delivered already, because a publisher's later messages may be among those: a master that
-   * hung carries out what it was sent before it was replaced once it wakes up. They are also dropped if `former` says
-   * which offset their epoch had reached, because other servers may have received other messages. Returns whether there
-   * were such messages.
+   * current one was lost, only this channel has these messages, so they are delivered, even if later messages were
+   * delivered already. If `former` says which offset that epoch had reached, other servers may have received other
+   * messages, so the buffered ones are dropped to keep the order. Returns whether there were such messages.
    */
   #settleStrays(mark: number, { top: { epoch }, former }: HistorySlice): boolean {
     const strays = this.#held?.takeOtherEpochs(mark, epoch) ?? [];
@@ -318,8 +316,7 @@ export class OrderedRoom {
     this.#options.onGap(undefined);
     const back = this.#at;
     const isLost = former === undefined || former.offset === FURTHEST;
-    const isLate = back.epoch === epoch && back.offset > 0;
-    if (isLost && !isLate) for (const stray of strays) this.#passUnordered(stray);
+    if (isLost) for (const stray of strays) this.#passUnordered(stray);
     // Delivering the strays may have moved the position. Return to the epoch that was read.
     if (back.epoch === epoch) this.#move(back);
     return true;
