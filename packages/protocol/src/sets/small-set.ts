@@ -11,11 +11,13 @@ export class SmallSet<T> implements Iterable<T> {
   /** An array is never modified: it has no spare room, and an iteration sees the elements that were there at its start. */
   #elements: readonly T[] | Set<T> = NONE;
 
+  /** Number of elements. */
   get size(): number {
     const elements = this.#elements;
     return elements instanceof Set ? elements.size : elements.length;
   }
 
+  /** Whether the set contains the element. */
   has(element: T): boolean {
     const elements = this.#elements;
     return elements instanceof Set ? elements.has(element) : elements.includes(element);
@@ -42,6 +44,7 @@ export class SmallSet<T> implements Iterable<T> {
     return true;
   }
 
+  /** The elements, in the order in which they were added. */
   [Symbol.iterator](): Iterator<T> {
     return this.#elements[Symbol.iterator]();
   }
