@@ -10,7 +10,7 @@ import {
   requireServerId,
   type Subscription,
 } from "@cm/protocol";
-import { guardedCallback, notStarted, stampVersion } from "@cm/protocol/options";
+import { callGuarded, notStarted, stampVersion } from "@cm/protocol/options";
 import { BusReceiver } from "./bus-receiver.js";
 import {
   type ResolvedRouterOptions,
@@ -181,7 +181,7 @@ class BusRouter implements Router {
   /** Delivers to the user's sockets on this server. An error is reported: other servers must still get the message. */
   #reachesLocalUser(userId: string, frame: Uint8Array): boolean {
     const { local, onError } = this.#options;
-    return guardedCallback("local.toUser", () => local.toUser(userId, frame) > 0, onError, false)();
+    return callGuarded("local.toUser", () => local.toUser(userId, frame) > 0, onError, false);
   }
 
   /** Looks up the other servers that hold connections of a user. */

@@ -1,5 +1,5 @@
 import type { LocalDelivery, OnError } from "@cm/protocol";
-import { guardedCallback } from "@cm/protocol/options";
+import { callGuarded, isThenable } from "@cm/protocol/options";
 
 /**
  * Returns the sockets of the application as the router calls them. An error that `toRoom` throws goes to `onError`,
@@ -7,20 +7,9 @@ import { guardedCallback } from "@cm/protocol/options";
  * error. If a call returns a promise, that promise's error goes to `onError`.
  */
 export function guardedDelivery(local: LocalDelivery, onError: OnError): LocalDelivery {
-  const failedInRoom = (outcome: () => unknown): unknown =>
-    guardedCallback("local.toRoom", outcome, onError, undefined)();
   return {
-    // Without a list of arguments, because this runs for every message.
-    toRoom: (room, frame, except) => {
-      try {
-        const outcome: unknown = local.toRoom(room, frame, except);
-        if (outcome !== undefined) failedInRoom(() => outcome);
-      } catch (cause) {
-        failedInRoom(() => {
-          throw cause;
-        });
-      }
-    },
+    toRoom: (room, frame, except) =>
+      callGuarded("local.toRoom", () => local.toRoom(room, frame, except), onError, undefined),
     toConnection: reportingRejections("local.toConnection", (...args) => local.toConnection(...args), onError),
     toUser: reportingRejections("local.toUser", (...args) => local.toUser(...args), onError),
   };
@@ -34,7 +23,7 @@ export function reportingRejections<A extends readonly unknown[], R>(
 ): (...args: A) => R {
   return (...args) => {
     const outcome = callback(...args);
-    if (typeof outcome === "object") guardedCallback<[], unknown>(name, () => outcome, onError, undefined)();
+    if (isThenable(outcome)) callGuarded<unknown>(name, () => outcome, onError, undefined);
     return outcome;
   };
 }

@@ -41,7 +41,7 @@ export interface Gap {
 
 /**
  * Receives a message that another server's application sent to this server. If it throws, a request for a confirmation
- * is refused with `internal`. If it returns a promise, nobody waits for it; if that promise rejects, the error goes to
+ * is refused with `internal`. If it returns a promise, no caller waits for it; if that promise rejects, the error goes to
  * `onError`.
  */
 export type ServerMessageHandler = (message: { readonly origin: string; readonly payload: Uint8Array }) => void;

@@ -6,7 +6,7 @@ import {
   type LocalConnectionManager,
   type OnError,
 } from "@cm/protocol";
-import { guardedCallback, requireFunction, requireMembers, requireOptions } from "@cm/protocol/options";
+import { callGuarded, requireFunction, requireMembers, requireOptions } from "@cm/protocol/options";
 import { LINGER_MAX_BYTES, SlowConsumers, UserIndex, whole } from "@cm/transport";
 import type { WebSocket } from "ws";
 import { RoomMembers } from "./room-members.js";
@@ -110,7 +110,7 @@ class SocketConnections implements WsLocalConnectionManager {
     };
     const closed = (): void => {
       this.#forget(connectionId, held);
-      guardedCallback("onClosed", onClosed, this.#onError, undefined)();
+      callGuarded("onClosed", onClosed, this.#onError, undefined);
     };
     const release = (): void => {
       for (const event of ARRIVALS) socket.off(event, seen);

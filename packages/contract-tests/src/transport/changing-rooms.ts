@@ -40,6 +40,26 @@ export function describeChangingRooms(createTransport: CreateTransport): void {
   const startServer = serverStarter(createTransport);
 
   describe("rooms that grow and shrink while messages are sent", () => {
+    it("have the members that are connected, at the moment of every close", async () => {
+      const counts: { readonly members: number; readonly connections: number }[] = [];
+      const { server, join } = await startServer(
+        {},
+        {
+          closed: () => counts.push({ members: server.membersOf("room"), connections: server.stats().connections }),
+        },
+      );
+      const members: TestClient[] = [];
+      for (let count = 0; count < 12; count++) members.push(await join());
+      for (const { connection } of members) connection.enter("room");
+      expect(server.membersOf("room")).toBe(12);
+      for (const { socket } of members.slice(0, 11)) socket.terminate();
+      await vi.waitFor(() => expect(counts).toHaveLength(11), WAIT);
+      expect(counts.map((count) => count.members)).toEqual(counts.map((count) => count.connections));
+      expect(counts.at(-1)?.members).toBe(1);
+      members[11]?.connection.leave("room");
+      expect(server.membersOf("room")).toBe(0);
+    });
+
     it.each([
       { roomWindowMs: 0, maxMembersPerTurn: 200, seed: 1, isOneOrder: true },
       { roomWindowMs: 5, maxMembersPerTurn: 200, seed: 2, isOneOrder: false },

@@ -23,4 +23,5 @@ export { nearestName } from "./misspelt-names.js";
 export { renaming } from "./option-renaming.js";
 
 // Calls of the application's callbacks
-export { guardedCallback } from "./guarded-callback.js";
+export { callGuarded, guardedCallback } from "./guarded-callback.js";
+export { isThenable } from "./thenable.js";

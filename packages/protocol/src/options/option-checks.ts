@@ -41,7 +41,8 @@ export function optionInvalid(
  *
  * Throws `options-invalid`. If the options are not an object, `details.field` is `options`; otherwise it is
  * the first name that is unknown or whose value is `null`. For an unknown name, `details.nearest` is the known name that
- * was probably meant, if any. Throws `version-mismatch` for a part of another version, and `runtime-unsupported` on an old Node.js.
+ * was probably meant, if any. Throws `version-mismatch` for a part of another version, and `runtime-unsupported` on an
+ * old Node.js.
  */
 export function requireOptions<T extends object>(options: T, known: Readonly<Record<keyof T, unknown>>): T {
   requireFittingRuntime();

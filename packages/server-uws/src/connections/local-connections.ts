@@ -6,7 +6,7 @@ import {
   type LocalConnectionManager,
   type OnError,
 } from "@cm/protocol";
-import { guardedCallback, requireFunction, requireOptions } from "@cm/protocol/options";
+import { callGuarded, requireFunction, requireOptions } from "@cm/protocol/options";
 import { type Ending, invalid, UserIndex, whole } from "@cm/transport";
 import { publishToTopic } from "../rooms/room-publish.js";
 import { topicOf } from "../rooms/room-topics.js";
@@ -217,7 +217,7 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
     if (held === undefined) return undefined;
     const ending = held.live.detach();
     this.#forget(held.live);
-    guardedCallback("onClosed", held.onClosed, this.#onError, undefined)();
+    callGuarded("onClosed", held.onClosed, this.#onError, undefined);
     return ending;
   }
 

@@ -1,9 +1,9 @@
 import { CmError, type ErrorCode, isCmError, parseName } from "@cm/protocol";
+import { isThenable } from "@cm/protocol/options";
 import { KeyedCounter } from "../counters/keyed-counter.js";
 import { type HttpReply, jsonRefusal, refusalOf } from "../http/http-reply.js";
 import { objectionTo, type RequestFacts, type RequestHead } from "../http/request-head.js";
 import type { ResolvedTransportOptions } from "../options/resolved-options.js";
-import { isThenable } from "../thenable.js";
 import type { AddressLimits } from "./address-limits.js";
 import type { Authentication, UpgradeRequest } from "./authentication.js";
 

@@ -1,5 +1,5 @@
 import { CmError, isCmError, type OnError } from "@cm/protocol";
-import { isThenable } from "../thenable.js";
+import { isThenable } from "@cm/protocol/options";
 import { type HttpReply, problem, problemOf, replyFault, type WriteOptions } from "./http-reply.js";
 import type { RequestHead } from "./request-head.js";
 import type { RouteMethod, RouteTable } from "./route-table.js";
