@@ -12,12 +12,13 @@ local function openFeed(mark, channel, publishCommand)
   -- Formatting a number costs as much as a command, so it is done once per script.
   clockVersion = clockVersion or string.format('%.0f', nowMicros)
   atText = atText or string.format('%.0f', nowMs)
-  local version = tonumber(mark)
+  -- The mark is published as a number of JSON, so only what is one counts.
+  local isVersion = mark and string.find(mark, '^[1-9]%d*$')
   return {
     channel = channel,
     publishCommand = publishCommand,
-    version = version or 0,
-    mark = version and mark or '0',
+    version = isVersion and tonumber(mark) or 0,
+    mark = isVersion and mark or '0',
     announced = 0,
   }
 end

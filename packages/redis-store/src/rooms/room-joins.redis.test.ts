@@ -1,6 +1,7 @@
 import { partitionOf, type RoomMember } from "@cm/protocol";
-import { askRedis, freshPrefix, keysUnder } from "@cm/test-kit";
-import { expect, inject, it } from "vitest";
+import { askRedis, eventually, freshPrefix, keysUnder } from "@cm/test-kit";
+import { Redis } from "ioredis";
+import { expect, inject, it, onTestFinished } from "vitest";
 import { bringUp, outcomeOf, portOf, startStore, type TestServer } from "../redis-store.fixture.js";
 
 const url = inject("redisUrl");
@@ -68,3 +69,25 @@ it("users of a partition whose key holds foreign data fail, and those of other p
   await expect(remove).rejects.toMatchObject({ code: "store-corrupt" });
   expect((await store.users.states(others)).map((state) => state.connections.length)).toEqual(others.map(() => 0));
 });
+
+it.each(["007", "0x10", " 5", "1e3", "-5", "nan", "inf", "x", ""])(
+  "a join is announced in JSON, as the first change, if the mark of the room's changes is %o",
+  async (mark) => {
+    const prefix = freshPrefix();
+    const store = await startStore({ url, prefix });
+    const server = await bringUp(store, "gw-1");
+    await store.rooms.join(server.lease, "lobby", [memberOf(server, "ann")]);
+    await store.rooms.enableAnnouncements("lobby", 60_000);
+    const key = (await keysUnder(url, `${prefix}:`)).find((name) => name.includes(":roster:lobby")) ?? "";
+    await askRedis(portOf(url), "SET", key, mark);
+    const subscriber = new Redis(url);
+    onTestFinished(() => subscriber.disconnect());
+    const heard: string[] = [];
+    subscriber.on("message", (_, text) => heard.push(text));
+    await subscriber.subscribe(key);
+    const { connectionId } = memberOf(server, "bob");
+    await store.rooms.join(server.lease, "lobby", [{ connectionId, userId: "bob" }]);
+    await eventually(() => expect(heard).toHaveLength(1));
+    expect(JSON.parse(heard[0] ?? "")).toMatchObject({ kind: "joined", user: "bob", previous: 0 });
+  },
+);
