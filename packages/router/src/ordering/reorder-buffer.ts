@@ -45,6 +45,12 @@ export class ReorderBuffer {
     return this.#added;
   }
 
+  /** Returns a mark before the first buffered message of an epoch; `undefined` if there is none. */
+  markBefore(epoch: number): number | undefined {
+    const first = this.#messages.findIndex(({ at }) => at.epoch === epoch);
+    return first < 0 ? undefined : this.#added - this.#messages.length + first;
+  }
+
   /** Removes and returns the messages before the mark that do not belong to the given epoch, in order of arrival. */
   takeOtherEpochs(mark: number, epoch: number): readonly OrderedMessage[] {
     const count = Math.max(0, mark - (this.#added - this.#messages.length));

@@ -54,6 +54,8 @@ export class HistoryReader {
   #isDoubted = false;
   /** Whether the history is known to be a different one, so that the next read begins a new epoch. */
   #isForked = false;
+  /** The latest epoch that was found to have assigned offsets twice. */
+  #forkedEpoch: number | undefined;
 
   constructor(options: HistoryReaderOptions) {
     this.#options = options;
@@ -62,6 +64,11 @@ export class HistoryReader {
   /** Whether the history may have been replaced under the same epoch. */
   get isDoubted(): boolean {
     return this.#isDoubted;
+  }
+
+  /** Whether the epoch was found to have assigned offsets twice, so that its messages may be those of either history. */
+  hasForked(epoch: number): boolean {
+    return epoch === this.#forkedEpoch;
   }
 
   doubt(): void {
@@ -127,6 +134,7 @@ export class HistoryReader {
     const { history, room, notice } = this.#options;
     const { epoch, offset } = at;
     if (this.#isForked) {
+      this.#forkedEpoch = epoch;
       await history.restart(room, { epoch, offset: FURTHEST }, notice);
       this.#isForked = false;
     }

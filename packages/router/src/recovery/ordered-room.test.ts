@@ -172,25 +172,51 @@ describe("the messages of a recoverable room", () => {
     expect(reported).toEqual(["1.1", "1.2", "1.3"]);
   });
 
-  it("are delivered once if every one of them began another epoch, and the history was ahead of the channel", async () => {
+  it("are delivered in order if every one of them began another epoch, and the history was ahead of the channel", async () => {
     const { room, reported, reads } = await openAlone((read) => {
       const epoch = read === 1 ? 1 : read < 4 ? 30 : 31;
-      const offset = read === 1 ? 0 : 1;
-      // Only now does the channel bring the copies of the earlier messages and of this one.
-      if (read === 3) for (let n = 2; n <= 30; n++) room.take(messageAt({ epoch: n, offset: 1 }));
-      const message = Buffer.from(`${epoch}.1`);
-      const isNext = read === 3 || read === 5;
-      return {
-        top: { epoch, offset },
-        complete: true,
-        former: undefined,
-        entries: isNext ? [{ offset, message }] : [],
-      };
+      return sliceAt({ epoch, offset: read === 1 ? 0 : 1 }, read === 3 || read === 5);
     });
-    await room.catchUp();
+    void room.catchUp();
+    await eventually(() => expect(reads()).toBe(2));
+    // Only now does the channel bring the messages that were published before the read.
+    for (let n = 2; n <= 30; n++) {
+      await turn();
+      room.take(messageAt({ epoch: n, offset: 1 }));
+    }
+    await eventually(() => expect(reads()).toBe(3));
+    room.take(messageAt({ epoch: 31, offset: 1 }));
+    await eventually(() => expect(reported).toContain("31.1"));
     expect(reads()).toBe(5);
     const got = reported.filter((frame) => typeof frame === "string");
-    expect(got).toEqual(["30.1", ...Array.from({ length: 28 }, (_, i) => `${i + 2}.1`), "31.1"]);
+    expect(got).toEqual(Array.from({ length: 30 }, (_, i) => `${i + 2}.1`));
+  });
+
+  it("are left out, and reported, if another Redis sends them under a lost epoch after later ones", async () => {
+    const { room, reported } = await openAlone((read) =>
+      read === 1 ? sliceAt({ epoch: 1, offset: 0 }) : sliceAt({ epoch: 2, offset: 1 }, read === 3),
+    );
+    for (const epoch of [1, 2]) room.take(messageAt({ epoch, offset: 1 }));
+    await eventually(() => expect(reported).toEqual(["1.1", "2.1"]));
+    for (const offset of [2, 3]) room.take(messageAt({ epoch: 1, offset }));
+    await eventually(() => expect(reported).toContainEqual(UNKNOWN_GAP));
+    room.take(messageAt({ epoch: 2, offset: 2 }));
+    await eventually(() => expect(reported).toContain("2.2"));
+    expect(reported.filter((frame) => typeof frame === "string")).toEqual(["1.1", "2.1", "2.2"]);
+  });
+
+  it("are left out, and reported, if a replaced Redis sends them under offsets that were given again", async () => {
+    const { room, reported, restarts } = await openAlone((read) =>
+      sliceAt(read === 1 ? { epoch: 1, offset: 0 } : { epoch: 2, offset: 0 }),
+    );
+    for (const offset of [1, 2, 3]) room.take(messageAt({ epoch: 1, offset }));
+    const late = [2, 3, 4, 5].map((offset) => ({ ...messageAt({ epoch: 1, offset }), id: 100 + offset }));
+    for (const message of late) room.take(message);
+    await eventually(() => expect(reported).toContainEqual(UNKNOWN_GAP));
+    await room.catchUp();
+    expect(restarts()).toBe(1);
+    room.take(messageAt({ epoch: 2, offset: 1 }));
+    expect(reported.filter((frame) => typeof frame === "string")).toEqual(["1.1", "1.2", "1.3", "2.1"]);
   });
 
   it("are not promised to a client if the history's position is unknown", async () => {
@@ -337,19 +363,28 @@ describe("options of recoverable rooms", () => {
   });
 });
 
+const UNKNOWN_GAP = { missed: undefined };
+
+/** Returns what a read finds of a history whose former epochs are lost: its top, and the message there if asked for. */
+function sliceAt(top: HistoryPosition, isRead = false): HistorySlice {
+  const entries = isRead ? [{ offset: top.offset, message: messageAt(top).payload }] : [];
+  return { top, complete: true, former: undefined, entries };
+}
+
 /**
  * Opens a room on a history whose n-th read returns `sliceOf(n)`; opening the room makes the first read. Returns
- * the room, the list of its deliveries and gaps, and a function that counts the reads.
+ * the room, the list of its deliveries and gaps, and functions that count the reads and the restarts.
  */
 async function openAlone(sliceOf: (read: number) => HistorySlice) {
   const reported: unknown[] = [];
   let reads = 0;
+  let restarts = 0;
   const room = new OrderedRoom({
     room: "lobby",
     history: {
       link: { onState: () => () => undefined },
       append: () => Promise.reject(new Error("This test does not publish.")),
-      restart: () => Promise.reject(new Error("This history was not set back.")),
+      restart: async () => ({ epoch: ++restarts + 1, offset: 0 }),
       since: async () => sliceOf(++reads),
     },
     notice: epochNotice("x", "lobby"),
@@ -361,7 +396,7 @@ async function openAlone(sliceOf: (read: number) => HistorySlice) {
   });
   onTestFinished(() => room.close());
   await room.open();
-  return { room, reported, reads: () => reads };
+  return { room, reported, reads: () => reads, restarts: () => restarts };
 }
 
 function messageAt(at: HistoryPosition): OrderedMessage {

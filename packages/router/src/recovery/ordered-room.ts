@@ -39,8 +39,8 @@ const EPOCHS_MAX = 4;
 const EPOCHS_WINDOW_MS = 1_000;
 
 /**
- * Maximum time to wait for messages that the history has lost and that the channel may still bring: a read can
- * overtake messages that were published before it, because they arrive over another connection.
+ * Maximum time to wait for messages that the channel may still bring: a read can overtake messages that were
+ * published before it, because they arrive over another connection.
  */
 const IN_FLIGHT_MAX_MS = 1_000;
 const IN_FLIGHT_POLL_MS = 5;
@@ -244,7 +244,9 @@ export class OrderedRoom {
         return "unread";
       }
       const { top, former, complete, entries } = slice;
-      if (this.#settleStrays(mark, slice)) outcome = "gap";
+      if (top.epoch !== this.#at.epoch) await this.#untilBegun(top);
+      if (this.#stop.signal.aborted) return outcome;
+      if (this.#settleStrays(Math.max(mark, this.#held?.markBefore(top.epoch) ?? 0), slice)) outcome = "gap";
       if (top.epoch !== this.#at.epoch) {
         const isBehind = former !== undefined && (former.epoch !== this.#at.epoch || former.offset > this.#at.offset);
         this.#move({ epoch: top.epoch, offset: this.#formerOffsets.get(top.epoch) ?? 0 });
@@ -264,7 +266,7 @@ export class OrderedRoom {
       }
       if (!complete) {
         const before = (entries[0]?.offset ?? top.offset + 1) - 1;
-        await this.#untilHeard(before);
+        await this.#untilHeard(top.epoch, before);
         if (this.#stop.signal.aborted) return outcome;
         if (this.#deliverHeard(before)) outcome = "gap";
       }
@@ -273,9 +275,16 @@ export class OrderedRoom {
     }
   }
 
+  /**
+   * Waits until the channel has brought a message of the epoch that was read, unless the channel was interrupted.
+   * Whatever the same Redis published before, under lost epochs, has then arrived as well.
+   */
+  async #untilBegun({ epoch, offset }: HistoryPosition): Promise<void> {
+    if (offset > 0) await this.#untilHeard(epoch, 1);
+  }
+
   /** Waits until the channel has brought the messages up to an offset, unless the channel was interrupted. */
-  async #untilHeard(upTo: number): Promise<void> {
-    const { epoch } = this.#at;
+  async #untilHeard(epoch: number, upTo: number): Promise<void> {
     const giveUpAtMs = performance.now() + IN_FLIGHT_MAX_MS;
     const isAwaited = () => !this.#isInterrupted && (this.#held?.reached(epoch) ?? upTo) < upTo;
     while (isAwaited() && performance.now() < giveUpAtMs) await sleep(IN_FLIGHT_POLL_MS);
@@ -305,20 +314,26 @@ export class OrderedRoom {
   }
 
   /**
-   * Removes the buffered messages of epochs that had ended when the history was read. If the epoch before the
-   * current one was lost, only this channel has these messages, so they are delivered, even if later messages were
-   * delivered already. If `former` says which offset that epoch had reached, other servers may have received other
-   * messages, so the buffered ones are dropped to keep the order. Returns whether there were such messages.
+   * Removes the buffered messages of epochs that had ended when the history was read, and reports a gap if there were
+   * such messages. They are delivered if only this channel has them, because their epoch was lost, and if that keeps
+   * the order. Otherwise they are dropped:
+   *
+   * - `former` says which offset their epoch had reached: other servers may have received other messages.
+   * - Their epoch has assigned offsets twice.
+   * - Messages of the epoch that was read were delivered already. On a channel, an epoch's messages follow those of
+   *   the epochs before, so these messages come from a Redis that was replaced and carried out old commands late.
+   *
+   * Returns whether there were such messages.
    */
   #settleStrays(mark: number, { top: { epoch }, former }: HistorySlice): boolean {
     const strays = this.#held?.takeOtherEpochs(mark, epoch) ?? [];
     if (strays.length === 0) return false;
     this.#options.onGap(undefined);
-    const back = this.#at;
+    const { epoch: currentEpoch, offset } = this.#at;
     const isLost = former === undefined || former.offset === FURTHEST;
-    if (isLost) for (const stray of strays) this.#passUnordered(stray);
-    // Delivering the strays may have moved the position. Return to the epoch that was read.
-    if (back.epoch === epoch) this.#move(back);
+    const isLate = currentEpoch === epoch && offset > 0;
+    if (!isLost || isLate) return true;
+    for (const stray of strays) if (!this.#reader.hasForked(stray.at.epoch)) this.#passUnordered(stray);
     return true;
   }
 
