@@ -59,7 +59,7 @@ export const BENCH_USAGE = `Usage: npm run bench -- [options]
   --scenario NAME,...   ${SCENARIO_NAMES.join(", ")} (all)
   --contender NAME,...  ${CONTENDER_NAMES.join(", ")} (those of each scenario)
   --seconds N           steady part of each run (8)
-  --warmup N            seconds of load before it (5)
+  --warmup N            seconds of load before it (15)
   --repeat N            runs of each contender, interleaved (3)
   --scale N             part of each load, for a busy machine: fewer rooms, or members of one room (1)
   --minutes N           after this time no scenario begins another turn (600)
@@ -88,7 +88,7 @@ export function parseBenchOptions(args: readonly string[]): BenchOptions {
     scaleOut: scenarioNames.includes(SCALE_OUT_SCENARIO),
     contenders: contenders && CONTENDER_NAMES.filter((name) => contenders.includes(name)),
     seconds: numberOf("seconds", values.seconds, 8, 1, 600),
-    warmupSeconds: numberOf("warmup", values.warmup, 5, 0, 60),
+    warmupSeconds: numberOf("warmup", values.warmup, 15, 0, 60),
     repeats: Math.trunc(numberOf("repeat", values.repeat, 3, 1, 50)),
     resultsFolder: values.results,
     profileFolder: values.profile,
