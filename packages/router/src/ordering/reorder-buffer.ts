@@ -16,6 +16,11 @@ export class ReorderBuffer {
     return this.#messages[0];
   }
 
+  /** Whether messages were dropped since the last {@link takeOverflow}. */
+  get hasOverflown(): boolean {
+    return this.#hasOverflown;
+  }
+
   /** Adds a copy of the message, because the message's bytes are only valid during the call. */
   add({ at, id, payload, except }: OrderedMessage): void {
     if (this.#messages.length >= BUFFERED_MAX || this.#bytes + payload.length > BYTES_MAX) {
@@ -45,7 +50,7 @@ export class ReorderBuffer {
     return this.#added;
   }
 
-  /** Returns a mark before the first buffered message of an epoch; `undefined` if there is none. */
+  /** Returns a mark before the first buffered message or notice of an epoch; `undefined` if there is none. */
   markBefore(epoch: number): number | undefined {
     const first = this.#messages.findIndex(({ at }) => at.epoch === epoch);
     return first < 0 ? undefined : this.#added - this.#messages.length + first;

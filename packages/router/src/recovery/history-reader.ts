@@ -47,15 +47,14 @@ const HOLD_MAX_MS = 10_000;
  */
 export class HistoryReader {
   readonly #options: HistoryReaderOptions;
-  /** Fingerprints of the latest delivered messages. */
+  /** Fingerprints of the latest delivered messages, all of one epoch. */
   readonly #recent = new DeliveredFingerprints();
+  #recentEpoch = 0;
   /** Number of calls of {@link doubt}, so that {@link settle} clears only the doubts that it knows of. */
   #doubts = 0;
   #isDoubted = false;
-  /** Whether the history is known to be a different one, so that the next read begins a new epoch. */
-  #isForked = false;
-  /** The latest epoch that was found to have assigned offsets twice. */
-  #forkedEpoch: number | undefined;
+  /** An epoch that is known to assign offsets a second time, so that the next read of it begins a new epoch. */
+  #setBackEpoch: number | undefined;
 
   constructor(options: HistoryReaderOptions) {
     this.#options = options;
@@ -64,11 +63,6 @@ export class HistoryReader {
   /** Whether the history may have been replaced under the same epoch. */
   get isDoubted(): boolean {
     return this.#isDoubted;
-  }
-
-  /** Whether the epoch was found to have assigned offsets twice, so that its messages may be those of either history. */
-  hasForked(epoch: number): boolean {
-    return epoch === this.#forkedEpoch;
   }
 
   doubt(): void {
@@ -87,22 +81,26 @@ export class HistoryReader {
   }
 
   delivered({ at, id }: OrderedMessage): void {
+    if (at.epoch !== this.#recentEpoch) {
+      this.#recent.clear();
+      this.#recentEpoch = at.epoch;
+    }
     this.#recent.add(at.offset, id);
-  }
-
-  /** Drops the fingerprints, because the next messages belong to another epoch. */
-  forget(): void {
-    this.#recent.clear();
   }
 
   /**
    * Whether this message was delivered under its offset; `undefined` if the offset is no longer remembered. If
    * another message was delivered under it, the next read begins a new epoch.
    */
-  recognises({ at, id }: OrderedMessage): boolean | undefined {
-    const isSame = this.#recent.isSame(at.offset, id);
-    if (isSame === false) this.#isForked = true;
+  recognizes({ at, id }: OrderedMessage): boolean | undefined {
+    const isSame = this.#isSame(at, id);
+    if (isSame === false) this.#setBackEpoch = at.epoch;
     return isSame;
+  }
+
+  /** Whether another message was delivered under this one's position. */
+  contradicts({ at, id }: Pick<OrderedMessage, "at" | "id">): boolean {
+    return this.#isSame(at, id) === false;
   }
 
   /** Reads the next page. Resolves with `undefined` if it cannot be read in time or reading was aborted. */
@@ -133,12 +131,9 @@ export class HistoryReader {
   async #readOnce(at: HistoryPosition, reached: number, compares: boolean): Promise<HistorySlice | undefined> {
     const { history, room, notice } = this.#options;
     const { epoch, offset } = at;
-    if (this.#isForked) {
-      this.#forkedEpoch = epoch;
-      await history.restart(room, { epoch, offset: FURTHEST }, notice);
-      this.#isForked = false;
-    }
-    const { oldest } = this.#recent;
+    if (this.#setBackEpoch === epoch) await history.restart(room, { epoch, offset: FURTHEST }, notice);
+    this.#setBackEpoch = undefined;
+    const oldest = epoch === this.#recentEpoch ? this.#recent.oldest : 0;
     const from = compares && this.#isDoubted && oldest > 0 ? Math.min(offset, oldest - 1) : offset;
     const slice = await history.since(room, { epoch, offset: from }, PAGE);
     const { top, former } = slice;
@@ -150,16 +145,21 @@ export class HistoryReader {
       return undefined;
     }
     if (top.epoch !== epoch) return slice;
-    this.#isForked = this.#contradicts(slice, offset);
-    return this.#isForked ? undefined : after(slice, offset);
+    if (!this.#isSetBack(slice, offset)) return after(slice, offset);
+    this.#setBackEpoch = epoch;
+    return undefined;
+  }
+
+  #isSame({ epoch, offset }: HistoryPosition, id: number): boolean | undefined {
+    return epoch === this.#recentEpoch ? this.#recent.isSame(offset, id) : undefined;
   }
 
   /** Whether the history contains other messages at offsets that were delivered. */
-  #contradicts({ entries }: HistorySlice, delivered: number): boolean {
+  #isSetBack({ top: { epoch }, entries }: HistorySlice, delivered: number): boolean {
     return entries.some(({ offset, message }) => {
       if (offset > delivered) return false;
       const stored = this.#options.read(message);
-      return stored !== undefined && this.#recent.isSame(offset, stored.id) === false;
+      return stored !== undefined && this.contradicts({ at: { epoch, offset }, id: stored.id });
     });
   }
 }

@@ -34,8 +34,7 @@ export class Interruptions {
         onMissed: (channel, origin, missed) => gaps.missed(channel.name, origin, missed),
         onUncertain: (channel) => gaps.uncertain(channel.name),
         onWhole: () => gaps.whole(),
-        onFault: (cause) =>
-          onError(toCmError(cause, "internal", "A comparison of what was missed failed."), { stage: "subscription" }),
+        onFault: (cause) => onError(toCmError(cause, "internal", "Gap detection failed."), { stage: "subscription" }),
       });
   }
 

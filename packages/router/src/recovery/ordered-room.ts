@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { History, HistoryPosition, HistorySlice, StampedDraft } from "@cm/protocol";
-import { BUFFERED_MAX, ReorderBuffer } from "../ordering/reorder-buffer.js";
+import { ReorderBuffer } from "../ordering/reorder-buffer.js";
+import { DeliveredPosition } from "./delivered-position.js";
+import { EpochLimit } from "./epoch-limit.js";
 import { HistoryReader } from "./history-reader.js";
 import { FURTHEST, type OrderedMessage } from "./ordered-message.js";
 
@@ -24,21 +26,6 @@ export interface OrderedRoomOptions {
 }
 
 /**
- * Maximum number of former epochs whose last offset is remembered, so that late duplicates are recognised. A store
- * that evicts keys can begin a new epoch with every message, so each message in the reorder buffer may be of
- * another epoch.
- */
-const FORMER_OFFSETS_MAX = BUFFERED_MAX;
-
-/**
- * A store that evicts keys, or loses them repeatedly, begins a new epoch with every read. If more than EPOCHS_MAX
- * epochs begin within EPOCHS_WINDOW_MS, messages are delivered as they arrive, and the history is read again after
- * another EPOCHS_WINDOW_MS.
- */
-const EPOCHS_MAX = 4;
-const EPOCHS_WINDOW_MS = 1_000;
-
-/**
  * Maximum time to wait for messages that the channel may still bring: a read can overtake messages that were
  * published before it, because they arrive over another connection.
  */
@@ -56,23 +43,18 @@ export class OrderedRoom {
   /** Messages that arrive while the history is being read; `undefined` at other times. */
   #held: ReorderBuffer | undefined = new ReorderBuffer();
   #catchingUp: Promise<boolean> | undefined;
-  /** Position of the latest delivered message. */
-  #at: HistoryPosition = { epoch: 0, offset: 0 };
-  /**
-   * The offsets reached under former epochs, in the order in which the epochs ended, so that nothing is
-   * delivered twice.
-   */
-  readonly #formerOffsets = new Map<number, number>();
+  readonly #position = new DeliveredPosition();
+  /** The epoch of the latest message or notice that passed from the channel, in the order of the history. */
+  #heardEpoch: number | undefined;
   #isAskedAgain = false;
   /** Whether the channel may have been interrupted since the messages were last known to be complete. */
   #isInterrupted = false;
+  /** Whether buffered messages were dropped since the history was last read to its end. */
+  #hasOverflown = false;
   readonly #reader: HistoryReader;
   readonly #stop = new AbortController();
-  /** Number of new epochs in the current period of {@link EPOCHS_WINDOW_MS}. */
-  #epochs = 0;
-  #epochsSinceMs = Number.NEGATIVE_INFINITY;
-  /** Set while the history is unreliable, because new epochs follow each other too quickly. */
-  #unreliableTimer: NodeJS.Timeout | undefined;
+  /** While it is exceeded, the history is not reliable, and messages are delivered as they arrive. */
+  readonly #epochLimit = new EpochLimit(() => void this.catchUp());
 
   constructor(options: OrderedRoomOptions) {
     this.#options = options;
@@ -81,7 +63,7 @@ export class OrderedRoom {
 
   /** The position of the latest message delivered on this server. */
   get position(): HistoryPosition {
-    return this.#at;
+    return this.#position.at;
   }
 
   /**
@@ -89,14 +71,14 @@ export class OrderedRoom {
    * the history cannot be read.
    */
   async open(): Promise<void> {
-    this.#at = (await this.#options.history.since(this.#options.room)).top;
+    this.#position.move((await this.#options.history.since(this.#options.room)).top);
     if (this.#release() && !this.#isAskedAgain) this.#held = undefined;
     else await this.catchUp();
   }
 
   close(): void {
     this.#stop.abort();
-    clearTimeout(this.#unreliableTimer);
+    this.#epochLimit.close();
     this.#held = undefined;
     this.#followers.clear();
   }
@@ -106,7 +88,7 @@ export class OrderedRoom {
     if (this.#stop.signal.aborted) return;
     if (this.#held !== undefined) {
       this.#held.add(message);
-    } else if (this.#unreliableTimer !== undefined) {
+    } else if (this.#epochLimit.isExceeded) {
       this.#passUnordered(message);
     } else if (!this.#pass(message)) {
       this.#held = new ReorderBuffer();
@@ -123,7 +105,8 @@ export class OrderedRoom {
     // The read in progress may have begun before this call.
     this.#isAskedAgain = true;
     if (this.#catchingUp !== undefined) return this.#catchingUp;
-    if (this.#at.epoch === 0) return Promise.resolve(false); // The room is being opened, and reads the history then.
+    // The room is being opened, and reads the history then.
+    if (this.position.epoch === 0) return Promise.resolve(false);
     this.#held ??= new ReorderBuffer();
     this.#catchingUp = this.#catchUp();
     return this.#catchingUp;
@@ -154,37 +137,43 @@ export class OrderedRoom {
   /** Delivers the next message or drops a duplicate. Returns `false` if the history must be read first. */
   #pass(message: OrderedMessage): boolean {
     const { epoch, offset } = message.at;
+    const at = this.position;
     // Only the store knows which of two epochs is the later one.
-    if (epoch !== this.#at.epoch || offset > this.#at.offset + 1) return false;
-    if (offset > this.#at.offset) {
+    if (epoch !== at.epoch || offset > at.offset + 1) return false;
+    this.#heardEpoch = epoch;
+    if (offset > at.offset) {
       this.#deliver(message);
       return true;
     }
     // This is the notice of the epoch that this server is already in.
     if (offset === 0) return true;
-    const isKnown = this.#reader.recognises(message);
+    const isKnown = this.#reader.recognizes(message);
     if (isKnown === undefined) this.#reader.doubt();
     if (isKnown !== true) return false;
     this.#options.onDuplicate();
     return true;
   }
 
-  /** Delivers a message that was not delivered before, without consulting the history. */
+  /**
+   * Delivers a message that was not delivered before, without consulting the history. Reports a gap instead if its
+   * epoch has ended, to keep the order.
+   */
   #passUnordered(message: OrderedMessage): void {
     const { epoch, offset } = message.at;
-    const reached = epoch === this.#at.epoch ? this.#at.offset : (this.#formerOffsets.get(epoch) ?? 0);
+    const reached = this.#position.reached(epoch);
     // A notice has offset 0.
     if (offset === 0) return;
     if (offset <= reached) {
       this.#options.onDuplicate();
       return;
     }
-    if (offset > reached + 1) this.#options.onGap(undefined);
-    this.#deliver(message);
+    const hasEnded = this.#position.hasEnded(epoch);
+    if (hasEnded || offset > reached + 1) this.#options.onGap(undefined);
+    if (!hasEnded) this.#deliver(message);
   }
 
   #deliver(message: OrderedMessage): void {
-    this.#move(message.at);
+    this.#position.delivered(message.at);
     this.#reader.delivered(message);
     this.#options.deliver(message.payload, message.except);
     for (const follower of this.#followers) follower(message);
@@ -216,12 +205,17 @@ export class OrderedRoom {
   #release(): boolean {
     const held = this.#held;
     if (held === undefined) return true;
-    if (held.takeOverflow()) return false;
+    if (held.takeOverflow()) {
+      this.#hasOverflown = true;
+      return false;
+    }
     for (let message = held.first; message !== undefined; message = held.first) {
-      const { at } = message;
-      const isFilled = at.epoch === this.#at.epoch && at.offset <= this.#at.offset;
-      const isAsExpected = isFilled ? this.#reader.recognises(message) !== false : this.#pass(message);
+      const { epoch, offset } = message.at;
+      const at = this.position;
+      const isFilled = epoch === at.epoch && offset <= at.offset;
+      const isAsExpected = isFilled ? this.#reader.recognizes(message) !== false : this.#pass(message);
       if (!isAsExpected) return false;
+      this.#heardEpoch = epoch;
       held.dropFirst();
     }
     return true;
@@ -233,8 +227,8 @@ export class OrderedRoom {
     // Only the first read compares: later pages belong to the same history.
     for (let isFirst = true; ; isFirst = false) {
       const slice = await this.#reader.read({
-        at: this.#at,
-        reached: () => Math.max(this.#at.offset, this.#held?.reached(this.#at.epoch) ?? 0),
+        at: this.position,
+        reached: () => Math.max(this.position.offset, this.#held?.reached(this.position.epoch) ?? 0),
         compares: isFirst,
         hasTime: () => this.#held?.first === undefined,
       });
@@ -244,21 +238,22 @@ export class OrderedRoom {
         return "unread";
       }
       const { top, former, complete, entries } = slice;
-      if (top.epoch !== this.#at.epoch) await this.#untilBegun(top);
+      if (top.offset > 0 && this.#position.reached(top.epoch) === 0) await this.#untilBegun(top.epoch);
       if (this.#stop.signal.aborted) return outcome;
-      if (this.#settleStrays(Math.max(mark, this.#held?.markBefore(top.epoch) ?? 0), slice)) outcome = "gap";
-      if (top.epoch !== this.#at.epoch) {
-        const isBehind = former !== undefined && (former.epoch !== this.#at.epoch || former.offset > this.#at.offset);
-        this.#move({ epoch: top.epoch, offset: this.#formerOffsets.get(top.epoch) ?? 0 });
+      if (this.#settleStrays(mark, slice)) outcome = "gap";
+      const at = this.position;
+      if (top.epoch !== at.epoch) {
+        const isBehind = former !== undefined && (former.epoch !== at.epoch || former.offset > at.offset);
+        this.#position.move({ epoch: top.epoch, offset: this.#position.reached(top.epoch) });
         // If the channel was received without a break from the end of the old epoch to the start of the new
         // one, nothing is missing.
         const isHeard = this.#held?.has({ epoch: top.epoch, offset: 1 }) === true;
-        const isSeamless = isHeard && !isBehind && !this.#isInterrupted;
+        const isSeamless = isHeard && !isBehind && !this.#isInterrupted && !this.#hasOverflown;
         if (!isSeamless) {
           this.#options.onGap(undefined);
           outcome = "gap";
         }
-        if (this.#isUnreliable()) {
+        if (this.#epochLimit.exceeds()) {
           this.#deliverHeld();
           return outcome;
         }
@@ -266,27 +261,36 @@ export class OrderedRoom {
       }
       if (!complete) {
         const before = (entries[0]?.offset ?? top.offset + 1) - 1;
-        await this.#untilHeard(top.epoch, before);
+        await this.#untilReached(before);
         if (this.#stop.signal.aborted) return outcome;
         if (this.#deliverHeard(before)) outcome = "gap";
       }
       for (const { offset, message } of entries) this.#deliverStored({ epoch: top.epoch, offset }, message);
-      if (this.#at.offset >= top.offset) return outcome;
+      if (this.position.offset >= top.offset) {
+        this.#hasOverflown = false;
+        return outcome;
+      }
     }
   }
 
   /**
-   * Waits until the channel has brought a message of the epoch that was read, unless the channel was interrupted.
-   * Whatever the same Redis published before, under lost epochs, has then arrived as well.
+   * Waits until the channel has brought something of an epoch. Whatever the same Redis published before, under lost
+   * epochs, has then arrived as well. Does not wait if the channel was interrupted or too much has arrived.
    */
-  async #untilBegun({ epoch, offset }: HistoryPosition): Promise<void> {
-    if (offset > 0) await this.#untilHeard(epoch, 1);
+  async #untilBegun(epoch: number): Promise<void> {
+    const isBegun = () => this.#held?.markBefore(epoch) !== undefined || this.#held?.hasOverflown === true;
+    await this.#untilHeard(isBegun);
   }
 
   /** Waits until the channel has brought the messages up to an offset, unless the channel was interrupted. */
-  async #untilHeard(epoch: number, upTo: number): Promise<void> {
+  async #untilReached(upTo: number): Promise<void> {
+    const { epoch } = this.position;
+    await this.#untilHeard(() => (this.#held?.reached(epoch) ?? upTo) >= upTo);
+  }
+
+  async #untilHeard(isHeard: () => boolean): Promise<void> {
     const giveUpAtMs = performance.now() + IN_FLIGHT_MAX_MS;
-    const isAwaited = () => !this.#isInterrupted && (this.#held?.reached(epoch) ?? upTo) < upTo;
+    const isAwaited = () => !this.#stop.signal.aborted && !this.#isInterrupted && !isHeard();
     while (isAwaited() && performance.now() < giveUpAtMs) await sleep(IN_FLIGHT_POLL_MS);
   }
 
@@ -295,19 +299,19 @@ export class OrderedRoom {
    * over the channel, and reports the others as gaps. Returns whether there was a gap.
    */
   #deliverHeard(upTo: number): boolean {
-    const { epoch } = this.#at;
+    const { epoch, offset } = this.position;
     let hasGap = false;
     const skip = (to: number): void => {
-      const missed = to - this.#at.offset;
+      const missed = to - this.position.offset;
       if (missed <= 0) return;
       this.#options.onGap(missed);
-      this.#move({ epoch, offset: to });
+      this.#position.move({ epoch, offset: to });
       hasGap = true;
     };
-    for (const message of this.#held?.inOrder(epoch, this.#at.offset, upTo) ?? []) {
+    for (const message of this.#held?.inOrder(epoch, offset, upTo) ?? []) {
       skip(message.at.offset - 1);
       // The buffer may hold the same message twice.
-      if (message.at.offset > this.#at.offset) this.#deliver(message);
+      if (message.at.offset > this.position.offset) this.#deliver(message);
     }
     skip(upTo);
     return hasGap;
@@ -319,61 +323,35 @@ export class OrderedRoom {
    * the order. Otherwise they are dropped:
    *
    * - `former` says which offset their epoch had reached: other servers may have received other messages.
-   * - Their epoch has assigned offsets twice.
-   * - Messages of the epoch that was read were delivered already. On a channel, an epoch's messages follow those of
-   *   the epochs before, so these messages come from a Redis that was replaced and carried out old commands late.
+   * - Their epoch was set back: these messages and delivered ones have the same offsets.
+   * - They arrived after something of the epoch that was read, or messages of it were delivered already. On one Redis
+   *   an epoch's messages follow those of the epochs before, so these come from a Redis that was replaced and carried
+   *   out old commands late.
    *
    * Returns whether there were such messages.
    */
   #settleStrays(mark: number, { top: { epoch }, former }: HistorySlice): boolean {
-    const strays = this.#held?.takeOtherEpochs(mark, epoch) ?? [];
-    if (strays.length === 0) return false;
+    const strays = this.#held?.takeOtherEpochs(this.#held.markBefore(epoch) ?? mark, epoch) ?? [];
+    const late = this.#held?.takeOtherEpochs(mark, epoch) ?? [];
+    if (strays.length + late.length === 0) return false;
     this.#options.onGap(undefined);
-    const { epoch: currentEpoch, offset } = this.#at;
+    const at = this.position;
     const isLost = former === undefined || former.offset === FURTHEST;
-    const isLate = currentEpoch === epoch && offset > 0;
-    if (!isLost || isLate) return true;
-    for (const stray of strays) if (!this.#reader.hasForked(stray.at.epoch)) this.#passUnordered(stray);
+    const hasBegun = this.#position.reached(epoch) > 0 || this.#heardEpoch === epoch;
+    if (!isLost || hasBegun) return true;
+    const twice = strays.find((stray) => this.#reader.contradicts(stray));
+    if (twice !== undefined) this.#position.end(twice.at.epoch);
+    for (const stray of strays) this.#passUnordered(stray);
+    // Delivering the strays may have moved the position. Return to the epoch that was read.
+    if (at.epoch === epoch) this.#position.move(at);
     return true;
-  }
-
-  /**
-   * Counts one more epoch. Returns whether new epochs follow each other too quickly, and then schedules the next
-   * read.
-   */
-  #isUnreliable(): boolean {
-    const nowMs = performance.now();
-    if (nowMs - this.#epochsSinceMs >= EPOCHS_WINDOW_MS) {
-      this.#epochs = 0;
-      this.#epochsSinceMs = nowMs;
-    }
-    this.#epochs++;
-    if (this.#epochs <= EPOCHS_MAX) return false;
-    clearTimeout(this.#unreliableTimer);
-    this.#unreliableTimer = setTimeout(() => {
-      this.#unreliableTimer = undefined;
-      void this.catchUp();
-    }, EPOCHS_WINDOW_MS);
-    this.#unreliableTimer.unref();
-    return true;
-  }
-
-  #move(to: HistoryPosition): void {
-    const { epoch, offset } = this.#at;
-    this.#at = to;
-    if (to.epoch === epoch || epoch === 0) return;
-    this.#reader.forget();
-    this.#formerOffsets.delete(to.epoch);
-    this.#formerOffsets.set(epoch, offset);
-    const [oldest] = this.#formerOffsets.keys();
-    if (this.#formerOffsets.size > FORMER_OFFSETS_MAX && oldest !== undefined) this.#formerOffsets.delete(oldest);
   }
 
   #deliverStored(at: HistoryPosition, stored: Uint8Array): void {
     const message = this.#options.read(stored);
     this.#options.onFilled();
     // A damaged message must not block the ones after it.
-    if (message === undefined) this.#move(at);
+    if (message === undefined) this.#position.move(at);
     else this.#deliver({ at, ...message });
   }
 
