@@ -64,7 +64,7 @@ type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
 export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConfig>>, GatewayHooks {
   /**
    * Returns the user that a connection belongs to, within `authenticationTimeoutMs`, or throws: a `CmError` with
-   * `unauthorized` becomes HTTP 401, `capacity-reached` becomes 503, other codes become 4xx or 503; any other
+   * `unauthorized` becomes HTTP 401, `capacity-reached` becomes 503, other codes become another 4xx or 5xx status; any other
    * error is logged and becomes 500. The signal is aborted if the client disconnects, and at the deadline.
    */
   readonly authenticate?:

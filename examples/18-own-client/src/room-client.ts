@@ -36,6 +36,17 @@ interface Frame {
   readonly recovered?: boolean;
   readonly code?: string;
   readonly message?: string;
+  readonly retryable?: boolean;
+}
+
+/** The server refused a request. */
+class Refusal extends Error {
+  readonly retryable: boolean;
+
+  constructor({ code, message, retryable = false }: Frame) {
+    super(`${code}: ${message}`);
+    this.retryable = retryable;
+  }
 }
 
 interface Waiting {
@@ -81,6 +92,7 @@ export class RoomClient {
     this.#socket = socket;
     let lasting: NodeJS.Timeout | undefined;
     let status: number | undefined;
+    let isRefusedForNow = false;
     socket.on("unexpected-response", (_request, response) => {
       status = response.statusCode ?? 500;
       response.resume();
@@ -95,7 +107,11 @@ export class RoomClient {
             this.#failures = 0;
           }, LASTING_MS);
         },
-        () => socket.close(1000),
+        (error: unknown) => {
+          // A retryable error, such as `unavailable`, means that a later attempt may succeed.
+          isRefusedForNow = error instanceof Refusal && error.retryable;
+          socket.close(1000);
+        },
       );
     });
     socket.on("message", (bytes) => this.#take(JSON.parse(String(bytes)) as Frame));
@@ -104,7 +120,7 @@ export class RoomClient {
       for (const { reject } of this.#waiting.values()) reject(new Error("The connection ended before the answer."));
       this.#waiting.clear();
       if (this.#isClosed) return;
-      if (status === undefined ? mayReconnect(code) : mayRetry(status)) this.#comeBack();
+      if (isRefusedForNow || (status === undefined ? mayReconnect(code) : mayRetry(status))) this.#comeBack();
       else this.#options.onEnd?.(status ?? code);
     });
   }
@@ -154,7 +170,7 @@ export class RoomClient {
     if (typeof ref !== "number") return;
     const waiting = this.#waiting.get(ref);
     this.#waiting.delete(ref);
-    if (type === "error") waiting?.reject(new Error(`${frame.code}: ${frame.message}`));
+    if (type === "error") waiting?.reject(new Refusal(frame));
     else waiting?.resolve(frame);
   }
 

@@ -49,8 +49,8 @@ export interface GatewayConfig {
   readonly leaseTtlMs: number;
   /**
    * `DEAD_AFTER_MS`: a server that has sent no sign of life for this long, and is no longer subscribed to
-   * Redis, is removed even if its lease has not expired; 0: servers are removed only when their lease
-   * expires. Default 5,000.
+   * Redis, is removed even if its lease has not expired; 500 to 3,600,000, or 0: servers are removed only when
+   * their lease expires. Default 5,000.
    */
   readonly deadAfterMs: number;
   /**
@@ -221,8 +221,8 @@ export interface GatewayConfig {
    */
   readonly idleTimeoutMs: number;
   /**
-   * `PING_INTERVAL_MS`: time between WebSocket pings to a connection; 0: no pings. Load balancers cut quiet
-   * connections, many of them after 60 s. Default: 25,000, or half of `IDLE_TIMEOUT_MS` if that is less.
+   * `PING_INTERVAL_MS`: time between WebSocket pings to a connection; 1,000 or more and less than
+   * `IDLE_TIMEOUT_MS`, or 0: no pings. Load balancers cut quiet connections, many of them after 60 s. Default: 25,000, or half of `IDLE_TIMEOUT_MS` if that is less.
    */
   readonly pingIntervalMs: number;
   /**
