@@ -14,7 +14,9 @@ async function readPage(): Promise<{
   readonly rows: readonly { readonly here: string; readonly type: string }[];
   readonly documented: readonly string[];
 }> {
-  const [table = "", documented = ""] = (await readFile(PAGE, "utf8")).split("## Where the keys of the old layout live");
+  const [table = "", documented = ""] = (await readFile(PAGE, "utf8")).split(
+    "## Where the keys of the old layout live",
+  );
   return {
     rows: [...table.matchAll(/^\| `(cm:[^`]+)` \| (zset|set|hash|string|list|channel) \|/gm)].map(
       ([, here = "", type = ""]) => ({ here, type }),
