@@ -41,10 +41,10 @@ export async function measureLoads(
             : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}/${scenario.name}-${contender}`];
         const once = () => measure(contender, { scenario, repeat, warmupSeconds, seconds, redis, nodeArgs });
         let run = await once();
-        progress.done(summarise(run));
+        progress.done(summarize(run));
         if (run.disturbed && performance.now() < lastStart) {
           run = await once();
-          progress.repeated(summarise(run));
+          progress.repeated(summarize(run));
         }
         measurements.push(run);
       }
@@ -53,7 +53,7 @@ export async function measureLoads(
   return measurements;
 }
 
-function summarise(run: Measurement): string {
+function summarize(run: Measurement): string {
   return (
     `${run.scenario} ${run.contender} #${run.repeat}: ${run.serverCpuUsPerDelivery.toFixed(2)} µs a delivery, ` +
     `${run.redisCpuUsPerMessage.toFixed(1)} µs of Redis a message, ${run.deliveriesPerSecond.toFixed(0)} deliveries/s, ` +

@@ -27,10 +27,10 @@ export async function measureFigures(
       for (const subject of subjectsOf(scenario)) {
         const once = () => measureOnce(scenario, subject, { ...context, repeat });
         let run = await once();
-        progress.done(summarise(run));
+        progress.done(summarize(run));
         if (run.disturbed && performance.now() < lastStart) {
           run = await once();
-          progress.repeated(summarise(run));
+          progress.repeated(summarize(run));
         }
         runs.push(run);
       }
@@ -50,7 +50,7 @@ async function measureOnce(scenario: FigureScenario, subject: string, context: F
   return { scenario: scenario.name, subject, repeat: context.repeat, disturbed, ...sample };
 }
 
-function summarise({ scenario, subject, repeat, valid, disturbed, otherCores, figures }: FigureRun): string {
+function summarize({ scenario, subject, repeat, valid, disturbed, otherCores, figures }: FigureRun): string {
   const told = Object.entries(figures).map(([title, value]) => `${title} ${value.toFixed(2)}`);
   const doubts = `${disturbed ? `, disturbed by ${otherCores.toFixed(2)} cores` : ""}${valid ? "" : ", INVALID"}`;
   return `${scenario} ${subject} #${repeat}: ${told.join(", ")}${doubts}`;

@@ -43,7 +43,7 @@ describe("errors", () => {
     ]);
   });
 
-  it("are recognised when another copy of the package made them", async () => {
+  it("are recognized when another copy of the package made them", async () => {
     vi.resetModules();
     const copy = await import("./errors.js");
     expect(copy.CmError).not.toBe(CmError);

@@ -98,7 +98,7 @@ export interface CmErrorOptions {
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-/** The one error class that this project throws. Recognise it with {@link isCmError}. */
+/** The one error class that this project throws. Recognize it with {@link isCmError}. */
 export class CmError extends Error {
   /** What went wrong, for programs; see `ERROR_CODES`. */
   readonly code: ErrorCode;

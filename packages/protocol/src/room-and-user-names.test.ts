@@ -44,7 +44,7 @@ describe("room and user names", () => {
     (name) => expect(parseName(name, "room")).toEqual({ ok: true, value: name }),
   );
 
-  it("does not normalise: names that look alike stay apart", () => {
+  it("does not normalize: names that look alike stay apart", () => {
     expect(requireName("é", "room")).not.toBe(requireName("e\u0301", "room"));
   });
 

@@ -201,8 +201,6 @@ class ConnectedStore implements RedisStore {
   }
 
   async #start(): Promise<void> {
-    const { commandTimeoutMs, publishWindowMs, connectionTtlMs, lastSeenTtlMs, roomRecordTtlMs } = this.#options;
-    const { historyMaxMessages, historyTtlMs } = this.#options;
     let bus: RedisBus | undefined;
     // A unique name, so that only messages of this store arrive on the probe's channel.
     const probeId = randomUUID();
@@ -223,14 +221,24 @@ class ConnectedStore implements RedisStore {
       },
       this.#stop.signal,
     );
-    const { commands, publisher, subscribers } = links;
     try {
+      const { commands } = links;
       const [risk] = await Promise.all([evictionRisk(commands), this.#ensureLayout(commands)]);
       if (risk !== undefined) this.#report(risk, "store");
     } catch (error) {
       await links.close();
       throw error;
     }
+    this.#running = this.#createParts(links);
+    bus = this.#running.bus;
+    this.#updateLink();
+  }
+
+  /** Creates the parts of the store, which share its connections. */
+  #createParts(links: RedisConnections): Running {
+    const { commandTimeoutMs, publishWindowMs, connectionTtlMs, lastSeenTtlMs, roomRecordTtlMs } = this.#options;
+    const { historyMaxMessages, historyTtlMs } = this.#options;
+    const { commands, publisher, subscribers } = links;
     const living = new LiveServers(commands, this.#keys);
     // Scripts announce changes with the same command that publishes messages.
     const { name: publishCommand } = publisher.target(this.#keys.leases);
@@ -244,7 +252,7 @@ class ConnectedStore implements RedisStore {
       publishCommand,
       isSharded: publishCommand === "spublish",
     };
-    bus = new RedisBus({
+    const bus = new RedisBus({
       keys: this.#keys,
       publisher,
       subscribers,
@@ -256,7 +264,7 @@ class ConnectedStore implements RedisStore {
     const connections = new RedisConnectionRegistry(shared);
     const rooms = new RedisRoomDirectory(shared);
     const users = new RedisUserDirectory(shared);
-    this.#running = {
+    return {
       links,
       servers: new RedisServerRegistry({
         ...shared,
@@ -272,7 +280,6 @@ class ConnectedStore implements RedisStore {
       history: new RedisHistory({ ...shared, publisher, historyMaxMessages, historyTtlMs }),
       bus,
     };
-    this.#updateLink();
   }
 
   async #close(): Promise<void> {

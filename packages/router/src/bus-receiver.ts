@@ -51,7 +51,7 @@ export class BusReceiver {
   }
 
   onRoomMessage(room: SubscribedRoom, bytes: Uint8Array): void {
-    const tracker = room.trackers.recognise(bytes);
+    const tracker = room.trackers.recognize(bytes);
     if (tracker?.header !== undefined) {
       const payload = bytes.subarray(tracker.header.bytes);
       this.#deliverToRoom(room, tracker, readEnvelopePosition(bytes), payload, NOBODY);
@@ -146,7 +146,7 @@ export class BusReceiver {
   }
 
   #controlDelivery(message: CrossServerMessage): (() => void) | undefined {
-    // A request without a number could not be answered, and a duplicate of it could not be recognised.
+    // A request without a number could not be answered, and a duplicate of it could not be recognized.
     if (message.sequence === 0) return undefined;
     const { origin } = message;
     const { requests, pending } = this.#options;

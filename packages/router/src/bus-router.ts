@@ -30,9 +30,9 @@ import { type ControlOutcome, type ControlRequest, controlOf, outcomeOf } from "
 import { within } from "./requests/promise-timeout.js";
 import type { GatheredAnswers } from "./requests/scatter-gather.js";
 import { ServerRequests } from "./requests/server-requests.js";
-import { RoomDelivery } from "./rooms/room-delivery.js";
 import type { LocalReach } from "./rooms/room-policy.js";
 import { createRoomSequencers } from "./rooms/room-sequencers.js";
+import { RoutedRooms } from "./rooms/routed-rooms.js";
 import type { AnswerTime, Confirmation, ConfirmedOutcome, RouteOutcome, Router } from "./router.js";
 import { routerClosed } from "./router-closed.js";
 import type { RouterStats } from "./router-stats.js";
@@ -47,7 +47,7 @@ class BusRouter implements Router {
   readonly #gaps: GapReporter;
   readonly #requests: ServerRequests;
   readonly #receiver: BusReceiver;
-  readonly #rooms: RoomDelivery;
+  readonly #rooms: RoutedRooms;
   readonly #interruptions: Interruptions;
   readonly #absenceCheck: AbsenceCheck;
   #directSubscription: Promise<Subscription> | undefined;
@@ -64,7 +64,7 @@ class BusRouter implements Router {
     const requests = new ServerRequests({ ...options, roomPosition });
     const { publisher, incoming, pending } = requests;
     const receiver = new BusReceiver({ ...options, requests: incoming, pending, gaps });
-    const rooms = new RoomDelivery({
+    const rooms = new RoutedRooms({
       ...options,
       sequencers,
       receiver,

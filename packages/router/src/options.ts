@@ -134,8 +134,9 @@ export interface RouterOptions {
    * Whether a room is recoverable: its messages are kept for a while in the history of the store's bus, so that a
    * server or a client that missed messages can get them. Must always return the same value for a room, on all servers.
    * Not allowed for rooms with publisher order or `deliver-locally`. A frame for a recoverable room must be the text of
-   * a JSON object with at least one field; `toRoom` rejects any other frame with `frame-invalid`. Members receive the
-   * frame with the fields `epoch` and `offset` in front. Default: no room is recoverable.
+   * a JSON object with at least one field and no space before it: `toRoom` rejects a frame that does not begin with
+   * `{"` with `frame-invalid`, and checks nothing more. Members receive the frame with the fields `epoch` and `offset`
+   * in front. Default: no room is recoverable.
    */
   readonly isRecoverable?: ((room: string) => boolean) | undefined;
   /**

@@ -203,7 +203,7 @@ describe("Router", () => {
     expect(b.router.stats()).toMatchObject({ gaps: 1, missed: 3 });
   });
 
-  it("reports holes among direct messages too", async () => {
+  it("reports a gap in direct messages", async () => {
     const target = b.nextId();
     for (const sequence of [1, 3]) await publishRaw("server", "b", { kind: "connection", target, sequence });
     await expect.poll(() => b.gaps).toEqual([{ room: undefined, known: { origin: "x", missed: 1 } }]);

@@ -5,7 +5,7 @@
 export function createSeededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
-    // The step is 2^32 divided by the golden ratio; the factors are those of the MurmurHash3 finaliser.
+    // The step is 2^32 divided by the golden ratio; the factors are those of the MurmurHash3 finalizer.
     state = (state + 0x9e3779b9) >>> 0;
     let mixed = state ^ (state >>> 16);
     mixed = Math.imul(mixed, 0x85ebca6b);

@@ -46,7 +46,7 @@ it.each([
   ["npm error code ENOTFOUND\nnpm error network request to https://registry.example/pnpm failed", "ENOTFOUND"],
   ["npm error code EAI_AGAIN", "EAI_AGAIN"],
   ["ERR_PNPM_META_FETCH_FAIL  GET http://127.0.0.1:1/ws: connect ECONNREFUSED 127.0.0.1:1", "ECONNREFUSED"],
-])("the output %o is recognised as that of an unreachable registry", (output, code) => {
+])("the output %o is recognized as that of an unreachable registry", (output, code) => {
   expect(withAdvice(output)).toContain(`can't be reached (${code})`);
 });
 

@@ -43,7 +43,7 @@ interface Kind {
 }
 
 /**
- * Writes the first failure of each kind in full. Later failures of that kind are counted and summarised in one line
+ * Writes the first failure of each kind in full. Later failures of that kind are counted and summarized in one line
  * every 5 s, until none has occurred for a whole interval. Failures are of one kind if their stage and code are equal
  * and, for the application's hooks and routes, if the hook or route and the causes are equal too.
  */

@@ -15,7 +15,7 @@ const ROOMS_MAX = 10_000;
 
 /**
  * Maximum number of servers whose sequence numbers are remembered for a room, and how far below a server's highest
- * number a late message is still recognised as new.
+ * number a late message is still recognized as new.
  */
 const SENDERS_MAX = 1_000;
 const LATE_MAX = 64;

@@ -21,7 +21,7 @@ export interface HistoryLimits {
 }
 
 /** How long a position is kept after its last use, in milliseconds (one day), unless messages are kept longer. */
-const PLACE_TTL_MS = 86_400_000;
+const POSITION_TTL_MS = 86_400_000;
 
 /**
  * Maximum number of rooms whose position is kept; the rooms that were used least recently are removed first.
@@ -129,7 +129,7 @@ export class HistoryTable {
       entries: [],
       senders: new Map<string, ReceivedNumbers>(),
       keptUntilMs: now,
-      knownUntilMs: now + PLACE_TTL_MS,
+      knownUntilMs: now + POSITION_TTL_MS,
     };
     this.#rooms.set(room, begun);
     return begun;
@@ -150,7 +150,7 @@ export class HistoryTable {
       history.entries = [];
       history.senders.clear();
     }
-    history.knownUntilMs = now + Math.max(PLACE_TTL_MS, historyTtlMs);
+    history.knownUntilMs = now + Math.max(POSITION_TTL_MS, historyTtlMs);
     this.#rooms.set(room, history);
     this.#forgetOldest(now);
     return history;

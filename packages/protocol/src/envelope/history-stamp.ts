@@ -14,8 +14,8 @@ export function historyStamp({ epoch, offset }: HistoryPosition): string {
 }
 
 /**
- * Whether a stamp can be written into a frame. Checks the first two bytes, which show that the frame is
- * a non-empty JSON object.
+ * Whether a stamp can be written into a frame. Checks only that the frame begins with `{"`; the caller
+ * guarantees that it is JSON without leading spaces.
  */
 export function takesHistoryStamp(frame: Uint8Array): boolean {
   return frame[0] === EPOCH[0] && frame[1] === EPOCH[1];

@@ -68,7 +68,7 @@ it("names the nodes or Sentinels that it tried, and says where a Redis is no Clu
     for (const port of [one, two]) expect(ofCluster).toContain(`127.0.0.1:${port} (`);
     expect(ofSentinels).toMatch(new RegExp(`^unavailable: .* Sentinels ${nodes.replace(",", ", ")} .* master "main"`));
     expect(ofOne).toBe(
-      "options-invalid: Redis is no Cluster at this address; write redis in the place of redis+cluster.",
+      "options-invalid: Redis does not run as a Cluster at this address; use redis:// instead of redis+cluster://.",
     );
   });
   await redis.ask("CONFIG", "SET", "requirepass", "secret");

@@ -145,7 +145,7 @@ function sentinelsFailed(message: string, client: Redis | Cluster, cause: unknow
 }
 
 function notACluster(): CmError {
-  const message = "Redis is no Cluster at this address; write redis in the place of redis+cluster.";
+  const message = "Redis does not run as a Cluster at this address; use redis:// instead of redis+cluster://.";
   return new CmError("options-invalid", message, { details: { field: "url", problem: message } });
 }
 

@@ -2,6 +2,8 @@ import type { Redis } from "ioredis";
 import { BATCH_MAX, groupBy, inChunks } from "../commands/argument-batches.js";
 import { isLasting } from "../errors/store-error.js";
 import { slotOf } from "../keys/hash-slots.js";
+import { AcknowledgementTimer } from "./acknowledgement-timer.js";
+import { WantedChannels } from "./wanted-channels.js";
 
 /** Callbacks of a {@link SubscriberConnection}. */
 export interface ConnectionEvents {
@@ -48,18 +50,8 @@ const REFUSALS = 2;
 export class SubscriberConnection {
   readonly redis: Redis;
   readonly #sharded: boolean;
-  readonly #acknowledgeTimeoutMs: number;
   readonly #events: ConnectionEvents;
-  /** Channels whose subscription was sent on this connection, but is not acknowledged yet. */
-  readonly #sent = new Set<string>();
-  readonly #live = new Set<string>();
-  /** Wanted channels that are not live. Together with `#live` they are all wanted channels. */
-  readonly #pending = new Set<string>();
-  /**
-   * Wanted channels that were live on an earlier connection and are not live again yet. Until they are,
-   * messages are missed.
-   */
-  readonly #restoring = new Set<string>();
+  readonly #wanted = new WantedChannels();
   /** Channels that are subscribed, no longer wanted, and not unsubscribed yet. */
   readonly #leaving = new Set<string>();
   /**
@@ -67,11 +59,7 @@ export class SubscriberConnection {
    * ignored, because another connection may receive them.
    */
   readonly #left = new Set<string>();
-  /**
-   * Wanted channels that are neither live nor sent. They are kept as a separate set, so that a join does not
-   * iterate over all channels.
-   */
-  readonly #missing = new Set<string>();
+  readonly #acknowledgements: AcknowledgementTimer;
   readonly #unlisten: () => void;
   /**
    * A channel that Redis has refused and not accepted since. It is retried until Redis accepts it, even if it
@@ -80,23 +68,22 @@ export class SubscriberConnection {
   #trial: string | undefined;
   /** Number of times in a row that the channel was refused. */
   #refusals = 0;
-  /** Increases with every connection, so that replies on an earlier one are recognized. */
-  #epoch = 0;
+  /** Grows each time the connection opens or closes, so that replies to earlier commands are recognized. */
+  #generation = 0;
   #flushing = false;
   #retry: NodeJS.Timeout | undefined;
-  /**
-   * The timer that runs from the sending of subscriptions, or the latest acknowledgement, until the next one.
-   */
-  #acknowledgeTimer: NodeJS.Timeout | undefined;
-  /** Whether none of the sent subscriptions was acknowledged within half of the maximum time. */
-  #isLate = false;
   #closed = false;
 
   constructor({ redis, sharded, acknowledgeTimeoutMs, events }: SubscriberConnectionOptions) {
     this.redis = redis;
     this.#sharded = sharded;
-    this.#acknowledgeTimeoutMs = acknowledgeTimeoutMs;
     this.#events = events;
+    this.#acknowledgements = new AcknowledgementTimer({
+      timeoutMs: acknowledgeTimeoutMs,
+      isAwaited: () => this.#wanted.hasSent,
+      onLate: () => events.changed(),
+      onOverdue: () => events.overdue(),
+    });
     this.#unlisten = this.#listen();
   }
 
@@ -107,12 +94,12 @@ export class SubscriberConnection {
 
   /** Whether the connection works and all wanted channels are live. */
   get isComplete(): boolean {
-    return this.isOpen && this.#pending.size === 0;
+    return this.isOpen && this.#wanted.areLive;
   }
 
   /** Whether the connection works and all wanted channels that were live before are live. */
   get isRestored(): boolean {
-    return this.isOpen && this.#restoring.size === 0;
+    return this.isOpen && this.#wanted.areRestored;
   }
 
   /** Whether Redis has refused a subscription repeatedly. */
@@ -122,11 +109,11 @@ export class SubscriberConnection {
 
   /** Whether acknowledgements are late: new channels cannot be relied on for now. */
   get isLate(): boolean {
-    return this.#isLate;
+    return this.#acknowledgements.isLate;
   }
 
   isLive(channel: string): boolean {
-    return this.isOpen && this.#live.has(channel);
+    return this.isOpen && this.#wanted.isLive(channel);
   }
 
   /**
@@ -135,23 +122,21 @@ export class SubscriberConnection {
    */
   want(channel: string, wasLive = false): void {
     this.#left.delete(channel);
-    if (this.#live.has(channel)) return;
-    this.#pending.add(channel);
-    if (wasLive) this.#restoring.add(channel);
+    if (this.#wanted.isLive(channel)) return;
+    this.#wanted.add(channel, wasLive);
     if (this.#leaving.delete(channel)) {
       this.#goneLive(channel);
       return;
     }
-    this.#miss(channel);
+    this.#wanted.markMissing(channel);
     this.#schedule();
   }
 
   drop(channel: string): void {
-    const wasLive = this.#live.delete(channel);
-    if (!wasLive && !this.#pending.delete(channel)) return;
-    this.#restoring.delete(channel);
-    this.#missing.delete(channel);
-    if (wasLive || this.#sent.has(channel)) this.#left.add(channel);
+    const wasLive = this.#wanted.isLive(channel);
+    if (!wasLive && !this.#wanted.isPending(channel)) return;
+    this.#wanted.remove(channel);
+    if (wasLive || this.#wanted.isSent(channel)) this.#left.add(channel);
     if (wasLive) this.#leaving.add(channel);
     this.#schedule();
   }
@@ -177,12 +162,12 @@ export class SubscriberConnection {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#retry);
-    this.#stopAcknowledgeTimer();
+    this.#acknowledgements.stop();
     this.#unlisten();
     // Ignore errors of the client from here on.
     const ignore = (): void => undefined;
     this.redis.on("error", ignore);
-    const channels = [...this.#live, ...this.#pending, ...this.#leaving];
+    const channels = [...this.#wanted.all(), ...this.#leaving];
     if (this.isOpen && channels.length > 0) {
       await Promise.allSettled(this.#batches(channels).map((batch) => this.#unsubscribe(batch)));
     }
@@ -212,7 +197,7 @@ export class SubscriberConnection {
   #take(channel: Buffer, payload: Buffer): void {
     // Both sets are almost always empty, so a message usually costs no look-up.
     if (this.#left.size > 0 && this.#left.has(channel.toString())) return;
-    if (this.#restoring.size > 0) this.#proveLive(channel.toString());
+    if (!this.#wanted.areRestored) this.#proveLive(channel.toString());
     this.#events.message(channel, payload);
   }
 
@@ -221,7 +206,7 @@ export class SubscriberConnection {
    * others. Report that first, so that the handler knows of the interruption before it gets the message.
    */
   #proveLive(channel: string): void {
-    if (this.#pending.has(channel)) this.#goneLive(channel);
+    if (this.#wanted.isPending(channel)) this.#goneLive(channel);
   }
 
   #schedule(): void {
@@ -236,7 +221,7 @@ export class SubscriberConnection {
 
   #flush(): void {
     if (this.#closed || !this.isOpen) return;
-    const epoch = this.#epoch;
+    const generation = this.#generation;
     const leaving = [...this.#leaving];
     this.#leaving.clear();
     for (const batch of this.#batches(leaving)) {
@@ -247,76 +232,41 @@ export class SubscriberConnection {
       this.#unsubscribe(batch).then(forget, forget);
     }
     const trial = this.#trial;
-    const missing = [...this.#missing].filter((channel) => channel !== trial);
+    const missing = this.#wanted.missing().filter((channel) => channel !== trial);
     const batches = this.#batches(missing);
-    if (trial !== undefined && !this.#sent.has(trial)) batches.push([trial]);
+    if (trial !== undefined && !this.#wanted.isSent(trial)) batches.push([trial]);
     for (const batch of batches) {
-      for (const channel of batch) {
-        this.#sent.add(channel);
-        this.#missing.delete(channel);
-      }
+      for (const channel of batch) this.#wanted.markSent(channel);
       this.#subscribe(batch).then(
-        () => this.#acknowledged(batch, epoch),
-        (error) => this.#refused(batch, epoch, error),
+        () => this.#acknowledged(batch, generation),
+        (error) => this.#refused(batch, generation, error),
       );
     }
-    this.#startAcknowledgeTimer();
+    this.#acknowledgements.start();
     this.#events.changed();
   }
 
-  /**
-   * Starts the timer for the next acknowledgement. One timer is enough, because Redis replies in order: as
-   * long as any subscription is acknowledged, the others will be as well.
-   */
-  #startAcknowledgeTimer(): void {
-    if (this.#sent.size === 0 || this.#acknowledgeTimer !== undefined) return;
-    const halfMs = this.#acknowledgeTimeoutMs / 2;
-    this.#after(halfMs, () => {
-      this.#isLate = true;
-      this.#after(halfMs, () => this.#events.overdue());
-      this.#events.changed();
-    });
-  }
-
-  #after(delayMs: number, act: () => void): void {
-    const timer = setTimeout(() => {
-      // Wait one turn, so that data that arrived while this process was stopped is read first.
-      setImmediate(() => {
-        if (this.#acknowledgeTimer !== timer) return;
-        this.#acknowledgeTimer = undefined;
-        if (this.#sent.size > 0) act();
-      });
-    }, delayMs).unref();
-    this.#acknowledgeTimer = timer;
-  }
-
-  #stopAcknowledgeTimer(): void {
-    clearTimeout(this.#acknowledgeTimer);
-    this.#acknowledgeTimer = undefined;
-    this.#isLate = false;
-  }
-
-  #acknowledged(batch: readonly string[], epoch: number): void {
-    if (epoch !== this.#epoch || this.#closed) return;
-    this.#stopAcknowledgeTimer();
+  #acknowledged(batch: readonly string[], generation: number): void {
+    if (generation !== this.#generation || this.#closed) return;
+    this.#acknowledgements.stop();
     for (const channel of batch) {
-      this.#sent.delete(channel);
+      this.#wanted.markAnswered(channel);
       if (channel === this.#trial) this.#endTrial();
       this.#forgetInClient(channel);
-      if (this.#live.has(channel)) continue;
-      if (this.#pending.has(channel)) this.#goneLive(channel);
+      if (this.#wanted.isLive(channel)) continue;
+      if (this.#wanted.isPending(channel)) this.#goneLive(channel);
       else this.#leaving.add(channel);
     }
     if (this.#leaving.size > 0) this.#schedule();
-    this.#startAcknowledgeTimer();
+    this.#acknowledgements.start();
     this.#events.changed();
   }
 
-  #refused(batch: readonly string[], epoch: number, error: unknown): void {
-    if (epoch !== this.#epoch || this.#closed) return;
+  #refused(batch: readonly string[], generation: number, error: unknown): void {
+    if (generation !== this.#generation || this.#closed) return;
     for (const channel of batch) {
-      this.#sent.delete(channel);
-      if (this.#pending.has(channel)) this.#miss(channel);
+      this.#wanted.markAnswered(channel);
+      if (this.#wanted.isPending(channel)) this.#wanted.markMissing(channel);
     }
     const isTrial = batch.includes(this.#trial ?? "");
     if (!isLasting(error)) {
@@ -348,45 +298,31 @@ export class SubscriberConnection {
     this.#refusals = 0;
   }
 
-  #miss(channel: string): void {
-    if (!this.#sent.has(channel)) this.#missing.add(channel);
-  }
-
   #goneLive(channel: string): void {
-    this.#live.add(channel);
-    this.#pending.delete(channel);
-    this.#missing.delete(channel);
-    if (this.#restoring.delete(channel)) this.#events.restored(channel);
+    if (this.#wanted.markLive(channel)) this.#events.restored(channel);
     this.#events.live(channel);
   }
 
   /** Handles a connection that broke or is new: nothing is subscribed on it. */
   #renewed(): void {
-    this.#epoch++;
-    this.#stopAcknowledgeTimer();
-    this.#sent.clear();
+    this.#generation++;
+    this.#acknowledgements.stop();
+    this.#wanted.renew();
     this.#leaving.clear();
     this.#left.clear();
-    this.#loseAll();
     this.#events.renewed();
     this.#events.changed();
     this.#flush();
   }
 
-  /** Handles that Redis has unsubscribed a channel by itself. Redis does not report which one. */
+  /**
+   * Redis has unsubscribed a channel by itself because its slot moved. ioredis's `moved` event does not say
+   * which one.
+   */
   #onMoved(): void {
-    this.#loseAll();
+    this.#wanted.loseAll();
     this.#events.changed();
     this.#events.moved();
-  }
-
-  #loseAll(): void {
-    for (const channel of this.#live) {
-      this.#restoring.add(channel);
-      this.#pending.add(channel);
-    }
-    this.#live.clear();
-    for (const channel of this.#pending) this.#miss(channel);
   }
 
   /** Splits channels into one list per command. A sharded command takes channels of one slot only. */

@@ -26,7 +26,7 @@ import { RoomEvictions } from "./room-evictions.js";
 import { RoomJoins } from "./room-joins.js";
 import { type MemberArgument, type RoomKeys, roomAnnounce, roomCount, roomLeave, roomRenew } from "./room-scripts.js";
 import { readHeldRooms } from "./room-snapshots.js";
-import { decodeCursor, encodeCursor, lowerEnd, type RoomCursor } from "./roster-cursor.js";
+import { decodeCursor, encodeCursor, lowerEnd, type RosterCursor } from "./roster-cursor.js";
 
 /** Maximum number of reads per page. Each read skips all members of at least one dead server. */
 const READS_MAX = 16;
@@ -148,7 +148,7 @@ export class RedisRoomDirectory implements RoomDirectory {
   }
 
   /** Reads one entry more than a page holds, to find out whether there is another page. */
-  async #read(key: string, after: RoomCursor, limit: number): Promise<string[]> {
+  async #read(key: string, after: RosterCursor, limit: number): Promise<string[]> {
     const reply = await this.#parts.commands.send("zrangebylex", [key, lowerEnd(after), "+", "LIMIT", 0, limit + 1]);
     return toStrings(reply);
   }
@@ -168,8 +168,8 @@ function take(
   living: ReadonlySet<string>,
   items: RoomMember[],
   limit: number,
-): { readonly after: RoomCursor; readonly ended: boolean } {
-  let after: RoomCursor;
+): { readonly after: RosterCursor; readonly ended: boolean } {
+  let after: RosterCursor;
   for (const entry of entries) {
     if (items.length === limit) return { after, ended: false };
     const member = decodeMember(entry);

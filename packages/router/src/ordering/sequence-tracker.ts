@@ -72,7 +72,7 @@ export class SequenceTracker {
   /** Number of the first message that arrived. */
   #first = 0;
   /** The epoch as of the last time that all gaps on the channel had been reported. */
-  #settledEpoch: number | undefined;
+  #markedEpoch: number | undefined;
 
   constructor({ kind, origin, target, isStamped = false }: MessageSource) {
     this.origin = origin;
@@ -115,8 +115,8 @@ export class SequenceTracker {
   }
 
   /** Marks all gaps up to now as reported, or as impossible to determine. */
-  settle(): void {
-    this.#settledEpoch = this.#epoch;
+  markReported(): void {
+    this.#markedEpoch = this.#epoch;
   }
 
   /**
@@ -124,7 +124,7 @@ export class SequenceTracker {
    * a gap yet; `undefined` if the number cannot be determined.
    */
   missing(reported: ReportedPosition): number | undefined {
-    const isNew = this.#settledEpoch === undefined;
+    const isNew = this.#markedEpoch === undefined;
     if (reported.sequence === 0) {
       // The origin had no sequencer when it responded. A sequencer that it started later has lost no
       // messages.
@@ -135,14 +135,14 @@ export class SequenceTracker {
     if (this.#epoch !== reported.epoch) return undefined;
     const since = Math.max(0, reported.sequence - this.#sequence);
     if (since > MISSED_MAX) return undefined;
-    if (!isNew) return this.#settledEpoch === reported.epoch ? since : undefined;
+    if (!isNew) return this.#markedEpoch === reported.epoch ? since : undefined;
     return reported.isWhole || this.#first === 1 ? since + this.#first - 1 : undefined;
   }
 
   /** Advances to the number reported by the origin, so that no gap is reported twice. */
   catchUp(reported: EnvelopePosition): void {
-    // If messages of another epoch have arrived since the last `settle`, that epoch is the later one.
-    const isUnchanged = this.#epoch === this.#settledEpoch;
+    // If messages of another epoch have arrived since the last `markReported`, that epoch is the later one.
+    const isUnchanged = this.#epoch === this.#markedEpoch;
     if (reported.sequence === 0) {
       if (isUnchanged) this.#epoch = undefined;
     } else if (this.#epoch === reported.epoch) {
@@ -151,7 +151,7 @@ export class SequenceTracker {
       this.#epoch = reported.epoch;
       this.#sequence = reported.sequence;
     }
-    this.settle();
+    this.markReported();
   }
 }
 
@@ -208,16 +208,16 @@ export class ChannelTracker {
     return false;
   }
 
-  /** See {@link SequenceTracker.settle}. */
-  settle(): void {
-    for (const tracker of this.#origins.values()) tracker.settle();
+  /** See {@link SequenceTracker.markReported}. */
+  markReported(): void {
+    for (const tracker of this.#origins.values()) tracker.markReported();
   }
 
   /**
    * Finds the tracker of a message by comparing the message's first bytes, which costs a fraction of decoding
    * it. Returns `undefined` if no known header matches.
    */
-  recognise(bytes: Uint8Array): SequenceTracker | undefined {
+  recognize(bytes: Uint8Array): SequenceTracker | undefined {
     if (this.#latest?.header?.leads(bytes)) return this.#latest;
     let compared = 0;
     for (const tracker of this.#origins.values()) {

@@ -140,7 +140,7 @@ export class GapDetection {
     if (this.#stop.signal.aborted) return;
     if (!this.#gathered.has(channel)) {
       // Separate the numbers that arrived before the interruption from later ones, which may follow a gap.
-      if (!this.#open.has(channel)) channel.trackers.settle();
+      if (!this.#open.has(channel)) channel.trackers.markReported();
       this.#open.set(channel, (this.#open.get(channel) ?? 0) + 1);
       if (this.#gathered.size === 0) this.#gatheringSince = performance.now();
       // The channel could not miss anything before its first subscription.

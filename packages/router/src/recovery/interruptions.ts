@@ -1,15 +1,15 @@
 import { type SequencerPosition, toCmError } from "@cm/protocol";
 import type { ResolvedRouterOptions } from "../options.js";
 import type { ServerPublisher } from "../requests/server-publisher.js";
-import type { RoomDelivery } from "../rooms/room-delivery.js";
 import type { SubscribedRoom } from "../rooms/room-subscriptions.js";
+import type { RoutedRooms } from "../rooms/routed-rooms.js";
 import { GapDetection, type ResumedChannel } from "./gap-detection.js";
 import type { GapReporter } from "./gap-reporter.js";
 
 /** Options of {@link Interruptions}. */
 export interface InterruptionsOptions extends Pick<ResolvedRouterOptions, "serverId" | "servers" | "onError"> {
   readonly publisher: Pick<ServerPublisher, "ask">;
-  readonly rooms: Pick<RoomDelivery, "isOpen">;
+  readonly rooms: Pick<RoutedRooms, "isOpen">;
   readonly gaps: GapReporter;
   /** The position of this server's sequencer for a room. */
   readonly roomPosition: (room: string) => SequencerPosition;

@@ -1,6 +1,4 @@
-import { isUtf8 } from "node:buffer";
 import {
-  CmError,
   encodePositions,
   type LocalDelivery,
   type OperationOutcome,
@@ -8,6 +6,7 @@ import {
   type ServerOperation,
 } from "@cm/protocol";
 import type { ControlHandler, QuestionHandler, ServerMessageHandler } from "../options.js";
+import { requireUtf8 } from "../payload-checks.js";
 import type { CarryOut } from "./incoming-requests.js";
 
 /** The handlers of the operations that servers request of each other. */
@@ -32,10 +31,10 @@ export function createOperations(options: OperationsOptions): CarryOut {
   return (operation: ServerOperation, origin: string) => {
     switch (operation.type) {
       case "deliver-connection":
-        requireText(operation.frame);
+        requireUtf8(operation.frame);
         return local.toConnection(operation.connectionId, operation.frame) ? DONE : NOT_FOUND;
       case "deliver-user":
-        requireText(operation.frame);
+        requireUtf8(operation.frame);
         return local.toUser(operation.userId, operation.frame) > 0 ? DONE : NOT_FOUND;
       case "deliver-server":
         onServerMessage({ origin, payload: operation.payload });
@@ -58,9 +57,4 @@ export function createOperations(options: OperationsOptions): CarryOut {
 
 async function control(onControl: ControlHandler, operation: Parameters<ControlHandler>[0]): Promise<OperationOutcome> {
   return (await onControl(operation)) === "done" ? DONE : NOT_FOUND;
-}
-
-/** Refuses frames that are not valid UTF-8: browsers close the connection when a text frame contains invalid UTF-8. */
-function requireText(frame: Uint8Array): void {
-  if (!isUtf8(frame)) throw new CmError("frame-not-text", "The frame is not UTF-8.");
 }

@@ -43,7 +43,7 @@ export class ScatterGather {
       });
     }
     if (this.#running >= MAX_RUNNING) {
-      throw new CmError("pending-limit", "Too many cluster questions are waiting for answers.", {
+      throw new CmError("pending-limit", "Too many questions are waiting for answers.", {
         details: { max: MAX_RUNNING },
       });
     }

@@ -143,7 +143,7 @@ export class RoomSubscriptions implements RoomInterest {
     await Promise.all(
       entries.map(async (entry) => {
         await entry.opening?.catch(() => undefined); // The callers of `enter` get this error.
-        this.#letGo(entry);
+        this.#unsubscribe(entry);
       }),
     );
   }
@@ -172,7 +172,7 @@ export class RoomSubscriptions implements RoomInterest {
       entry.opening = undefined;
     } catch (cause) {
       if (subscription !== undefined) entry.subscription = subscription;
-      this.#letGo(entry);
+      this.#unsubscribe(entry);
       throw toCmError(cause, "unavailable", "The room's channel could not be opened.");
     }
     // The room may have been exited while the channel was being opened.
@@ -186,22 +186,22 @@ export class RoomSubscriptions implements RoomInterest {
 
   #linger(entry: Entry): void {
     if (this.#closed || this.#options.maxIdle === 0) {
-      this.#letGo(entry);
+      this.#unsubscribe(entry);
       return;
     }
-    this.#idle.set(entry, setTimeout(() => this.#letGo(entry), this.#options.releaseDelayMs).unref());
+    this.#idle.set(entry, setTimeout(() => this.#unsubscribe(entry), this.#options.releaseDelayMs).unref());
     if (this.#idle.size > this.#options.maxIdle) {
       const [oldest] = this.#idle.keys();
-      if (oldest !== undefined) this.#letGo(oldest);
+      if (oldest !== undefined) this.#unsubscribe(oldest);
     }
   }
 
-  #letGo(entry: Entry): void {
+  #unsubscribe(entry: Entry): void {
     this.#keep(entry);
     if (this.#rooms.get(entry.name) === entry) this.#rooms.delete(entry.name);
     entry.ordered?.close();
     entry.subscription?.close().catch((cause: unknown) => {
-      this.#options.onCloseFailed(toCmError(cause, "unavailable", "A room's channel could not be let go."));
+      this.#options.onCloseFailed(toCmError(cause, "unavailable", "A room's channel could not be unsubscribed."));
     });
   }
 }

@@ -1,6 +1,6 @@
 /**
  * The protocol of a kind of server. The driver implements sockets, pacing, checking and timing; a dialect
- * only defines the frames. Messages are recognised by the stamp in their payload, regardless of the bytes
+ * only defines the frames. Messages are recognized by the stamp in their payload, regardless of the bytes
  * around it, and are never passed to the dialect.
  */
 export interface Dialect {

@@ -2,17 +2,18 @@ import type { EnteredRoom, EnvelopeRoute, HistoryPosition, Published } from "@cm
 import type { BusReceiver } from "../bus-receiver.js";
 import type { ResolvedRouterOptions } from "../options.js";
 import type { Sequencers } from "../ordering/sequencer.js";
-import { NOBODY, requireExcept, requireFrame } from "../payload-checks.js";
+import { NOBODY, requireExcept, requireFrame, requireStampable } from "../payload-checks.js";
 import type { ResumedChannel } from "../recovery/gap-detection.js";
 import type { GapReporter } from "../recovery/gap-reporter.js";
 import { notRecoverable, RecoverableRooms } from "../recovery/recoverable-rooms.js";
 import type { Recovery, RecoveryLimit } from "../recovery/room-recovery.js";
-import { LocalEcho } from "./local-echo.js";
-import { type LocalReach, type RoomSequencer, requireStampable } from "./room-policy.js";
+import { LocalPublishing } from "./local-publishing.js";
+import type { LocalReach } from "./room-policy.js";
+import type { RoomSequencer } from "./room-sequencers.js";
 import { RoomSubscriptions, type SubscribedRoom } from "./room-subscriptions.js";
 
-/** Options of {@link RoomDelivery}. */
-export interface RoomDeliveryOptions
+/** Options of {@link RoutedRooms}. */
+export interface RoutedRoomsOptions
   extends Pick<
     ResolvedRouterOptions,
     | "serverId"
@@ -32,15 +33,15 @@ export interface RoomDeliveryOptions
   readonly onResumed: (room: SubscribedRoom, sinceMs: number) => void;
 }
 
-/** Publishes the messages of rooms, and delivers the messages of the rooms that were entered. */
-export class RoomDelivery {
-  readonly #options: RoomDeliveryOptions;
+/** Publishing, entering and recovery of rooms, wired to the receiver that delivers. */
+export class RoutedRooms {
+  readonly #options: RoutedRoomsOptions;
   readonly #rooms: RoomSubscriptions;
   /** Set if the store's bus has a history. */
   readonly #recoverable: RecoverableRooms | undefined;
-  readonly #localEcho: LocalEcho;
+  readonly #localPublishing: LocalPublishing;
 
-  constructor(options: RoomDeliveryOptions) {
+  constructor(options: RoutedRoomsOptions) {
     this.#options = options;
     const { serverId, bus, local, maxSequencers, orderOf, isRecoverable, receiver, gaps, onError } = options;
     this.#rooms = new RoomSubscriptions({
@@ -57,7 +58,7 @@ export class RoomDelivery {
     const { history } = bus;
     this.#recoverable =
       history && new RecoverableRooms({ serverId, history, local, rooms, receiver, gaps, maxPositions: maxSequencers });
-    this.#localEcho = new LocalEcho({
+    this.#localPublishing = new LocalPublishing({
       serverId,
       bus,
       local,
@@ -104,7 +105,7 @@ export class RoomDelivery {
     }
     const message = sequencer.message(frame, route);
     if (sequencer.isPlain) return bus.publish(sequencer.channel, message);
-    return this.#localEcho.publish(sequencer, message, frame, except);
+    return this.#localPublishing.publish(sequencer, message, frame, except);
   }
 
   /** See `Router.positionOf`. */

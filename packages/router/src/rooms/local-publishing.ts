@@ -1,11 +1,12 @@
-import { isUtf8 } from "node:buffer";
 import { type Bus, CmError, isCmError, type LocalDelivery, type Published, readEnvelopePosition } from "@cm/protocol";
 import type { Verdict } from "../ordering/sequence-tracker.js";
-import type { LocalReach, RoomSequencer } from "./room-policy.js";
+import { requireUtf8 } from "../payload-checks.js";
+import type { LocalReach } from "./room-policy.js";
+import type { RoomSequencer } from "./room-sequencers.js";
 import type { SubscribedRoom } from "./room-subscriptions.js";
 
-/** Options of {@link LocalEcho}. */
-export interface LocalEchoOptions {
+/** Options of {@link LocalPublishing}. */
+export interface LocalPublishingOptions {
   readonly serverId: string;
   readonly bus: Bus;
   readonly local: LocalDelivery;
@@ -14,10 +15,10 @@ export interface LocalEchoOptions {
 }
 
 /** Publishes in rooms whose local members may receive a message without the bus. */
-export class LocalEcho {
-  readonly #options: LocalEchoOptions;
+export class LocalPublishing {
+  readonly #options: LocalPublishingOptions;
 
-  constructor(options: LocalEchoOptions) {
+  constructor(options: LocalPublishingOptions) {
     this.#options = options;
   }
 
@@ -28,14 +29,14 @@ export class LocalEcho {
     except: readonly string[],
   ): Promise<Published | LocalReach> {
     const frame = typeof text === "string" ? Buffer.from(text) : text;
-    if (!isUtf8(frame)) throw new CmError("frame-not-text", "The frame is not UTF-8.");
+    requireUtf8(frame);
     return sequencer.policy.order === "publisher"
-      ? this.#localFirst(sequencer, message, frame, except)
-      : this.#localLast(sequencer, message, frame, except);
+      ? this.#echo(sequencer, message, frame, except)
+      : this.#fallBack(sequencer, message, frame, except);
   }
 
   /** Delivers to local members at once. The copy that comes back from the bus is dropped by the receiver. */
-  async #localFirst(
+  async #echo(
     { channel, policy }: RoomSequencer,
     message: Uint8Array,
     frame: Uint8Array,
@@ -58,7 +59,7 @@ export class LocalEcho {
    * Publishes over the bus. If the bus rejects the message and no copy of it has arrived nevertheless,
    * delivers the message to local members.
    */
-  async #localLast(
+  async #fallBack(
     { channel }: RoomSequencer,
     message: Uint8Array,
     frame: Uint8Array,
