@@ -1,12 +1,13 @@
 import type { Action, Rights } from "@cm/auth";
 import { CmError } from "@cm/protocol";
-import type { DirectTarget, GatewayHooks, HookConnection, HookRunner } from "./hooks.js";
+import type { ApplicationCalls } from "./application-calls.js";
+import type { DirectTarget, GatewayHooks, HookConnection } from "./hooks.js";
 
 /** Context of decisions about any connection of a gateway. */
 export interface PermissionContext {
   /** The application's hooks. Where a hook is not set, only the permissions decide, and no promise is made. */
   readonly hooks: GatewayHooks;
-  readonly hookRunner: HookRunner;
+  readonly hookCalls: ApplicationCalls;
 }
 
 /**
@@ -131,8 +132,8 @@ export class Permissions {
     return this.#rights?.allowsAll(action) ?? true;
   }
 
-  #ask(...asked: Parameters<HookRunner["ask"]>): Promise<void> {
-    return this.#client.context.hookRunner.ask(...asked);
+  #ask(...asked: Parameters<ApplicationCalls["ask"]>): Promise<void> {
+    return this.#client.context.hookCalls.ask(...asked);
   }
 }
 

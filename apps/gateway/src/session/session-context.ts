@@ -53,7 +53,7 @@ export interface SessionContext extends PermissionContext, RoomContext {
 /** The parts of the context that are shared with other parts of the gateway. */
 export type SharedParts = Pick<
   SessionContext,
-  "fanOut" | "charges" | "reached" | "refused" | "faults" | "hookRunner" | "closingHooks" | "refresh" | "onFault"
+  "fanOut" | "charges" | "reached" | "refused" | "faults" | "hookCalls" | "closingHooks" | "refresh" | "onFault"
 >;
 
 /**
