@@ -44,3 +44,5 @@ export { peerAddress } from "./http/peer-address.js";
 export { TrustedProxies } from "./http/trusted-proxies.js";
 export { SlowConsumers } from "./connections/slow-consumers.js";
 export { UserIndex } from "./connections/user-index.js";
+export type { BucketRate } from "./token-bucket.js";
+export { burstRate, TokenBucket } from "./token-bucket.js";

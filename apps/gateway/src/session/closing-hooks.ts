@@ -1,6 +1,6 @@
 import { CmError } from "@cm/protocol";
+import { Semaphore } from "@cm/protocol/turns";
 import type { ApplicationCalls } from "./application-calls.js";
-import { Semaphore } from "./semaphore.js";
 
 /** Maximum number of calls that wait. */
 const WAITING_MAX = 100_000;
