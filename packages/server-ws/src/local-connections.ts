@@ -138,12 +138,12 @@ class SocketConnections implements WsLocalConnectionManager {
 
   enter(connectionId: string, room: string): void {
     const held = this.#connections.get(connectionId);
-    if (held !== undefined) this.#rooms.enter(room, held);
+    if (held !== undefined) this.#rooms.enter(held, room);
   }
 
   exit(connectionId: string, room: string): void {
     const held = this.#connections.get(connectionId);
-    if (held !== undefined) this.#rooms.leave(room, held);
+    if (held !== undefined) this.#rooms.leave(held, room);
   }
 
   lastSeenOf(connectionId: string): number | undefined {

@@ -279,7 +279,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
   }
 
   protected override roomStats() {
-    return { topics: this.#rooms.size, memberships: this.#rooms.memberships };
+    return { topics: this.#rooms.roomCount, memberships: this.#rooms.memberships };
   }
 
   /**
