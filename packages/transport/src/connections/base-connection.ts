@@ -1,6 +1,7 @@
 import { CLOSE_CODES, type CloseReason } from "@cm/protocol";
+import { optionInvalid } from "@cm/protocol/options";
 import type { Authentication } from "../admission/authentication.js";
-import { invalid, requireFrame } from "../options/option-checks.js";
+import { requireFrame } from "../options/option-checks.js";
 import type { MembersBehind, SlowReader } from "../rooms/members-behind.js";
 import type { TokenBucket } from "../token-bucket.js";
 import type { CloseKind } from "./close-kinds.js";
@@ -114,7 +115,7 @@ export abstract class BaseConnection<U> implements TransportConnection<U>, SlowR
   close(reason: CloseReason, message: string = reason): void {
     if (!this.open || this.#ending !== undefined) return;
     if (!Object.hasOwn(CLOSE_CODES, reason)) {
-      throw invalid("reason", `must be one of ${Object.keys(CLOSE_CODES).join(", ")}`);
+      throw optionInvalid("reason", `one of ${Object.keys(CLOSE_CODES).join(", ")}`);
     }
     const text = cutUtf8(message, CLOSE_MESSAGE_MAX_BYTES);
     this.#ending = { kind: reason, code: CLOSE_CODES[reason], reason: text };
