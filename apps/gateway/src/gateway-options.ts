@@ -34,7 +34,7 @@ export interface GatewayUser {
   readonly userId: string;
   /** Data about the user that is passed to the hooks, and goes nowhere else. */
   readonly data?: unknown;
-  /** The user's permissions; see `Rights.parse` of `@cm/auth`. Default: everything that the hooks allow. */
+  /** The user's rights; see `Rights.parse` of `@cm/auth`. Default: everything that the hooks allow. */
   readonly rights?: Rights | undefined;
   /**
    * The time by which the client must have sent a new token, in milliseconds since the Unix epoch. Default:
@@ -82,7 +82,7 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessSett
     | undefined;
   /**
    * Returns the user of a token that a connected client sends with `refresh`, within `hookTimeoutMs`, or throws
-   * like `authenticate`. The user's permissions, times and `data` replace the previous ones. Default: clients can't
+   * like `authenticate`. The user's rights, times and `data` replace the previous ones. Default: clients can't
    * send tokens while connected.
    */
   readonly refresh?: ((token: string) => GatewayUser | Promise<GatewayUser>) | undefined;

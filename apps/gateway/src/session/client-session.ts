@@ -362,7 +362,7 @@ export class ClientSession implements RoomClient, PermissionClient {
     return isReader;
   }
 
-  /** Applies the user and permissions of a new token. */
+  /** Applies the user and rights of a new token. */
   async #take(user: GatewayUser): Promise<void> {
     if (this.isClosed()) return;
     this.#user = user;

@@ -116,7 +116,7 @@ export class RoomRequests {
     if (room !== undefined) await this.#remove(room);
   }
 
-  /** Takes the connection out of the rooms that its permissions no longer allow. */
+  /** Takes the connection out of the rooms that its rights no longer allow. */
   async applyRights(): Promise<void> {
     await Promise.all(this.#rooms.applyRights().map((room) => this.#remove(room)));
   }
