@@ -101,8 +101,8 @@ export class AddressLimits {
   }
 
   /**
-   * Returns the key that an address is counted under: the address, or the network of an IPv6 address; `undefined` if the
-   * address is not limited.
+   * Returns the key that an address is counted under: the address, or the network of an IPv6 address; `undefined` if
+   * the address is not limited.
    */
   keyOf(address: string): string | undefined {
     const known = this.#known.get(address);

@@ -1,6 +1,6 @@
 /**
- * Whether the text is written as browsers write an `Origin` header: scheme, host and, unless it is the scheme's default,
- * the port; or `null`, which browsers send for pages from files.
+ * Whether the text is written as browsers write an `Origin` header: scheme, host and, unless it is the scheme's
+ * default, the port; or `null`, which browsers send for pages from files.
  */
 export function isOrigin(text: string): boolean {
   if (text === "null") return true;
