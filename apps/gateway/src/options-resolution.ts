@@ -116,7 +116,10 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
   requireRoomPrefixes(settings);
   const authentication = authenticationOf(options);
   if (lacksOrigins(settings)) {
-    throw optionInvalid("allowedOrigins", "given if tokens are read from cookies, because any page could use the cookie");
+    throw optionInvalid(
+      "allowedOrigins",
+      "given if tokens are read from cookies, because any page could use the cookie",
+    );
   }
   return {
     ...settings,
@@ -169,7 +172,8 @@ function requireFunctions(options: GatewayOptions & Pick<ResolvedGatewayOptions,
 
 /** Checks only the paths of the application's routes: the transport checks everything else. */
 function requireFreePaths(routes: Settings["routes"]): void {
-  if (typeof routes !== "object" || routes === null) throw optionInvalid("routes", "an object that maps paths to handlers");
+  if (typeof routes !== "object" || routes === null)
+    throw optionInvalid("routes", "an object that maps paths to handlers");
   for (const path of Object.keys(routes)) {
     const own = OWN_PATHS.find((each) => each === path || path.endsWith(` ${each}`));
     if (own !== undefined) throw optionInvalid("routes", `without ${own}, which the gateway uses itself`);

@@ -33,12 +33,7 @@ type Snapshot = ReturnType<typeof snapshotOf> & { readonly roundTripMs: number |
 type ByLabel = Readonly<Record<string, number>>;
 
 /** A metric: how its value is read, or its values by label. A metric without a value is 0. */
-type Row = readonly [
-  name: string,
-  help: string,
-  read: (now: Snapshot) => number | ByLabel | undefined,
-  label?: string,
-];
+type Row = readonly [name: string, help: string, read: (now: Snapshot) => number | ByLabel | undefined, label?: string];
 
 const GAUGES: readonly Row[] = [
   ["cm_connections", "Open connections.", ({ transport }) => transport?.connections],

@@ -137,7 +137,7 @@ function readLease(reader: EnvReader): Pick<GatewayConfig, "heartbeatIntervalMs"
   return { heartbeatIntervalMs, leaseTtlMs, deadAfterMs };
 }
 
-/** Reads how long things last that the store keeps, and how long a shutdown takes. */
+/** Reads the durations of connections, of what the store keeps, and of a shutdown. */
 function readTimes(reader: EnvReader, hasRedis: boolean) {
   return {
     staleConnectionTimeoutMs: reader.wholeNumber("STALE_CONNECTION_TIMEOUT_MS", 1_800_000, 1_000, DAY_MS),

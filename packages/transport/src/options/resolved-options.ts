@@ -186,8 +186,7 @@ function resolveLimits(options: Pick<TransportOptions<never>, keyof Limits>): Li
 
 function roomWindow(field: string, value: unknown): RoomWindow {
   if (value === "auto") return value;
-  if (typeof value === "string")
-    throw optionInvalid(field, `"auto" or a whole number from 0 to ${ROOM_WINDOW_MAX_MS}`);
+  if (typeof value === "string") throw optionInvalid(field, `"auto" or a whole number from 0 to ${ROOM_WINDOW_MAX_MS}`);
   return requireWholeNumber(field, value, { min: 0, max: ROOM_WINDOW_MAX_MS });
 }
 

@@ -17,7 +17,11 @@ function createSender() {
   const rights = Rights.parse({ send: ["*"] }, "ada");
   if (!rights.ok) throw rights.error;
   const limits = new LimitCounter();
-  const hookCalls = new ApplicationCalls("hook", { timeoutMs: 1_000, maxPending: 10, reached: limits }, () => undefined);
+  const hookCalls = new ApplicationCalls(
+    "hook",
+    { timeoutMs: 1_000, maxPending: 10, reached: limits },
+    () => undefined,
+  );
   const outcomeFor = async (user: string, options: unknown): Promise<"delivered" | "not-found"> => {
     if (options !== undefined) confirmed.push(user);
     return user in ONLINE ? "delivered" : "not-found";
