@@ -34,7 +34,7 @@ export interface GatewayUser {
   readonly userId: string;
   /** Data about the user that is passed to the hooks, and goes nowhere else. */
   readonly data?: unknown;
-  /** The user's permissions; see `Rights.parse` of `@cm/auth`. Default: everything that the hooks allow. */
+  /** The user's rights; see `Rights.parse` of `@cm/auth`. Default: everything that the hooks allow. */
   readonly rights?: Rights | undefined;
   /**
    * The time by which the client must have sent a new token, in milliseconds since the Unix epoch. Default:
@@ -53,7 +53,17 @@ export interface GatewayUser {
 }
 
 /** The settings that only the gateway program uses; an embedded gateway does not have them. */
-type ProcessConfig = "admin" | "workers" | "worker" | "logLevel" | "logFormat" | "warnings" | "shutdownTimeoutMs";
+export const PROCESS_SETTINGS = [
+  "admin",
+  "workers",
+  "worker",
+  "logLevel",
+  "logFormat",
+  "warnings",
+  "shutdownTimeoutMs",
+] as const satisfies readonly (keyof GatewayConfig)[];
+
+type ProcessSetting = (typeof PROCESS_SETTINGS)[number];
 
 type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
@@ -61,7 +71,7 @@ type Optional<T> = { readonly [K in keyof T]?: T[K] | undefined };
  * Options of {@link createGateway}. Either `authenticate` or `tokens` is required. Limits and times are those
  * of `GatewayConfig`, with the same defaults; no environment variables are read.
  */
-export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConfig>>, GatewayHooks {
+export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessSetting>>, GatewayHooks {
   /**
    * Returns the user that a connection belongs to, within `authenticationTimeoutMs`, or throws: a `CmError` with
    * `unauthorized` becomes HTTP 401, `capacity-reached` becomes 503, other codes become another 4xx or 5xx status; any other
@@ -72,7 +82,7 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
     | undefined;
   /**
    * Returns the user of a token that a connected client sends with `refresh`, within `hookTimeoutMs`, or throws
-   * like `authenticate`. The user's permissions, times and `data` replace the previous ones. Default: clients can't
+   * like `authenticate`. The user's rights, times and `data` replace the previous ones. Default: clients can't
    * send tokens while connected.
    */
   readonly refresh?: ((token: string) => GatewayUser | Promise<GatewayUser>) | undefined;
@@ -138,7 +148,7 @@ export interface GatewayOptions extends Optional<Omit<GatewayConfig, ProcessConf
 }
 
 /** {@link GatewayOptions} with the defaults filled in. */
-export interface ResolvedGatewayOptions extends Omit<GatewayConfig, ProcessConfig> {
+export interface ResolvedGatewayOptions extends Omit<GatewayConfig, ProcessSetting> {
   readonly authenticate: NonNullable<GatewayOptions["authenticate"]>;
   readonly refresh: ((token: string) => Promise<GatewayUser>) | undefined;
   readonly tokenWarningMs: number;

@@ -19,7 +19,7 @@ import { limitsReached } from "./limits/limits-reached.js";
 import { createFailureLog, type FailureLog } from "./log/failure-log.js";
 import { logLink } from "./log/link-log.js";
 import { resolveGatewayOptions } from "./options-resolution.js";
-import { HookRunner } from "./session/hooks.js";
+import { ApplicationCalls } from "./session/application-calls.js";
 import { ClientDelivery } from "./session/messages/client-delivery.js";
 import type { SessionHolder } from "./session/session-handler.js";
 import { createClientTransport } from "./transport/client-transport.js";
@@ -200,8 +200,8 @@ class ComposedGateway implements Gateway {
       hasPage: page,
       hasStats: publicStats,
       more: routes,
-      // Use a separate runner with its own limit, so that slow routes do not use up the limit of the hooks.
-      runner: new HookRunner(
+      // Separate from the hooks' calls, so that slow routes do not use up the limit of the hooks.
+      calls: new ApplicationCalls(
         "route",
         { timeoutMs: hookTimeoutMs, maxPending: maxPendingHooks, reached: this.#limits },
         (error) => this.#failures.report(error, "request"),

@@ -1,17 +1,18 @@
 import { createTokenVerifier, type Identity, type TokenVerifierOptions } from "@cm/auth";
 import { CmError, isCmError } from "@cm/protocol";
-import { requireNotNull } from "@cm/protocol/options";
+import { optionInvalid, requireFlag, requireNotNull, requireWholeNumber } from "@cm/protocol/options";
 import { resolveRoomWindows } from "@cm/transport";
 import { lacksOrigins } from "./config/allowed-origins.js";
 import { bytesPerSecondOf, readGatewayConfig } from "./config/config-reader.js";
 import { TRANSPORTS } from "./config/gateway-config.js";
 import { isHost } from "./config/host-validation.js";
-import type {
-  GatewayClock,
-  GatewayLogger,
-  GatewayOptions,
-  GatewayUser,
-  ResolvedGatewayOptions,
+import {
+  type GatewayClock,
+  type GatewayLogger,
+  type GatewayOptions,
+  type GatewayUser,
+  PROCESS_SETTINGS,
+  type ResolvedGatewayOptions,
 } from "./gateway-options.js";
 import { requireKnownName } from "./known-option-names.js";
 import { createWarningLogger } from "./log/warning-logger.js";
@@ -102,18 +103,23 @@ type Settings = Omit<ResolvedGatewayOptions, "admin" | "authenticate" | "hooks" 
 
 /** Fills in the defaults. Throws `options-invalid`; `details.field` names the option. */
 export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayOptions {
-  if (typeof options !== "object" || options === null) throw invalid("options", "an object");
+  if (typeof options !== "object" || options === null) throw optionInvalid("options", "an object");
   const logger: GatewayLogger = options.logger ?? createWarningLogger();
   const settings = settingsOf(options);
   requireFunctions({ ...options, logger, clock: settings.clock });
   requireFreePaths(settings.routes);
-  for (const [field, [min, max]] of Object.entries(RANGES)) wholeNumber(field, Reflect.get(settings, field), min, max);
-  for (const field of FLAGS) flag(field, settings[field]);
+  for (const [field, [min, max]] of Object.entries(RANGES)) {
+    requireWholeNumber(field, Reflect.get(settings, field), { min, max });
+  }
+  for (const field of FLAGS) requireFlag(field, settings[field]);
   requireChoices(options, settings);
   requireRoomPrefixes(settings);
   const authentication = authenticationOf(options);
   if (lacksOrigins(settings)) {
-    throw invalid("allowedOrigins", "given if tokens are read from cookies, because any page could use the cookie");
+    throw optionInvalid(
+      "allowedOrigins",
+      "given if tokens are read from cookies, because any page could use the cookie",
+    );
   }
   return {
     ...settings,
@@ -132,16 +138,7 @@ export function resolveGatewayOptions(options: GatewayOptions): ResolvedGatewayO
 
 /** Returns the given settings with defaults for the others. Checks the names of the options, and {@link BASES}. */
 function settingsOf(options: GatewayOptions): Settings {
-  const {
-    admin: ______,
-    workers: _,
-    worker: __,
-    logLevel: ___,
-    logFormat: ____,
-    warnings: _____,
-    shutdownTimeoutMs: _______,
-    ...defaults
-  } = readGatewayConfig({});
+  const defaults = omit(readGatewayConfig({}), PROCESS_SETTINGS);
   const known = new Set<string>([...Object.keys(defaults), ...OWN, ...HOOKS]);
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   for (const [field, value] of Object.entries(given)) {
@@ -150,8 +147,7 @@ function settingsOf(options: GatewayOptions): Settings {
   }
   // Before they are used, so that the error names the option that was given, and not one that depends on it.
   for (const field of BASES) {
-    const value: unknown = options[field] ?? 0;
-    if (!Number.isSafeInteger(value) || Number(value) < 0) throw invalid(field, "a whole number of 0 or more");
+    requireWholeNumber(field, options[field] ?? 0, { min: 0, max: Number.MAX_SAFE_INTEGER });
   }
   // Drain by default only with Redis or the application's own store: only then can there be other servers for
   // the clients to move to.
@@ -176,38 +172,40 @@ function requireFunctions(options: GatewayOptions & Pick<ResolvedGatewayOptions,
 
 /** Checks only the paths of the application's routes: the transport checks everything else. */
 function requireFreePaths(routes: Settings["routes"]): void {
-  if (typeof routes !== "object" || routes === null) throw invalid("routes", "an object that maps paths to handlers");
+  if (typeof routes !== "object" || routes === null)
+    throw optionInvalid("routes", "an object that maps paths to handlers");
   for (const path of Object.keys(routes)) {
     const own = OWN_PATHS.find((each) => each === path || path.endsWith(` ${each}`));
-    if (own !== undefined) throw invalid("routes", `without ${own}, which the gateway uses itself`);
+    if (own !== undefined) throw optionInvalid("routes", `without ${own}, which the gateway uses itself`);
   }
 }
 
 /** Checks the options with a few valid values, and those that exclude each other. */
 function requireChoices(options: GatewayOptions, { transport, connectionsPerUserPolicy, sharePort }: Settings): void {
-  if (!TRANSPORTS.includes(transport)) throw invalid("transport", '"auto", "uws" or "ws"');
-  if (transport === "ws" && sharePort) throw invalid("sharePort", "false if the transport is ws");
+  if (!TRANSPORTS.includes(transport)) throw optionInvalid("transport", '"auto", "uws" or "ws"');
+  if (transport === "ws" && sharePort) throw optionInvalid("sharePort", "false if the transport is ws");
   if (!USER_LIMIT_POLICIES.includes(connectionsPerUserPolicy)) {
-    throw invalid("connectionsPerUserPolicy", '"refuse" or "replace"');
+    throw optionInvalid("connectionsPerUserPolicy", '"refuse" or "replace"');
   }
   if (options.store === undefined) return;
   const ineffective = OF_OWN_STORE.find((field) => options[field] !== undefined);
-  if (ineffective !== undefined) throw invalid(ineffective, "omitted if a store is given");
+  if (ineffective !== undefined) throw optionInvalid(ineffective, "omitted if a store is given");
 }
 
 function requireRoomPrefixes(settings: Settings): void {
   for (const field of ["recoverableRooms", "slowReaderDropRooms", "slowReaderLatestRooms"] as const) {
     const prefixes: unknown = settings[field];
     if (!Array.isArray(prefixes) || !prefixes.every((prefix) => typeof prefix === "string")) {
-      throw invalid(field, "a list of strings");
+      throw optionInvalid(field, "a list of strings");
     }
   }
   const { slowReaderDropRooms, slowReaderLatestRooms, slowReaderBytes, maxBackpressureBytes } = settings;
   if (slowReaderLatestRooms.some((prefix) => slowReaderDropRooms.includes(prefix))) {
-    throw invalid("slowReaderLatestRooms", "disjoint from slowReaderDropRooms");
+    throw optionInvalid("slowReaderLatestRooms", "disjoint from slowReaderDropRooms");
   }
   if (slowReaderBytes !== undefined) {
-    wholeNumber("slowReaderBytes", slowReaderBytes, 1_024, Math.floor(maxBackpressureBytes / 2));
+    const max = Math.floor(maxBackpressureBytes / 2);
+    requireWholeNumber("slowReaderBytes", slowReaderBytes, { min: 1_024, max }, "bytes");
   }
 }
 
@@ -219,11 +217,11 @@ function authenticationOf(options: GatewayOptions): Pick<ResolvedGatewayOptions,
   const { authenticate, refresh, tokens } = options;
   if (tokens === undefined) {
     if (authenticate === undefined)
-      throw invalid("authenticate", "given, or tokens, to identify the user of a connection");
+      throw optionInvalid("authenticate", "given, or tokens, to identify the user of a connection");
     return { authenticate, refresh: refresh && (async (token) => refresh(token)) };
   }
   for (const field of ["authenticate", "refresh"] as const) {
-    if (options[field] !== undefined) throw invalid(field, "omitted if tokens is given");
+    if (options[field] !== undefined) throw optionInvalid(field, "omitted if tokens is given");
   }
   const verifier = verifierOf(tokens);
   return {
@@ -234,11 +232,11 @@ function authenticationOf(options: GatewayOptions): Pick<ResolvedGatewayOptions,
 
 function adminOf(admin: GatewayOptions["admin"]): ResolvedGatewayOptions["admin"] {
   if (admin === undefined) return undefined;
-  if (typeof admin !== "object" || admin === null) throw invalid("admin", "an object with port and host");
+  if (typeof admin !== "object" || admin === null) throw optionInvalid("admin", "an object with port and host");
   for (const field of Object.keys(admin)) requireKnownName(field, ADMIN, "admin.");
   const { port, host = "127.0.0.1" } = admin;
-  wholeNumber("admin.port", port, 0, 65_535);
-  if (typeof host !== "string" || !isHost(host)) throw invalid("admin.host", "an IP address or a host name");
+  requireWholeNumber("admin.port", port, { min: 0, max: 65_535 });
+  if (typeof host !== "string" || !isHost(host)) throw optionInvalid("admin.host", "an IP address or a host name");
   return { port, host };
 }
 
@@ -259,19 +257,13 @@ function userOfToken({ info, ...identity }: Identity): GatewayUser {
 
 function requireCalls(field: string, value: unknown, isNeeded = false): void {
   if (typeof value === "function" || (value === undefined && !isNeeded)) return;
-  throw invalid(field, "a function, or an object of functions");
+  throw optionInvalid(field, "a function, or an object of functions");
 }
 
-function flag(field: string, value: unknown): boolean {
-  if (typeof value === "boolean") return value;
-  throw invalid(field, "true or false");
-}
-
-function wholeNumber(field: string, value: unknown, min: number, max: number): void {
-  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return;
-  throw invalid(field, `a whole number from ${min} to ${max}`);
-}
-
-function invalid(field: string, expected: string): CmError {
-  return new CmError("options-invalid", `${field} must be ${expected}.`, { details: { field } });
+/** Returns a copy without the named members. */
+function omit<T extends object, K extends keyof T>(value: T, names: readonly K[]): Omit<T, K> {
+  const left: Partial<T> = { ...value };
+  for (const name of names) delete left[name];
+  // The type of `left` does not say which members remain.
+  return left as Omit<T, K>;
 }

@@ -45,7 +45,7 @@ export interface Ratio extends TurnRatio {
 }
 
 /** The figures that ratios are calculated for. */
-export const RATIO_FIGURES = {
+const RATIO_FIGURES = {
   "server CPU a delivery": (run: Measurement) => run.serverCpuUsPerDelivery,
   "Redis CPU a message": (run: Measurement) => run.redisCpuUsPerMessage,
   "latency p99": (run: Measurement) => run.p99Ms,

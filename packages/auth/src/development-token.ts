@@ -8,7 +8,7 @@ import { ACTIONS, type Action, Rights, type RightsClaim } from "./rights.js";
 export interface DevelopmentToken {
   /** The claim `sub`: the id of the token's user. */
   readonly userId: string;
-  /** The user's permissions. Default: none. */
+  /** The user's rights. Default: none. */
   readonly rights?: RightsClaim | undefined;
   /** The application's own data about the user. Default: none. */
   readonly info?: unknown;

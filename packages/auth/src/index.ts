@@ -5,7 +5,7 @@ export type { TokenAlgorithm, TokenVerifierOptions } from "./options.js";
 export { TOKEN_SUBPROTOCOL_PREFIX } from "./request-token.js";
 export type { TokenRequest, TokenSource } from "./request-token.js";
 
-// Permissions
+// Rights
 export { ACTIONS, PATTERN_MAX_LENGTH, PATTERNS_MAX, Rights, WILDCARDS_MAX } from "./rights.js";
 export type { Action, RightsClaim } from "./rights.js";
 

@@ -44,7 +44,7 @@ export interface TokenVerifierOptions {
   readonly queryName?: string | undefined;
   /** The name of the cookie with the token. Default `token`. */
   readonly cookieName?: string | undefined;
-  /** The name of the claim with the user's permissions, see {@link RightsClaim}. Default `cm`. */
+  /** The name of the claim with the user's rights, see {@link RightsClaim}. Default `cm`. */
   readonly rightsClaim?: string | undefined;
   /** The name of the claim with the application's data about the user. Default `info`. */
   readonly infoClaim?: string | undefined;

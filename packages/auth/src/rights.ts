@@ -2,7 +2,7 @@ import { CmError, type Result } from "@cm/protocol";
 import { matchesPattern, type NamePattern, parsePattern } from "./name-pattern.js";
 
 /**
- * The user's permissions, as listed in a claim of the token. Each entry is a pattern: `*` matches any number of
+ * The user's rights, as listed in a claim of the token. Each entry is a pattern: `*` matches any number of
  * characters, `{user}` matches the user's own id. An action on a name that no pattern matches is denied.
  */
 export interface RightsClaim {
@@ -18,7 +18,7 @@ export interface RightsClaim {
   readonly presence?: readonly string[];
 }
 
-/** The actions that permissions apply to. */
+/** The actions that rights apply to. */
 export const ACTIONS = [
   "join",
   "publish",
@@ -42,7 +42,7 @@ export const PATTERN_MAX_LENGTH = 512;
 /** The maximum number of wildcards in one pattern. Each wildcard costs one search of the name. */
 export const WILDCARDS_MAX = 4;
 
-/** The permissions of a user. */
+/** The rights of a user. */
 export class Rights {
   readonly #patterns: Readonly<Record<Action, readonly NamePattern[]>>;
 

@@ -20,7 +20,7 @@ export interface Identity {
   readonly issuedAtMs: number | undefined;
   /** The claim `exp`, in milliseconds since the Unix epoch. */
   readonly expiresAtMs: number;
-  /** The permissions that the token grants. */
+  /** The rights that the token grants. */
   readonly rights: Rights;
   /** The application's own data about the user, from `infoClaim`, unchanged. */
   readonly info: unknown;

@@ -8,7 +8,7 @@ describe("close codes", () => {
     for (const code of codes) expect(code >= 4000 && code <= 4399).toBe(true);
   });
 
-  it("send a client away for what it did, and bid it back for what the server did", () => {
+  it("from 4000 to 4199 tell a client not to reconnect; all others allow it", () => {
     const faultsOfTheClient = [
       "protocol-error",
       "unauthorized",

@@ -34,7 +34,7 @@ export const CLIENT_ERROR_CODES = {
     meaning: "The address or the user has reached its limit of connections.",
   },
   unauthorized: { retryable: false, meaning: "The credentials are missing or not valid." },
-  forbidden: { retryable: false, meaning: "The connection's permissions do not allow this." },
+  forbidden: { retryable: false, meaning: "The connection's rights do not allow this." },
   "origin-refused": { retryable: false, meaning: "The Origin header is not among the server's allowed origins." },
   unavailable: { retryable: true, meaning: "The store or the bus can't be reached, or temporarily refuses." },
   timeout: { retryable: true, meaning: "No response arrived within the deadline." },

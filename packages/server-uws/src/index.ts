@@ -16,11 +16,8 @@ export type { UwsServerOptions } from "./options.js";
 export type { UwsServer, UwsServerStats } from "./server.js";
 
 // Sockets of your own App
-export type {
-  UwsLocalConnectionManager,
-  UwsLocalConnectionOptions,
-  UwsLocalConnectionStats,
-} from "./connections/local-connections.js";
+export type { LocalConnectionOptions, LocalConnectionStats } from "@cm/transport";
+export type { UwsLocalConnectionManager, UwsLocalConnectionOptions } from "./connections/local-connections.js";
 
 // Connections
 export type { Authentication, TransportConnection, UpgradeRequest } from "@cm/transport";

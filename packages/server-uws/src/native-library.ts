@@ -67,7 +67,7 @@ function loadFailure(cause: unknown): CmError {
     "its binaries are made for Node.js 20, 22, 24 and 25, and for glibc, not musl (Alpine). " +
     "Linux binaries from v20.55.0 on need glibc 2.38; Debian 12 has 2.36, so take v20.54.0 or older there, " +
     "or a newer distribution (Ubuntu 24.04, Debian 13). " +
-    "Where none fits, @cm/server-ws is the same transport without native code (the gateway takes it with TRANSPORT=ws).";
+    "If none fits, use @cm/server-ws, the same transport without native code (TRANSPORT=ws for the gateway).";
   return new CmError("native-load-failed", message, { cause, details: { node, abi, platform, arch, libc, absent } });
 }
 

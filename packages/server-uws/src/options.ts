@@ -1,10 +1,5 @@
-import {
-  flag,
-  invalid,
-  type ResolvedTransportOptions,
-  resolveTransportOptions,
-  type TransportOptions,
-} from "@cm/transport";
+import { optionInvalid, requireFlag } from "@cm/protocol/options";
+import { type ResolvedTransportOptions, resolveTransportOptions, type TransportOptions } from "@cm/transport";
 
 /**
  * Options of {@link createUwsServer}. The first server that starts in a process loads the native layer, which
@@ -30,9 +25,9 @@ export interface ResolvedUwsServerOptions<U> extends ResolvedTransportOptions<U>
 /** Fills in defaults and checks every value. Throws `options-invalid`; `details.field` names the option. */
 export function resolveUwsServerOptions<U>(options: UwsServerOptions<U>): ResolvedUwsServerOptions<U> {
   const resolved = resolveTransportOptions(options, ["sharePort"]);
-  const sharePort = flag("sharePort", options.sharePort ?? false);
+  const sharePort = requireFlag("sharePort", options.sharePort ?? false);
   if (sharePort && resolved.port === 0) {
-    throw invalid("sharePort", "requires a fixed port, because each process would get another free port");
+    throw optionInvalid("sharePort", "false if port is 0, because each process would get another free port");
   }
   return { ...resolved, sharePort };
 }

@@ -205,7 +205,7 @@ class NativeServer<U> extends BaseTransport<U, NativeConnection<U>> implements U
   }
 
   protected override roomStats() {
-    return { topics: this.#lanes.rooms, memberships: this.#lanes.memberships };
+    return { topics: this.#lanes.roomCount, memberships: this.#lanes.memberships };
   }
 
   protected override stopListening(): void {

@@ -17,11 +17,8 @@ export type { NodeServer, WsServerOptions } from "./options.js";
 export type { WsServer } from "./server.js";
 
 // Sockets of your own WebSocketServer
-export type {
-  WsLocalConnectionManager,
-  WsLocalConnectionOptions,
-  WsLocalConnectionStats,
-} from "./local-connections.js";
+export type { LocalConnectionOptions, LocalConnectionStats } from "@cm/transport";
+export type { WsLocalConnectionManager, WsLocalConnectionOptions } from "./local-connections.js";
 
 // Connections
 export type { Authentication, TransportConnection, UpgradeRequest } from "@cm/transport";

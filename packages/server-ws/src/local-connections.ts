@@ -6,44 +6,30 @@ import {
   type LocalConnectionManager,
   type OnError,
 } from "@cm/protocol";
-import { callGuarded, requireFunction, requireMembers, requireOptions } from "@cm/protocol/options";
-import { LINGER_MAX_BYTES, SlowConsumers, UserIndex, whole } from "@cm/transport";
+import { callGuarded, requireMembers } from "@cm/protocol/options";
+import {
+  LINGER_MAX_BYTES,
+  type LocalConnectionOptions,
+  type LocalConnectionStats,
+  type ResolvedLocalConnectionOptions,
+  requireAddable,
+  resolveLocalConnectionOptions,
+  SlowConsumers,
+  UserIndex,
+} from "@cm/transport";
 import type { WebSocket } from "ws";
 import { RoomMembers } from "./room-members.js";
 
-/** Options of {@link createLocalConnectionManager}. */
-export interface WsLocalConnectionOptions {
-  /** Maximum number of connections. 1 to 1,000,000; default 10,000. */
-  readonly maxConnections?: number | undefined;
-  /**
-   * Maximum number of bytes queued for one socket; beyond it the socket is cut as a slow consumer. Checked with
-   * every frame. 64 KiB to 256 MiB; default 1 MiB.
-   */
-  readonly maxBackpressureBytes?: number | undefined;
-  /**
-   * Called with errors that no caller receives: the errors with which an `onClosed` callback throws or
-   * rejects, with the stage `handler`. A client that violates RFC 6455 is disconnected, which is not reported. Must not throw. Default:
-   * each error is emitted as a process warning.
-   */
-  readonly onError?: OnError | undefined;
-}
-
-/** Counters of a manager. The last two only grow. */
-export interface WsLocalConnectionStats {
-  /** Number of connections that are managed. */
-  readonly connections: number;
-  /** Number of users with a connection here. */
-  readonly users: number;
-  /** Connections closed because they did not read; each counts once. */
-  readonly slowConsumersClosed: number;
-  /** Bytes that were queued for slow consumers when they were cut. */
-  readonly bytesDiscarded: number;
-}
+/**
+ * Options of {@link createLocalConnectionManager}. Queued bytes are checked with every frame. A client that violates
+ * RFC 6455 is disconnected, which is not reported to `onError`.
+ */
+export type WsLocalConnectionOptions = LocalConnectionOptions;
 
 /** Manages sockets of your own `WebSocketServer` by connection id. */
 export interface WsLocalConnectionManager extends LocalConnectionManager<WebSocket> {
   /** Counters of the manager. */
-  stats(): WsLocalConnectionStats;
+  stats(): LocalConnectionStats;
 }
 
 /**
@@ -51,14 +37,7 @@ export interface WsLocalConnectionManager extends LocalConnectionManager<WebSock
  * `options-invalid`.
  */
 export function createLocalConnectionManager(options: WsLocalConnectionOptions = {}): WsLocalConnectionManager {
-  requireOptions(options, { maxConnections: true, maxBackpressureBytes: true, onError: true });
-  const { maxConnections = 10_000, maxBackpressureBytes = 1024 * 1024 } = options;
-  const { onError = (error: CmError) => process.emitWarning(error) } = options;
-  return new SocketConnections(
-    requireFunction("onError", onError),
-    whole("maxConnections", maxConnections, 1, 1_000_000),
-    new SlowConsumers(whole("maxBackpressureBytes", maxBackpressureBytes, 64 * 1024, 256 * 1024 * 1024), 0),
-  );
+  return new SocketConnections(resolveLocalConnectionOptions(options));
 }
 
 /** A socket that was added. */
@@ -84,10 +63,10 @@ class SocketConnections implements WsLocalConnectionManager {
   readonly #rooms = new RoomMembers<Held>();
   readonly #users = new UserIndex<Held>();
 
-  constructor(onError: OnError, maxConnections: number, slow: SlowConsumers) {
+  constructor({ maxConnections, maxBackpressureBytes, onError }: ResolvedLocalConnectionOptions) {
     this.#onError = onError;
     this.#maxConnections = maxConnections;
-    this.#slow = slow;
+    this.#slow = new SlowConsumers(maxBackpressureBytes, 0);
   }
 
   get size(): number {
@@ -97,14 +76,8 @@ class SocketConnections implements WsLocalConnectionManager {
   add({ connectionId, userId, socket, onClosed }: LocalConnection<WebSocket>): void {
     requireMembers("socket", socket, ["on", "off", "send", "close", "terminate"]);
     if (socket.readyState !== socket.OPEN) throw new CmError("closed", "The socket is not open.");
-    if (this.#sockets.has(socket) || this.#connections.has(connectionId)) {
-      throw new CmError("id-invalid", "The socket or its connection id is already registered.");
-    }
-    if (this.#connections.size >= this.#maxConnections) {
-      throw new CmError("capacity-reached", `This server accepts at most ${this.#maxConnections} connections.`, {
-        details: { max: this.#maxConnections },
-      });
-    }
+    const isRegistered = this.#sockets.has(socket) || this.#connections.has(connectionId);
+    requireAddable(isRegistered, this.#connections.size, this.#maxConnections);
     const seen = (): void => {
       held.lastSeenAt = Date.now();
     };
@@ -138,12 +111,12 @@ class SocketConnections implements WsLocalConnectionManager {
 
   enter(connectionId: string, room: string): void {
     const held = this.#connections.get(connectionId);
-    if (held !== undefined) this.#rooms.enter(room, held);
+    if (held !== undefined) this.#rooms.enter(held, room);
   }
 
   exit(connectionId: string, room: string): void {
     const held = this.#connections.get(connectionId);
-    if (held !== undefined) this.#rooms.leave(room, held);
+    if (held !== undefined) this.#rooms.leave(held, room);
   }
 
   lastSeenOf(connectionId: string): number | undefined {
@@ -171,7 +144,7 @@ class SocketConnections implements WsLocalConnectionManager {
     return this.#users.count(userId, (held) => this.#send(held, data));
   }
 
-  stats(): WsLocalConnectionStats {
+  stats(): LocalConnectionStats {
     return {
       connections: this.#connections.size,
       users: this.#users.size,

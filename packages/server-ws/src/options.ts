@@ -1,6 +1,7 @@
 import { Server as HttpServer } from "node:http";
 import { Server as HttpsServer } from "node:https";
-import { invalid, type ResolvedTransportOptions, resolveTransportOptions, type TransportOptions } from "@cm/transport";
+import { optionInvalid } from "@cm/protocol/options";
+import { type ResolvedTransportOptions, resolveTransportOptions, type TransportOptions } from "@cm/transport";
 
 /** An HTTP server of Node.js, as created by `http.createServer`, Express, Fastify and Hono's Node adapter. */
 export type NodeServer = HttpServer | HttpsServer;
@@ -28,21 +29,21 @@ export interface ResolvedWsServerOptions<U> extends ResolvedTransportOptions<U> 
 
 /** Fills in defaults and checks every value. Throws `options-invalid`; `details.field` names the option. */
 export function resolveWsServerOptions<U>(options: WsServerOptions<U>): ResolvedWsServerOptions<U> {
-  if (typeof options !== "object" || options === null) throw invalid("options", "must be an object");
+  if (typeof options !== "object" || options === null) throw optionInvalid("options", "an object");
   const { server, ...others } = options;
   if (server === undefined) {
     if (options.port === undefined) {
-      throw invalid("port", "must be given (0 for any free port), or server, a Node.js HTTP server to attach to");
+      throw optionInvalid("port", "given (0 for any free port), or server, a Node.js HTTP server to attach to");
     }
     return { ...resolveTransportOptions(others as TransportOptions<U>), server };
   }
   const given: unknown = server;
   if (!(given instanceof HttpServer || given instanceof HttpsServer)) {
-    throw invalid("server", "must be a Node.js HTTP or HTTPS server");
+    throw optionInvalid("server", "a Node.js HTTP or HTTPS server");
   }
   for (const field of ["host", "port", "routes"] as const) {
     if (options[field] !== undefined)
-      throw invalid(field, "must be omitted if server is given, because that server's own setting applies");
+      throw optionInvalid(field, "omitted if server is given, because that server's own setting applies");
   }
   return { ...resolveTransportOptions({ ...others, port: 0 }), server };
 }

@@ -1,7 +1,7 @@
 /** The local members of each room. Rooms without members have no entry. */
-export class RoomMembers<C extends object> {
-  readonly #members = new Map<string, Set<C>>();
-  readonly #roomsOf = new Map<C, Set<string>>();
+export class RoomMembers<M extends object> {
+  readonly #members = new Map<string, Set<M>>();
+  readonly #roomsOf = new Map<M, Set<string>>();
 
   #memberships = 0;
 
@@ -10,8 +10,8 @@ export class RoomMembers<C extends object> {
     return this.#memberships;
   }
 
-  /** Number of rooms with a member. */
-  get size(): number {
+  /** Number of rooms with members. */
+  get roomCount(): number {
     return this.#members.size;
   }
 
@@ -20,34 +20,34 @@ export class RoomMembers<C extends object> {
     return this.#members.get(room)?.size ?? 0;
   }
 
-  enter(room: string, connection: C): void {
-    if (add(this.#members, room, connection)) this.#memberships++;
-    add(this.#roomsOf, connection, room);
+  enter(member: M, room: string): void {
+    if (add(this.#members, room, member)) this.#memberships++;
+    add(this.#roomsOf, member, room);
   }
 
-  leave(room: string, connection: C): void {
-    if (remove(this.#members, room, connection)) this.#memberships--;
-    remove(this.#roomsOf, connection, room);
+  leave(member: M, room: string): void {
+    if (remove(this.#members, room, member)) this.#memberships--;
+    remove(this.#roomsOf, member, room);
   }
 
-  leaveAll(connection: C): void {
-    for (const room of this.#roomsOf.get(connection) ?? []) {
-      if (remove(this.#members, room, connection)) this.#memberships--;
+  leaveAll(member: M): void {
+    for (const room of this.#roomsOf.get(member) ?? []) {
+      if (remove(this.#members, room, member)) this.#memberships--;
     }
-    this.#roomsOf.delete(connection);
+    this.#roomsOf.delete(member);
   }
 
-  has(room: string, connection: C): boolean {
-    return this.#members.get(room)?.has(connection) ?? false;
+  has(member: M, room: string): boolean {
+    return this.#members.get(room)?.has(member) ?? false;
   }
 
   /** The rooms that a connection is in. */
-  roomsOf(connection: C): Iterable<string> {
-    return this.#roomsOf.get(connection) ?? [];
+  roomsOf(member: M): Iterable<string> {
+    return this.#roomsOf.get(member) ?? [];
   }
 
   /** The room's members. A member that is removed during the iteration may or may not still be returned. */
-  of(room: string): Iterable<C> {
+  of(room: string): Iterable<M> {
     return this.#members.get(room) ?? [];
   }
 }

@@ -256,10 +256,10 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
     const all = wire.length === 1 ? first : Buffer.concat(wire);
     // Count all members, including the excluded ones, which are not known yet and are few.
     this.#slow.grew(all.byteLength * this.#rooms.count(room, lane));
-    const leftOut = new Set(frames.flatMap(({ except }) => except));
+    const excepted = new Set(frames.flatMap(({ except }) => except));
     let members = 0;
     for (const member of this.#rooms.of(room, lane)) {
-      if (leftOut.has(member.id)) {
+      if (excepted.has(member.id)) {
         this.#writeSome(member, frames, wire);
       } else {
         member.write(all);
@@ -279,7 +279,7 @@ class NodeTransport<U> extends BaseTransport<U, WsConnection<U>> implements WsSe
   }
 
   protected override roomStats() {
-    return { topics: this.#rooms.size, memberships: this.#rooms.memberships };
+    return { topics: this.#rooms.roomCount, memberships: this.#rooms.memberships };
   }
 
   /**

@@ -63,11 +63,11 @@ export class WsConnection<U> extends BaseConnection<U> {
   }
 
   enterRoom(room: string): void {
-    if (this.open) this.#context.rooms.enter(room, this, () => this.open);
+    if (this.open) this.#context.rooms.enter(this, room);
   }
 
   leaveRoom(room: string): void {
-    this.#context.rooms.leave(room, this);
+    this.#context.rooms.leave(this, room);
   }
 
   override flush(): void {

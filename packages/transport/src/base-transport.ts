@@ -11,8 +11,8 @@ import type { AcceptPause } from "./listening/accept-pause.js";
 import { openFilesWarning } from "./listening/open-files-warning.js";
 import { requireFrameBytes } from "./options/option-checks.js";
 import type { ResolvedTransportOptions } from "./options/resolved-options.js";
-import { LaggingMembers } from "./rooms/lagging-members.js";
 import type { RoomFrame } from "./rooms/lane.js";
+import { MembersBehind } from "./rooms/members-behind.js";
 import { RoomFanOut } from "./rooms/room-fan-out.js";
 import type { ListeningAddress, TransportServer, TransportStats } from "./transport-server.js";
 
@@ -28,7 +28,7 @@ export abstract class BaseTransport<U, C extends BaseConnection<U>> implements T
   /** Set if the transport listens by itself. */
   protected acceptPause: AcceptPause | undefined;
   readonly #options: ResolvedTransportOptions<U>;
-  readonly #lagging: LaggingMembers | undefined;
+  readonly #behind: MembersBehind | undefined;
   #isAccepting = true;
   #isStarted = false;
   #starting: Promise<ListeningAddress> | undefined;
@@ -53,9 +53,9 @@ export abstract class BaseTransport<U, C extends BaseConnection<U>> implements T
       },
     });
     const { slowReaders, onError } = options;
-    this.#lagging =
-      slowReaders && new LaggingMembers({ ...slowReaders, isSending: () => this.fanOut.isSending, onError });
-    slow.lagging = this.#lagging;
+    this.#behind =
+      slowReaders && new MembersBehind({ ...slowReaders, isSending: () => this.fanOut.isSending, onError });
+    slow.behind = this.#behind;
   }
 
   /** Number of members in a lane of a room. */
@@ -97,14 +97,14 @@ export abstract class BaseTransport<U, C extends BaseConnection<U>> implements T
 
   #maxHeldBytes(room: string): number {
     const { slowReaders, maxBackpressureBytes } = this.#options;
-    if (slowReaders === undefined || !this.#lagging?.has(room)) return maxBackpressureBytes;
+    if (slowReaders === undefined || !this.#behind?.has(room)) return maxBackpressureBytes;
     // A member may have almost `slowReaders.maxBytes` queued when the members are checked. What it is sent until the
     // next check, and what is held back for it then, must not exceed `maxBackpressureBytes`.
     return (maxBackpressureBytes - slowReaders.maxBytes) / 4;
   }
 
   membersOf(room: string): number {
-    return this.#reading(room) + (this.#lagging?.behindIn(room) ?? 0);
+    return this.#reading(room) + (this.#behind?.behindIn(room) ?? 0);
   }
 
   /** Number of members of a room that get its messages, which excludes those that are behind. */
@@ -116,12 +116,12 @@ export abstract class BaseTransport<U, C extends BaseConnection<U>> implements T
 
   toRoom(room: string, frame: Uint8Array, except: readonly string[]): void {
     requireFrameBytes(frame);
-    this.#lagging?.sending(room, frame, except);
+    this.#behind?.sending(room, frame, except);
     this.fanOut.toRoom(room, frame, except);
   }
 
   notifyGap(room: string, missed: number | undefined): void {
-    this.#lagging?.lost(room, missed);
+    this.#behind?.lost(room, missed);
     const frame = encodeServerFrame({ type: "gap", room, ...(missed === undefined ? {} : { missed }) });
     this.fanOut.toRoom(room, encodeUtf8(frame), []);
   }
@@ -151,18 +151,18 @@ export abstract class BaseTransport<U, C extends BaseConnection<U>> implements T
   stats(): TransportStats {
     const { pending: upgrading } = this.admissions;
     const { topics, memberships } = this.roomStats();
-    const lagging = this.#lagging;
-    const membersBehind = lagging?.membersBehind ?? 0;
+    const behind = this.#behind;
+    const membersBehind = behind?.membersBehind ?? 0;
     return this.connections.stats({
       upgrading,
       acceptPauses: this.acceptPause?.count ?? 0,
       refused: this.admissions.refused(),
       limits: this.admissions.limits(),
-      topics: topics + (lagging?.roomsWithoutOthers((room) => this.#reading(room)) ?? 0),
+      topics: topics + (behind?.roomsWithoutOthers((room) => this.#reading(room)) ?? 0),
       memberships: memberships + membersBehind,
       membersBehind,
       bytesHeldBack: this.fanOut.heldBytes,
-      messagesLeftOut: lagging?.leftOut() ?? { drop: 0, latest: 0 },
+      messagesLeftOut: behind?.skipped() ?? { drop: 0, latest: 0 },
     });
   }
 
@@ -202,7 +202,7 @@ export abstract class BaseTransport<U, C extends BaseConnection<U>> implements T
     this.admissions.refusePending();
     await this.connections.goodbye();
     this.fanOut.stop();
-    this.#lagging?.stop();
+    this.#behind?.stop();
     this.release();
     this.connections.stop();
   }

@@ -25,6 +25,7 @@ export { copyRequestHead, headTooLarge, objectionTo } from "./http/request-head.
 
 // Building blocks of transports
 export type { PendingUpgrade, UpgradeResponder } from "./admission/upgrade-admission.js";
+export { isOrigin } from "./admission/origin.js";
 export { UpgradeAdmission } from "./admission/upgrade-admission.js";
 export { BaseTransport } from "./base-transport.js";
 export type { FrameFaultCode } from "./connections/connection-table.js";
@@ -34,7 +35,12 @@ export type { AcceptPauseOptions } from "./listening/accept-pause.js";
 export { AcceptPause } from "./listening/accept-pause.js";
 export { listenFailure } from "./listening/listen-failure.js";
 export { resolveTransportOptions } from "./options/resolved-options.js";
-export { flag, invalid, whole } from "./options/option-checks.js";
+export type {
+  LocalConnectionOptions,
+  LocalConnectionStats,
+  ResolvedLocalConnectionOptions,
+} from "./local-connections.js";
+export { requireAddable, resolveLocalConnectionOptions } from "./local-connections.js";
 export type { LaneReader, RoomFrame } from "./rooms/lane.js";
 export { RoomFanOut } from "./rooms/room-fan-out.js";
 export type { RoomWindow, RoomWindowRule } from "./rooms/room-window.js";
@@ -44,3 +50,5 @@ export { peerAddress } from "./http/peer-address.js";
 export { TrustedProxies } from "./http/trusted-proxies.js";
 export { SlowConsumers } from "./connections/slow-consumers.js";
 export { UserIndex } from "./connections/user-index.js";
+export type { BucketRate } from "./token-bucket.js";
+export { burstRate, TokenBucket } from "./token-bucket.js";

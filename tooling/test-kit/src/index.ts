@@ -17,7 +17,8 @@ export { startManagedProcess } from "./process/managed-process.js";
 export type { ProcessUsage } from "./process/process-usage.js";
 export { processUsage } from "./process/process-usage.js";
 export { promotedBytesPerStep } from "./process/promoted-bytes.js";
-export { printedWithFewFiles } from "./process/open-file-limit.js";
+export type { ExhaustionOptions, FewFilesOptions, ReportedError } from "./process/open-file-limit.js";
+export { outcomeOfFileExhaustion, startupErrorsWithFewFiles } from "./process/open-file-limit.js";
 
 // Faults between processes
 export type { FaultLink } from "./faults/fault-link.js";

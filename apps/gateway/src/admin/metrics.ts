@@ -32,7 +32,10 @@ type Snapshot = ReturnType<typeof snapshotOf> & { readonly roundTripMs: number |
 
 type ByLabel = Readonly<Record<string, number>>;
 
-const GAUGES: readonly (readonly [name: string, help: string, value: (now: Snapshot) => number | undefined])[] = [
+/** A metric: how its value is read, or its values by label. A metric without a value is 0. */
+type Row = readonly [name: string, help: string, read: (now: Snapshot) => number | ByLabel | undefined, label?: string];
+
+const GAUGES: readonly Row[] = [
   ["cm_connections", "Open connections.", ({ transport }) => transport?.connections],
   ["cm_connections_max", "Maximum number of connections: MAX_CONNECTIONS.", ({ most }) => most.maxConnections],
   ["cm_upgrades_pending", "Upgrades that wait for authentication.", ({ transport }) => transport?.upgrading],
@@ -112,7 +115,7 @@ const GAUGES: readonly (readonly [name: string, help: string, value: (now: Snaps
   ],
 ];
 
-const COUNTERS: readonly (readonly [name: string, help: string, value: (now: Snapshot) => number | undefined])[] = [
+const COUNTERS: readonly Row[] = [
   ["cm_frames_received_total", "Frames from clients.", ({ transport }) => transport?.traffic.framesReceived],
   ["cm_received_bytes_total", "Payload of frames from clients.", ({ transport }) => transport?.traffic.bytesReceived],
   ["cm_frames_sent_total", "Frames to clients.", ({ transport }) => transport?.traffic.framesSent],
@@ -188,58 +191,57 @@ const COUNTERS: readonly (readonly [name: string, help: string, value: (now: Sna
 ];
 
 /** Counters with a label. Each label has few values: error codes, reasons and close codes. */
-const LABELLED: readonly (readonly [name: string, help: string, label: string, values: (now: Snapshot) => ByLabel])[] =
+const LABELLED: readonly Row[] = [
   [
-    [
-      "cm_connections_closed_total",
-      "Connections that ended, by reason or close code.",
-      "reason",
-      ({ transport }) => transport?.closed ?? {},
-    ],
-    [
-      "cm_bus_gaps_total",
-      "Gaps in the messages of the bus: `lost` if the number of missing messages is known, `uncertain` after an interruption.",
-      "cause",
-      ({ router }) => ({ lost: router.gaps, uncertain: router.resumedUncertain }),
-    ],
-    [
-      "cm_drift_repaired_total",
-      "Entries of the store that differed from this server's state and were repaired, by kind.",
-      "kind",
-      ({ membership: { drift } }) => repairsOf(drift),
-    ],
-    [
-      "cm_tokens_refused_total",
-      "Tokens refused when clients connected or sent another one, by reason.",
-      "reason",
-      ({ tokensRefused }) => Object.fromEntries(tokensRefused),
-    ],
-    ["cm_upgrades_refused_total", "Upgrades refused, by code.", "code", ({ transport }) => transport?.refused ?? {}],
-    [
-      "cm_frame_faults_total",
-      "Faulty frames, and requests over the rate limit, by code.",
-      "code",
-      ({ transport }) => transport?.faults ?? {},
-    ],
-    [
-      "cm_messages_left_out_total",
-      "Messages that members did not get because they did not read, by the room's policy.",
-      "policy",
-      ({ transport }) => transport?.messagesLeftOut ?? {},
-    ],
-    [
-      "cm_limits_reached_total",
-      "How often each limit refused something or closed a connection, by limit.",
-      "limit",
-      ({ limits }) => limits,
-    ],
-    [
-      "cm_requests_refused_total",
-      "Requests and frames of clients that were answered with an error, by code.",
-      "code",
-      ({ requestsRefused }) => requestsRefused,
-    ],
-  ];
+    "cm_connections_closed_total",
+    "Connections that ended, by reason or close code.",
+    ({ transport }) => transport?.closed ?? {},
+    "reason",
+  ],
+  [
+    "cm_bus_gaps_total",
+    "Gaps in the messages of the bus: `lost` if the number of missing messages is known, `uncertain` after an interruption.",
+    ({ router }) => ({ lost: router.gaps, uncertain: router.resumedUncertain }),
+    "cause",
+  ],
+  [
+    "cm_drift_repaired_total",
+    "Entries of the store that differed from this server's state and were repaired, by kind.",
+    ({ membership: { drift } }) => repairsOf(drift),
+    "kind",
+  ],
+  [
+    "cm_tokens_refused_total",
+    "Tokens refused when clients connected or sent another one, by reason.",
+    ({ tokensRefused }) => Object.fromEntries(tokensRefused),
+    "reason",
+  ],
+  ["cm_upgrades_refused_total", "Upgrades refused, by code.", ({ transport }) => transport?.refused ?? {}, "code"],
+  [
+    "cm_frame_faults_total",
+    "Faulty frames, and requests over the rate limit, by code.",
+    ({ transport }) => transport?.faults ?? {},
+    "code",
+  ],
+  [
+    "cm_messages_left_out_total",
+    "Messages that members did not get because they did not read, by the room's policy.",
+    ({ transport }) => transport?.messagesLeftOut ?? {},
+    "policy",
+  ],
+  [
+    "cm_limits_reached_total",
+    "How often each limit refused something or closed a connection, by limit.",
+    ({ limits }) => limits,
+    "limit",
+  ],
+  [
+    "cm_requests_refused_total",
+    "Requests and frames of clients that were answered with an error, by code.",
+    ({ requestsRefused }) => requestsRefused,
+    "code",
+  ],
+];
 
 /**
  * Creates the metrics; each scrape takes a new snapshot. The metrics of the process and of the event loop
@@ -248,48 +250,16 @@ const LABELLED: readonly (readonly [name: string, help: string, label: string, v
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const registers = [registry];
   let now: Snapshot = { ...snapshotOf(sources), roundTripMs: undefined };
-  for (const [name, help, value] of GAUGES) {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        const current = value(now);
-        if (current === undefined) this.reset();
-        else this.set(current);
-      },
-    });
-  }
-  for (const [name, help, value] of COUNTERS) {
-    new Counter({
-      name,
-      help,
-      registers,
-      collect() {
-        this.reset();
-        this.inc(value(now) ?? 0);
-      },
-    });
-  }
-  for (const [name, help, label, values] of LABELLED) {
-    new Counter({
-      name,
-      help,
-      labelNames: [label],
-      registers,
-      collect() {
-        this.reset();
-        for (const [key, count] of Object.entries(values(now))) this.inc({ [label]: key }, count);
-      },
-    });
-  }
+  const current = (): Snapshot => now;
+  register("gauge", GAUGES, registry, current);
+  register("counter", COUNTERS, registry, current);
+  register("counter", LABELLED, registry, current);
   new Gauge({
     name: "cm_link_state",
     help: "1 for the state that the link to the store is in, 0 for the others.",
     labelNames: ["state"],
-    registers,
+    registers: [registry],
     collect() {
       for (const state of LINK_STATES) this.set({ state }, Number(now.link.state === state));
     },
@@ -309,6 +279,35 @@ export function createMetrics(sources: MetricSources): Metrics {
       return registry.metrics();
     },
   };
+}
+
+/** What gauges and counters have in common. */
+interface Additive {
+  reset(): void;
+  inc(value: number): void;
+  inc(labels: Record<string, string>, value: number): void;
+}
+
+/** Registers the metrics of a table. Each scrape sets them to the values of the snapshot that `now` returns. */
+function register(kind: "gauge" | "counter", table: readonly Row[], registry: Registry, now: () => Snapshot): void {
+  for (const [name, help, read, label] of table) {
+    const configuration = {
+      name,
+      help,
+      labelNames: label === undefined ? [] : [label],
+      registers: [registry],
+      collect(this: Additive): void {
+        this.reset();
+        const value = read(now());
+        if (typeof value === "number") this.inc(value);
+        else if (label !== undefined) {
+          for (const [key, count] of Object.entries(value ?? {})) this.inc({ [label]: key }, count);
+        }
+      },
+    };
+    if (kind === "gauge") new Gauge(configuration);
+    else new Counter(configuration);
+  }
 }
 
 /** Registers a histogram of values that are also recorded before the first scrape. */

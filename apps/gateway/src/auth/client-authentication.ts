@@ -2,7 +2,7 @@ import { isCmError } from "@cm/protocol";
 import type { Authentication, UpgradeRequest } from "@cm/transport";
 import type { RecordedMetrics } from "../admin/recorded-metrics.js";
 import type { GatewayUser, ResolvedGatewayOptions } from "../gateway-options.js";
-import type { HookRunner } from "../session/hooks.js";
+import type { ApplicationCalls } from "../session/application-calls.js";
 import type { SessionHolder } from "../session/session-handler.js";
 import type { Revocations } from "./revocations.js";
 import { requireSuccessor } from "./token-replacement.js";
@@ -11,7 +11,7 @@ import { requireSuccessor } from "./token-replacement.js";
 export interface ClientAuthenticationOptions extends Pick<ResolvedGatewayOptions, "authenticate" | "refresh"> {
   readonly revocations: Revocations;
   readonly recorded: RecordedMetrics;
-  readonly hookRunner: HookRunner;
+  readonly hookCalls: ApplicationCalls;
   /** Receives the causes of failures that the client is not sent. */
   readonly onFault: (error: unknown) => void;
 }
@@ -51,9 +51,9 @@ export class ClientAuthentication {
   }
 
   async #refresh(verify: () => Promise<GatewayUser>, present: GatewayUser): Promise<GatewayUser> {
-    const { hookRunner, revocations } = this.#options;
+    const { hookCalls, revocations } = this.#options;
     try {
-      const user = await hookRunner.run("refresh", verify);
+      const user = await hookCalls.run("refresh", verify);
       requireSuccessor(user, present);
       return revocations.requireValid(user);
     } catch (error) {

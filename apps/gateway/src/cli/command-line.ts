@@ -9,7 +9,7 @@ const helpOn = (variables: readonly string[]): string => `Usage:
   cm-gateway                        run a gateway, configured by environment variables
   cm-gateway token --user NAME      print a development token, signed with TOKEN_SECRET
       --join, --publish, --members, --send, --presence PATTERN
-                                    the user's permissions; each option can be repeated
+                                    the user's rights; each option can be repeated
       --ttl SECONDS                 lifetime of the token (default 3600)
       --id ID                       id of the token, for revocation
   cm-gateway token --check TOKEN    verify a token with the configured key, and print its contents

@@ -98,7 +98,7 @@ async function check(token: string, verifier: TokenVerifier): Promise<number> {
   return EXIT.ok;
 }
 
-/** The permissions claim (`cm`) of a token that has been verified. */
+/** The rights claim (`cm`) of a token that has been verified. */
 function rightsIn(token: string): unknown {
   const claims: unknown = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
   return (Object(claims) as { readonly cm?: unknown }).cm ?? {};

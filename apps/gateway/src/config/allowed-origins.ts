@@ -1,3 +1,4 @@
+import { isOrigin } from "@cm/transport";
 import type { EnvReader } from "./env-reader.js";
 import type { GatewayConfig } from "./gateway-config.js";
 import { isLoopback } from "./host-validation.js";
@@ -21,19 +22,6 @@ export function readAllowedOrigins(reader: EnvReader): string[] | undefined {
     );
   }
   return origins;
-}
-
-/**
- * Whether the text is a valid Origin header: scheme, host and, unless it is the scheme's default, the port; or
- * `null`, which browsers send for pages from files.
- */
-function isOrigin(text: string): boolean {
-  if (text === "null") return true;
-  if (!URL.canParse(text)) return false;
-  const { protocol, host, origin } = new URL(text);
-  // The URL standard gives schemes that it does not know, such as those of browser extensions, the origin
-  // "null".
-  return host !== "" && text === (origin === "null" ? `${protocol}//${host}` : origin);
 }
 
 /**

@@ -71,13 +71,7 @@ function readConfig(reader: EnvReader): Omit<GatewayConfig, "warnings"> {
     redisUrl: redis.url,
     redisPrefix: readRedisPrefix(reader),
     ...readLease(reader),
-    staleConnectionTimeoutMs: reader.wholeNumber("STALE_CONNECTION_TIMEOUT_MS", 1_800_000, 1_000, DAY_MS),
-    cleanupIntervalMs: reader.wholeNumber("CLEANUP_INTERVAL_MS", 300_000, 100, DAY_MS),
-    connectionTtlMs: 1000 * reader.wholeNumber("CONNECTION_TTL_SECONDS", 3_600, 1, DAY_MS / 1000),
-    offlineGraceMs: reader.wholeNumber("OFFLINE_GRACE_MS", 5_000, 0, 3_600_000),
-    lastSeenTtlMs: 1000 * reader.wholeNumber("LAST_SEEN_TTL_SECONDS", 86_400, 0, (365 * DAY_MS) / 1000),
-    drainMs: 1000 * reader.wholeNumber("DRAIN_SECONDS", redis.given ? 10 : 0, 0, 3_600),
-    shutdownTimeoutMs: reader.wholeNumber("SHUTDOWN_TIMEOUT_MS", 10_000, 100, 600_000),
+    ...readTimes(reader, redis.given),
     ...limits,
     authenticationTimeoutMs: reader.wholeNumber("AUTHENTICATION_TIMEOUT_MS", 5_000, 100, 600_000),
     connectionsPerUserPolicy: reader.oneOf("CONNECTIONS_PER_USER_POLICY", "refuse", USER_LIMIT_POLICIES),
@@ -141,6 +135,19 @@ function readLease(reader: EnvReader): Pick<GatewayConfig, "heartbeatIntervalMs"
   const deadAfterMs = reader.wholeNumber("DEAD_AFTER_MS", 5_000, 0, 3_600_000);
   if (deadAfterMs > 0 && deadAfterMs < 500) reader.problem("DEAD_AFTER_MS", "must be 0, or 500 or more");
   return { heartbeatIntervalMs, leaseTtlMs, deadAfterMs };
+}
+
+/** Reads the durations of connections, of what the store keeps, and of a shutdown. */
+function readTimes(reader: EnvReader, hasRedis: boolean) {
+  return {
+    staleConnectionTimeoutMs: reader.wholeNumber("STALE_CONNECTION_TIMEOUT_MS", 1_800_000, 1_000, DAY_MS),
+    cleanupIntervalMs: reader.wholeNumber("CLEANUP_INTERVAL_MS", 300_000, 100, DAY_MS),
+    connectionTtlMs: 1000 * reader.wholeNumber("CONNECTION_TTL_SECONDS", 3_600, 1, DAY_MS / 1000),
+    offlineGraceMs: reader.wholeNumber("OFFLINE_GRACE_MS", 5_000, 0, 3_600_000),
+    lastSeenTtlMs: 1000 * reader.wholeNumber("LAST_SEEN_TTL_SECONDS", 86_400, 0, (365 * DAY_MS) / 1000),
+    drainMs: 1000 * reader.wholeNumber("DRAIN_SECONDS", hasRedis ? 10 : 0, 0, 3_600),
+    shutdownTimeoutMs: reader.wholeNumber("SHUTDOWN_TIMEOUT_MS", 10_000, 100, 600_000),
+  };
 }
 
 function readLimits(reader: EnvReader) {

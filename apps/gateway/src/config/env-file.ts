@@ -4,7 +4,7 @@ import { CmError } from "@cm/protocol";
  * Name of the file in the working directory that contains the settings of one machine. It must not be
  * committed.
  */
-export const ENV_FILE = ".env.local";
+const ENV_FILE = ".env.local";
 
 /**
  * Adds the variables of `.env.local` in the working directory to the environment, if the file exists. Variables

@@ -93,7 +93,7 @@ const LIMITS: Readonly<Record<string, readonly [Partial<GatewayOptions>, (served
       const ann = await open("ann");
       expect(await ann.ask({ type: "join", room: "a" })).toMatchObject({
         code: "timeout",
-        message: "The application's hook did not decide in time.",
+        message: "The hook onJoin did not answer within 20 ms.",
       });
     },
   ],

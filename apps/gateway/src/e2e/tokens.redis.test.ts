@@ -50,7 +50,7 @@ describe("rights", () => {
     await eventually(() => expect(bob.of("direct")).toHaveLength(1));
   });
 
-  it("hide presence from a client without that permission", async () => {
+  it("hide presence from a client without that right", async () => {
     const { port } = await serve();
     const blind = await connect(port, "ada", { rights: { send: ["*"] } });
     const seeing = await connect(port, "eve", { rights: { send: ["*"], presence: ["b*"] } });

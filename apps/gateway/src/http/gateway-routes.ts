@@ -1,6 +1,6 @@
 import type { Node } from "@cm/node";
 import type { HttpReply, Route, RouteHandler } from "@cm/transport";
-import type { HookRunner } from "../session/hooks.js";
+import type { ApplicationCalls } from "../session/application-calls.js";
 import { healthRoutes } from "./health-routes.js";
 import { jsonReply } from "./json-reply.js";
 import { PAGE_PATHS, readPage, type StaticFile } from "./static-files.js";
@@ -15,11 +15,11 @@ export interface RouteSources {
   /** The application's own routes. */
   readonly more: Readonly<Record<string, RouteHandler | Route>>;
   /** Calls the handlers of the application's routes, within limits of time and concurrency. */
-  readonly runner: Pick<HookRunner, "run">;
+  readonly calls: Pick<ApplicationCalls, "run">;
 }
 
 /** A gateway's routes. `load` reads the files that they serve and must be called before the first request. */
-export function gatewayRoutes({ node, statistics, hasPage, hasStats, more, runner }: RouteSources): {
+export function gatewayRoutes({ node, statistics, hasPage, hasStats, more, calls }: RouteSources): {
   readonly table: Readonly<Record<string, RouteHandler | Route>>;
   readonly load: () => Promise<void>;
 } {
@@ -30,7 +30,7 @@ export function gatewayRoutes({ node, statistics, hasPage, hasStats, more, runne
   };
   const table: Record<string, RouteHandler | Route> = {
     ...(hasPage ? Object.fromEntries(PAGE_PATHS.map((path) => [path, () => page(path)])) : {}),
-    ...Object.fromEntries(Object.entries(more).map(([key, route]) => [key, withinBounds(key, route, runner)])),
+    ...Object.fromEntries(Object.entries(more).map(([key, route]) => [key, withinBounds(key, route, calls)])),
     ...healthRoutes(() => node.readiness()),
     ...(hasStats ? { "/stats": () => jsonReply(200, statistics()) } : {}),
   };
@@ -46,12 +46,12 @@ export function gatewayRoutes({ node, statistics, hasPage, hasStats, more, runne
  * Limits the duration and the concurrency of an application's route. Invalid routes are returned unchanged; the
  * transport rejects them.
  */
-function withinBounds(key: string, route: RouteHandler | Route, runner: RouteSources["runner"]): RouteHandler | Route {
+function withinBounds(key: string, route: RouteHandler | Route, calls: RouteSources["calls"]): RouteHandler | Route {
   const name = key.includes(" ") ? key : `GET ${key}`;
   const bounded =
     (handler: RouteHandler): RouteHandler =>
     (request) =>
-      runner.run(name, () => handler(request));
+      calls.run(name, () => handler(request));
   if (typeof route === "function") return bounded(route);
   return typeof route?.answer === "function" ? { ...route, answer: bounded(route.answer) } : route;
 }

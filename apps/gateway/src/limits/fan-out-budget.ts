@@ -1,6 +1,6 @@
 import { CmError } from "@cm/protocol";
+import { type BucketRate, TokenBucket } from "@cm/transport";
 import type { LimitCounter } from "./limit-counter.js";
-import { type Rate, TokenBucket } from "./token-bucket.js";
 
 /** Options of {@link FanOutBudget}. */
 export interface FanOutBudgetOptions {
@@ -55,7 +55,7 @@ const LEAST_COST_MS = 0.0002;
 export class FanOutBudget {
   readonly #options: FanOutBudgetOptions;
   /** The rate of deliveries of each connection. */
-  readonly rate: Rate;
+  readonly rate: BucketRate;
   #costMs = FIRST_COST_MS;
   /** The time that large fan-outs may take, in milliseconds. */
   readonly #serverMs: TokenBucket;

@@ -1,4 +1,4 @@
-import { TokenBucket } from "../limits/token-bucket.js";
+import { TokenBucket } from "@cm/transport";
 
 /**
  * Limits the bytes per second of one connection's frames; a rate of 0 is no limit. A frame of any size is allowed while
@@ -7,7 +7,7 @@ import { TokenBucket } from "../limits/token-bucket.js";
  */
 export class ByteRate extends TokenBucket {
   /** Whether a frame of this text is allowed. If it is, its bytes are deducted. */
-  take(text: string, nowMs: number): boolean {
+  takeFrame(text: string, nowMs: number): boolean {
     if (this.rate.perSecond === 0) return true;
     if (this.left(nowMs) <= 0) return false;
     this.spend(Buffer.byteLength(text));

@@ -8,10 +8,9 @@ import {
   type Ref,
   type Sender,
 } from "@cm/protocol";
-import type { TransportConnection } from "@cm/transport";
+import { burstRate, type TransportConnection } from "@cm/transport";
 import type { GatewayUser } from "../gateway-options.js";
 import type { FanOutAccount } from "../limits/fan-out-budget.js";
-import { burstRate } from "../limits/token-bucket.js";
 import { ByteRate } from "./byte-rate.js";
 import type { HookConnection } from "./hooks.js";
 import { ClientResponses } from "./messages/client-responses.js";
@@ -141,7 +140,7 @@ export class ClientSession implements RoomClient, PermissionClient {
   onText(text: string): void {
     if (this.#state === "closed") return;
     const now = this.context.monotonicMs();
-    const rate = this.#requests.take(now);
+    const rate = this.#requests.takeRequest(now);
     if (rate !== "allowed") {
       this.context.faults.count("rate-limited");
       this.context.reached.count("requests");
@@ -150,7 +149,7 @@ export class ClientSession implements RoomClient, PermissionClient {
       this.socket.close("overloaded", "too many requests");
       return;
     }
-    const fits = this.#bytes.take(text, now);
+    const fits = this.#bytes.takeFrame(text, now);
     if (!fits) this.context.reached.count("bytes");
     const parsed = parseClientFrame(text);
     if (!parsed.ok) {
@@ -234,7 +233,7 @@ export class ClientSession implements RoomClient, PermissionClient {
     this.answers.refuse(error, ref);
     const now = this.context.monotonicMs();
     this.#faults ??= new RequestRate(FAULT_RATE, now);
-    if (this.#faults.take(now) !== "allowed") {
+    if (this.#faults.takeRequest(now) !== "allowed") {
       this.context.reached.count("faulty-frames");
       this.socket.close("protocol-error", "too many faulty frames");
     }
@@ -363,7 +362,7 @@ export class ClientSession implements RoomClient, PermissionClient {
     return isReader;
   }
 
-  /** Applies the user and permissions of a new token. */
+  /** Applies the user and rights of a new token. */
   async #take(user: GatewayUser): Promise<void> {
     if (this.isClosed()) return;
     this.#user = user;

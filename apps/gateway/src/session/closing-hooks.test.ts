@@ -1,13 +1,14 @@
 import { expect, it } from "vitest";
 import { LimitCounter } from "../limits/limit-counter.js";
+import { ApplicationCalls } from "./application-calls.js";
 import { ClosingHooks } from "./closing-hooks.js";
-import { HookRunner } from "./hooks.js";
 
 it("Waiting calls run in the order of the closes, and those over the limit are reported", async () => {
   const faults: unknown[] = [];
   const onFault = (error: unknown): void => void faults.push(error);
-  const runner = new HookRunner("hook", { timeoutMs: 60_000, maxPending: 2, reached: new LimitCounter() }, onFault);
-  const hooks = new ClosingHooks(runner, 2, onFault);
+  const limits = { timeoutMs: 60_000, maxPending: 2, reached: new LimitCounter() };
+  const calls = new ApplicationCalls("hook", limits, onFault);
+  const hooks = new ClosingHooks(calls, 2, onFault);
   const called: number[] = [];
   let release: () => void = () => undefined;
   const released = new Promise<void>((resolve) => {

@@ -1,16 +1,17 @@
 import type { Action, Rights } from "@cm/auth";
 import { CmError } from "@cm/protocol";
-import type { DirectTarget, GatewayHooks, HookConnection, HookRunner } from "./hooks.js";
+import type { ApplicationCalls } from "./application-calls.js";
+import type { DirectTarget, GatewayHooks, HookConnection } from "./hooks.js";
 
 /** Context of decisions about any connection of a gateway. */
 export interface PermissionContext {
-  /** The application's hooks. Where a hook is not set, only the permissions decide, and no promise is made. */
+  /** The application's hooks. Where a hook is not set, only the rights decide, and no promise is made. */
   readonly hooks: GatewayHooks;
-  readonly hookRunner: HookRunner;
+  readonly hookCalls: ApplicationCalls;
 }
 
 /**
- * Result of a permission check: `undefined` if the request is allowed at once, otherwise a promise of the
+ * Result of a decision: `undefined` if the request is allowed at once, otherwise a promise of the
  * hook's decision, which rejects if the hook refuses.
  */
 export type Decision = Promise<void> | undefined;
@@ -23,8 +24,8 @@ export interface PermissionClient {
 }
 
 /**
- * Decides about all requests of a connection: checks the connection's permissions (`rights`) first, then asks the
- * application's hook. `join`, `send` and `members` throw `forbidden` if the permissions do not allow the request;
+ * Decides about all requests of a connection: checks the connection's `rights` first, then asks the
+ * application's hook. `join`, `send` and `members` throw `forbidden` if the rights do not allow the request;
  * for a connection without `rights`, only the hooks decide.
  */
 export class Permissions {
@@ -55,7 +56,7 @@ export class Permissions {
     return onConnect && this.#ask("onConnect", () => onConnect(this.#client.hookConnection));
   }
 
-  /** Whether the permissions allow being in a room; the hook is not asked. */
+  /** Whether the rights allow being in a room; the hook is not asked. */
   mayJoin(room: string): boolean {
     return this.#allows("join", room);
   }
@@ -71,13 +72,13 @@ export class Permissions {
     );
   }
 
-  /** Whether the permissions allow publishing to a room; the hook is not asked. */
+  /** Whether the rights allow publishing to a room; the hook is not asked. */
   mayPublish(room: string): boolean {
     return this.#allows("publish", room);
   }
 
   /**
-   * Asks the hook without checking the permissions: {@link mayPublish} does that separately, so that its result
+   * Asks the hook without checking the rights: {@link mayPublish} does that separately, so that its result
    * can be cached.
    */
   publish(room: string, data: unknown): Decision {
@@ -87,7 +88,7 @@ export class Permissions {
 
   /**
    * Decides about a direct message. The user of a target connection is not known here, so sending to
-   * connections requires the permission to send to all users.
+   * connections requires the right to send to all users.
    */
   send(to: DirectTarget, data: unknown): Decision {
     const { onSend } = this.#client.context.hooks;
@@ -117,7 +118,7 @@ export class Permissions {
     );
   }
 
-  /** Checks the permissions, and again after the hook: they may have been replaced while it decided. */
+  /** Checks the rights, and again after the hook: they may have been replaced while it decided. */
   #decide(check: () => void, ask: (() => Promise<void>) | undefined): Decision {
     check();
     return ask?.().then(check);
@@ -131,12 +132,12 @@ export class Permissions {
     return this.#rights?.allowsAll(action) ?? true;
   }
 
-  #ask(...asked: Parameters<HookRunner["ask"]>): Promise<void> {
-    return this.#client.context.hookRunner.ask(...asked);
+  #ask(...asked: Parameters<ApplicationCalls["ask"]>): Promise<void> {
+    return this.#client.context.hookCalls.ask(...asked);
   }
 }
 
-/** The error for a request that the permissions do not allow. */
+/** The error for a request that the rights do not allow. */
 export function forbidden(what: string): CmError {
-  return new CmError("forbidden", `This connection's permissions do not allow it to ${what}.`);
+  return new CmError("forbidden", `This connection's rights do not allow it to ${what}.`);
 }

@@ -1,9 +1,9 @@
+import { burstRate } from "@cm/transport";
 import { describe, expect, it } from "vitest";
-import { burstRate } from "../limits/token-bucket.js";
 import { RequestRate } from "./request-rate.js";
 
 const take = (rate: RequestRate, count: number, nowMs: number): string[] =>
-  Array.from({ length: count }, () => rate.take(nowMs));
+  Array.from({ length: count }, () => rate.takeRequest(nowMs));
 
 describe("RequestRate", () => {
   it("allows a burst of twice the rate, then limits, then calls further requests abusive", () => {
@@ -15,13 +15,13 @@ describe("RequestRate", () => {
 
   it("allows requests at exactly its rate forever", () => {
     const rate = new RequestRate(burstRate(10), 0);
-    for (let nowMs = 0; nowMs < 60_000; nowMs += 100) expect(rate.take(nowMs)).toBe("allowed");
+    for (let nowMs = 0; nowMs < 60_000; nowMs += 100) expect(rate.takeRequest(nowMs)).toBe("allowed");
   });
 
   it("forgives with time, up to one burst", () => {
     const rate = new RequestRate(burstRate(10), 0);
     take(rate, 100, 0);
-    expect(rate.take(4_200)).toBe("allowed");
+    expect(rate.takeRequest(4_200)).toBe("allowed");
     expect(take(rate, 21, 1_000_000)).toEqual([...Array(20).fill("allowed"), "limited"]);
   });
 });

@@ -1,4 +1,4 @@
-import { TokenBucket } from "../limits/token-bucket.js";
+import { TokenBucket } from "@cm/transport";
 
 /** Whether a request is within the rate of its connection. */
 export type RateVerdict = "allowed" | "limited" | "abusive";
@@ -8,7 +8,8 @@ export type RateVerdict = "allowed" | "limited" | "abusive";
  * the next request is `abusive`.
  */
 export class RequestRate extends TokenBucket {
-  take(nowMs: number): RateVerdict {
+  /** Deducts a request, and judges it. */
+  takeRequest(nowMs: number): RateVerdict {
     const { max } = this.rate;
     const left = this.left(nowMs) - 1;
     this.spend(1, max);

@@ -1,11 +1,11 @@
 import type { Node } from "@cm/node";
 import type { ConnectionLimits } from "@cm/protocol";
-import type { FaultCounter } from "@cm/transport";
+import { Semaphore } from "@cm/protocol/turns";
+import { type BucketRate, burstRate, type FaultCounter } from "@cm/transport";
 import type { GatewayUser, ResolvedGatewayOptions } from "../gateway-options.js";
 import type { AudienceCharges } from "../limits/audience-charges.js";
 import type { FanOutBudget } from "../limits/fan-out-budget.js";
 import type { LimitCounter } from "../limits/limit-counter.js";
-import { burstRate, type Rate } from "../limits/token-bucket.js";
 import type { ClosingHooks } from "./closing-hooks.js";
 import type { CredentialTimes } from "./credential-expiry.js";
 import { PacedRegistrations } from "./paced-registrations.js";
@@ -13,16 +13,15 @@ import { PacedTasks } from "./paced-tasks.js";
 import type { PermissionContext } from "./permissions.js";
 import { PAGES_AT_ONCE, type RoomContext } from "./rooms/room-requests.js";
 import { SignedCursors } from "./rooms/signed-cursors.js";
-import { Semaphore } from "./semaphore.js";
 import { UserConnectionLimit } from "./user-connection-limit.js";
 
 /** Context shared by all sessions of a gateway. */
 export interface SessionContext extends PermissionContext, RoomContext {
   readonly limits: ConnectionLimits;
   /** The rate of requests of one connection, with bursts. */
-  readonly requestRate: Rate;
+  readonly requestRate: BucketRate;
   /** The rate of bytes that one connection may send in frames, with bursts; 0: no limit. */
-  readonly byteRate: Rate;
+  readonly byteRate: BucketRate;
   readonly fanOut: FanOutBudget;
   readonly charges: AudienceCharges;
   readonly userLimit: UserConnectionLimit;
@@ -53,7 +52,7 @@ export interface SessionContext extends PermissionContext, RoomContext {
 /** The parts of the context that are shared with other parts of the gateway. */
 export type SharedParts = Pick<
   SessionContext,
-  "fanOut" | "charges" | "reached" | "refused" | "faults" | "hookRunner" | "closingHooks" | "refresh" | "onFault"
+  "fanOut" | "charges" | "reached" | "refused" | "faults" | "hookCalls" | "closingHooks" | "refresh" | "onFault"
 >;
 
 /**

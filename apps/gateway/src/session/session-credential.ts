@@ -10,7 +10,7 @@ export interface SessionCredentialOptions {
   readonly answers: ClientResponses;
   /** Returns the user of the present credential. */
   readonly user: () => GatewayUser;
-  /** Applies the user and permissions of a new token. */
+  /** Applies the user and rights of a new token. */
   readonly take: (user: GatewayUser) => Promise<void>;
   /** Called when the credential has expired, and the grace period after its expiry is over. */
   readonly expired: () => void;

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Membership, NewConnection } from "@cm/membership";
 import { CmError, connectionIdsOf, isCmError, ownerOf, type Store } from "@cm/protocol";
+import { Semaphore } from "@cm/protocol/turns";
 import type { Router } from "@cm/router";
 import type { LimitCounter } from "../limits/limit-counter.js";
 import { OldestConnectionSearch } from "./oldest-connection.js";
-import { Semaphore } from "./semaphore.js";
 
 /** What happens if a connection exceeds its user's limit. */
 export type UserLimitPolicy = (typeof USER_LIMIT_POLICIES)[number];

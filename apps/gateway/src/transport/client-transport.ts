@@ -10,8 +10,8 @@ import type { Revocations } from "../auth/revocations.js";
 import type { ResolvedGatewayOptions } from "../gateway-options.js";
 import { slowReadersOf } from "../limits/slow-reader-policy.js";
 import type { FailureLog } from "../log/failure-log.js";
+import { ApplicationCalls } from "../session/application-calls.js";
 import { ClosingHooks } from "../session/closing-hooks.js";
-import { HookRunner } from "../session/hooks.js";
 import { createSessionContext, type SharedParts } from "../session/session-context.js";
 import { SessionHandler, type SessionHolder } from "../session/session-handler.js";
 import { chooseTransport, WITHOUT_NATIVE } from "./transport-choice.js";
@@ -34,18 +34,18 @@ export function createClientTransport(
   const onFault = (error: unknown): void => failures.report(error, "request");
   const { hookTimeoutMs: timeoutMs, maxPendingHooks: maxPending } = config;
   const took = (name: string, ms: number): void => recorded.hookTook(name, ms);
-  const createRunner = () => new HookRunner("hook", { timeoutMs, maxPending, reached: shared.reached }, onFault, took);
-  const hookRunner = createRunner();
+  const limits = { timeoutMs, maxPending, reached: shared.reached };
+  const createCalls = () => new ApplicationCalls("hook", limits, onFault, took);
+  const hookCalls = createCalls();
   const { authenticate, refresh } = config;
-  const authenticationOptions = { authenticate, refresh, revocations, recorded, hookRunner, onFault };
+  const authenticationOptions = { authenticate, refresh, revocations, recorded, hookCalls, onFault };
   const authentication = new ClientAuthentication(authenticationOptions);
   const context = createSessionContext(config, node, {
     ...shared,
     faults,
-    hookRunner,
-    // Use a separate runner, so that many connections that close at once do not use up the limit of the requests'
-    // hooks.
-    closingHooks: new ClosingHooks(createRunner(), maxPending, onFault),
+    hookCalls,
+    // Separate calls, so that many connections that close at once do not use up the limit of the requests' hooks.
+    closingHooks: new ClosingHooks(createCalls(), maxPending, onFault),
     refresh: authentication.refresh,
     onFault,
   });

@@ -4,6 +4,7 @@ import {
   LONGEST_DURATION_MS,
   optionInvalid,
   requireDurationMs,
+  requireFlag,
   requireFunction,
   requireOptions,
   requireWholeNumber,
@@ -155,7 +156,7 @@ export function resolveDistributedOptions<S>(
       LONGEST_DURATION_MS,
     ),
     verifyToken: verifyToken === undefined ? undefined : requireFunction("verifyToken", verifyToken),
-    announceDepartures: flag("announceDepartures", options.announceDepartures ?? true),
+    announceDepartures: requireFlag("announceDepartures", options.announceDepartures ?? true),
     maxMessageBytes: requireWholeNumber(
       "maxMessageBytes",
       options.maxMessageBytes ?? 65_536,
@@ -175,11 +176,6 @@ export function resolveDistributedOptions<S>(
     onWarning("There is neither a redisUrl nor a store: connections and rooms are not shared with other servers.");
   }
   return resolved;
-}
-
-function flag(field: string, value: unknown): boolean {
-  if (typeof value === "boolean") return value;
-  throw optionInvalid(field, "true or false");
 }
 
 function text(field: string, value: unknown): string {

@@ -59,7 +59,7 @@ export interface TestClient {
   readonly closes: { readonly code: number; readonly reason: string }[];
 }
 
-export const SUBPROTOCOL_V1 = "test.v1";
+const SUBPROTOCOL_V1 = "test.v1";
 
 /** Valid options, with a handler that records all events and then calls `react`. */
 export function testOptions(

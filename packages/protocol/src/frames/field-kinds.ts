@@ -75,10 +75,10 @@ export const connectionId: ReadableKind<string> = {
 };
 
 /** The maximum length of a token, in UTF-16 code units. */
-export const TOKEN_MAX_LENGTH = 65_536;
+const TOKEN_MAX_LENGTH = 65_536;
 
 /** The maximum length of a conflation key, in UTF-16 code units. */
-export const KEY_MAX_LENGTH = 64;
+const KEY_MAX_LENGTH = 64;
 
 /** The conflation key of a message: its subject, such as the id of the object whose position it reports. */
 export const key: ReadableKind<string> = {

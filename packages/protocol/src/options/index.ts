@@ -9,6 +9,7 @@ export {
   optionInvalid,
   requireDurationMs,
   requireFields,
+  requireFlag,
   requireFunction,
   requireMembers,
   requireNotNull,

@@ -3,6 +3,7 @@ import {
   notStarted,
   requireDurationMs,
   requireFields,
+  requireFlag,
   requireFunction,
   requireMembers,
   requireOptions,
@@ -34,6 +35,7 @@ describe("a check of options", () => {
     expect(requireOptions<{ maxPending?: number; releaseDelayMs?: number }>(options, KNOWN)).toBe(options);
     expect(requireWholeNumber("n", 3, { min: 3, max: 3 })).toBe(3);
     expect(requireDurationMs("ttlMs", 86_400_000, 1)).toBe(86_400_000);
+    for (const flag of [true, false]) expect(requireFlag("b", flag)).toBe(flag);
     expect(requireFunction("f", handler)).toBe(handler);
     expect(requireMembers("o", { handler }, ["handler"])).toEqual({ handler });
     expect(requireText("t", "x")).toBe("x");
@@ -116,6 +118,7 @@ describe("a check of options", () => {
   });
 
   it.each<[string, () => unknown, string]>([
+    ["a number for a flag", () => requireFlag("f", 1), "f must be true or false."],
     ["text", () => requireWholeNumber("f", wild("1"), { min: 0, max: 9 }), "f must be a whole number, from 0 to 9."],
     [
       "a fraction",

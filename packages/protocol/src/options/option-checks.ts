@@ -107,8 +107,8 @@ export function notStarted(call: string): CmError {
  * Returns a value that is an integer within a range; throws `options-invalid` for any other value. `unit` is a
  * plural noun for the error message, such as `bytes`.
  */
-export function requireWholeNumber(field: string, value: number, { min, max }: NumberRange, unit?: string): number {
-  if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
+export function requireWholeNumber(field: string, value: unknown, { min, max }: NumberRange, unit?: string): number {
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max) return value;
   const noun = unit === undefined ? "a whole number" : `a whole number of ${unit}`;
   const range = max === Number.MAX_SAFE_INTEGER ? `${min} or more` : `from ${min} to ${max}`;
   throw optionInvalid(field, `${noun}, ${range}`, { min, max });
@@ -118,8 +118,14 @@ export function requireWholeNumber(field: string, value: number, { min, max }: N
  * Returns a value that is an integer number of milliseconds within a range, by default of at most one day;
  * throws `options-invalid` for any other value.
  */
-export function requireDurationMs(field: string, value: number, min: number, max = LONGEST_DURATION_MS): number {
+export function requireDurationMs(field: string, value: unknown, min: number, max = LONGEST_DURATION_MS): number {
   return requireWholeNumber(field, value, { min, max }, "milliseconds");
+}
+
+/** Returns a value that is a boolean; throws `options-invalid` for any other value. */
+export function requireFlag(field: string, value: unknown): boolean {
+  if (typeof value === "boolean") return value;
+  throw optionInvalid(field, "true or false");
 }
 
 /**

@@ -1,3 +1,4 @@
-// For the packages of this repository: how calls and messages that arrive together are combined.
+// For the packages of this repository: how calls and messages that arrive together are combined or limited.
 export { BUSY_AT_PER_SECOND, MessageRate } from "./message-rate.js";
+export { Semaphore } from "./semaphore.js";
 export { atTurnEnd, lastAtTurnEnd, splitLongTurn } from "./turn-end.js";

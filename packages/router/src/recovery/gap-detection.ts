@@ -8,9 +8,9 @@ import {
   type ServerRegistry,
   utf8ByteLength,
 } from "@cm/protocol";
+import { Semaphore } from "@cm/protocol/turns";
 import type { ChannelTracker } from "../ordering/sequence-tracker.js";
 import type { Answer } from "../requests/pending-requests.js";
-import { Semaphore } from "../semaphore.js";
 
 /** A channel whose subscription was restored after an interruption. */
 export interface ResumedChannel {
@@ -330,7 +330,7 @@ export class GapDetection {
 
   async #askUntil(serverId: string, rooms: readonly string[], isPresent: boolean, giveUpAtMs: number) {
     for (let attempt = 1; ; attempt++) {
-      const { askedAtMs, answer } = await this.#semaphore.use(() =>
+      const { askedAtMs, answer } = await this.#semaphore.run(() =>
         this.#attempt(serverId, rooms, attempt * ATTEMPT_MS, giveUpAtMs),
       );
       if (answer === "given up") return undefined;

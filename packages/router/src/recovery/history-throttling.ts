@@ -1,5 +1,5 @@
 import type { History } from "@cm/protocol";
-import { Semaphore } from "../semaphore.js";
+import { Semaphore } from "@cm/protocol/turns";
 
 /**
  * Maximum number of concurrent reads. Thousands of rooms may be interrupted at once, and one response may be
@@ -17,7 +17,7 @@ export function throttledHistory(history: History): History {
     link: history.link,
     append: (room, draft) => history.append(room, draft),
     since: (room, from, limit) =>
-      from === undefined ? history.since(room) : semaphore.use(() => history.since(room, from, limit)),
+      from === undefined ? history.since(room) : semaphore.run(() => history.since(room, from, limit)),
     restart: (room, reached, notice) => history.restart(room, reached, notice),
   };
 }

@@ -7,10 +7,10 @@ import {
   type LocalDelivery,
   type Published,
 } from "@cm/protocol";
+import { Semaphore } from "@cm/protocol/turns";
 import type { BusReceiver } from "../bus-receiver.js";
 import { messageId, originHash } from "../ordering/delivered-fingerprints.js";
 import type { RoomSubscriptions } from "../rooms/room-subscriptions.js";
-import { Semaphore } from "../semaphore.js";
 import { AcknowledgedPositions } from "./acknowledged-positions.js";
 import { epochNotice } from "./epoch-notice.js";
 import type { GapReporter } from "./gap-reporter.js";
@@ -115,7 +115,7 @@ export class RecoverableRooms {
     if (ordered === undefined) throw notRecoverable();
     const read = (message: Uint8Array) => receiver.readStored(room, message);
     const history = this.#throttled;
-    await this.#recoveries.use(async () => {
+    await this.#recoveries.run(async () => {
       if (isWanted()) await recoverFrom(from, limit, { room, history, ordered, read }, take);
       else take({ recovered: false, position: ordered.position, frames: [] });
     });

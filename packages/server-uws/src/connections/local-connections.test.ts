@@ -226,13 +226,13 @@ describe("the options", () => {
   it("are checked", () => {
     const app = loadNative(4_096).App();
     onTestFinished(() => void app.close());
-    for (const [field, options] of [
-      ["maxConnections", { app, maxConnections: 0 }],
-      ["maxConnections", { app, maxConnections: 1.5 }],
-      ["maxBackpressureBytes", { app, maxBackpressureBytes: 1 }],
+    for (const [field, value, min, max] of [
+      ["maxConnections", 0, 1, 1_000_000],
+      ["maxConnections", 1.5, 1, 1_000_000],
+      ["maxBackpressureBytes", 1, 64 * 1024, 256 * 1024 * 1024],
     ] as const) {
-      expect(() => createLocalConnectionManager(options)).toThrow(
-        expect.objectContaining({ code: "options-invalid", details: { field } }),
+      expect(() => createLocalConnectionManager({ app, [field]: value })).toThrow(
+        expect.objectContaining({ code: "options-invalid", details: { field, min, max } }),
       );
     }
     // Pass invalid options, as callers without type checks may do.

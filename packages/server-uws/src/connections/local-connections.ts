@@ -6,41 +6,25 @@ import {
   type LocalConnectionManager,
   type OnError,
 } from "@cm/protocol";
-import { callGuarded, requireFunction, requireOptions } from "@cm/protocol/options";
-import { type Ending, invalid, UserIndex, whole } from "@cm/transport";
+import { callGuarded, optionInvalid } from "@cm/protocol/options";
+import {
+  type Ending,
+  type LocalConnectionOptions,
+  type LocalConnectionStats,
+  type ResolvedLocalConnectionOptions,
+  requireAddable,
+  resolveLocalConnectionOptions,
+  UserIndex,
+} from "@cm/transport";
 import { publishToTopic } from "../rooms/room-publish.js";
 import { topicOf } from "../rooms/room-topics.js";
 import { Backpressure, NATIVE_BACKPRESSURE_MAX } from "./backpressure.js";
 import { NativeConnection } from "./native-connection.js";
 
-/** Options of {@link createLocalConnectionManager}. */
-export interface UwsLocalConnectionOptions {
+/** Options of {@link createLocalConnectionManager}. Queued bytes are checked as described for `UwsServerOptions`. */
+export interface UwsLocalConnectionOptions extends LocalConnectionOptions {
   /** The App that the sockets belong to, with or without SSL. */
   readonly app: TemplatedApp;
-  /** Maximum number of connections. 1 to 1,000,000; default 10,000. */
-  readonly maxConnections?: number | undefined;
-  /**
-   * Maximum number of bytes queued for one connection; beyond it the connection is closed as a slow consumer.
-   * Checked as described for `UwsServerOptions`. 64 KiB to 256 MiB; default 1 MiB.
-   */
-  readonly maxBackpressureBytes?: number | undefined;
-  /**
-   * Called with errors that no caller receives: the errors with which an `onClosed` callback throws or
-   * rejects, with the stage `handler`. Must not throw. Default: each error is emitted as a process warning.
-   */
-  readonly onError?: OnError | undefined;
-}
-
-/** Counters of a manager. The last two only grow. */
-export interface UwsLocalConnectionStats {
-  /** Number of connections that are managed. */
-  readonly connections: number;
-  /** Number of users with a connection here. */
-  readonly users: number;
-  /** Connections closed because they did not read; each counts once. */
-  readonly slowConsumersClosed: number;
-  /** Bytes that were queued for slow consumers when they were cut. */
-  readonly bytesDiscarded: number;
 }
 
 /** Manages plain uWebSockets.js sockets of your own App by connection id. */
@@ -53,7 +37,7 @@ export interface UwsLocalConnectionManager<U> extends LocalConnectionManager<Web
    */
   behavior(behavior: WebSocketBehavior<U>): WebSocketBehavior<U>;
   /** Counters of the manager. */
-  stats(): UwsLocalConnectionStats;
+  stats(): LocalConnectionStats;
 }
 
 /**
@@ -61,17 +45,11 @@ export interface UwsLocalConnectionManager<U> extends LocalConnectionManager<Web
  * topics that begin with `cm:room:`, so use one manager per App. Throws `options-invalid`.
  */
 export function createLocalConnectionManager<U>(options: UwsLocalConnectionOptions): UwsLocalConnectionManager<U> {
-  requireOptions(options, { app: true, maxConnections: true, maxBackpressureBytes: true, onError: true });
-  const { app, maxConnections = 10_000, maxBackpressureBytes = 1024 * 1024 } = options;
-  const { onError = (error: CmError) => process.emitWarning(error) } = options;
+  const resolved = resolveLocalConnectionOptions(options, ["app"]);
+  const { app } = options;
   // Depending on the build, the native App is a function or an object.
-  if (typeof app?.publish !== "function") throw invalid("app", "must be a uWebSockets.js App");
-  return new AppConnections(
-    app,
-    whole("maxConnections", maxConnections, 1, 1_000_000),
-    whole("maxBackpressureBytes", maxBackpressureBytes, 64 * 1024, 256 * 1024 * 1024),
-    requireFunction("onError", onError),
-  );
+  if (typeof app?.publish !== "function") throw optionInvalid("app", "a uWebSockets.js App");
+  return new AppConnections(app, resolved);
 }
 
 /** A connection and the callback for its close. */
@@ -95,7 +73,8 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
   /** The socket of each added connection: the inverse of `#sockets`. */
   readonly #socketOf = new Map<NativeConnection<undefined>, WebSocket<U>>();
 
-  constructor(app: TemplatedApp, maxConnections: number, maxBackpressureBytes: number, onError: OnError) {
+  constructor(app: TemplatedApp, options: ResolvedLocalConnectionOptions) {
+    const { maxConnections, maxBackpressureBytes, onError } = options;
     this.#app = app;
     this.#onError = onError;
     this.#maxConnections = maxConnections;
@@ -138,14 +117,8 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
     if (!this.#sockets.has(socket)) {
       throw new CmError("closed", "The socket is not open, or its route does not have the behavior of this manager.");
     }
-    if (this.#sockets.get(socket) !== undefined || this.#connections.has(connectionId)) {
-      throw new CmError("id-invalid", "The socket or its connection id is already registered.");
-    }
-    if (this.#connections.size >= this.#maxConnections) {
-      throw new CmError("capacity-reached", `This server accepts at most ${this.#maxConnections} connections.`, {
-        details: { max: this.#maxConnections },
-      });
-    }
+    const isRegistered = this.#sockets.get(socket) !== undefined || this.#connections.has(connectionId);
+    requireAddable(isRegistered, this.#connections.size, this.#maxConnections);
     const live = new NativeConnection(connectionId, { userId, data: undefined }, "", this.#backpressure, undefined);
     live.attach(socket);
     this.#sockets.set(socket, { live, onClosed });
@@ -196,7 +169,7 @@ class AppConnections<U> implements UwsLocalConnectionManager<U> {
     return this.#users.count(userId, (live) => live.send(frame));
   }
 
-  stats(): UwsLocalConnectionStats {
+  stats(): LocalConnectionStats {
     return {
       connections: this.#connections.size,
       users: this.#users.size,

@@ -28,8 +28,8 @@ export class RoomLanes<M extends LaneMember> {
   }
 
   /** Number of rooms with members. */
-  get rooms(): number {
-    return this.#members.size;
+  get roomCount(): number {
+    return this.#members.roomCount;
   }
 
   /** Number of memberships, one for each room of a connection. */

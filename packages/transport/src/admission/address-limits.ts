@@ -2,14 +2,14 @@ import { BlockList, isIPv6 } from "node:net";
 import { CmError } from "@cm/protocol";
 import { KeyedCounter } from "../counters/keyed-counter.js";
 import type { ResolvedTransportOptions } from "../options/resolved-options.js";
-import { TokenBucket } from "../token-bucket.js";
+import { type BucketRate, burstRate, TokenBucket } from "../token-bucket.js";
 import { rememberingAddresses } from "./address-cache.js";
 
 /** The limits per address. */
 export type AddressLimit = "connections-per-address" | "upgrades-per-address";
 
-/** Maximum number of keys whose upgrade rate is remembered; beyond it, the least recently used one is forgotten. */
-const RATES_MAX = 65_536;
+/** Maximum number of keys whose bucket of upgrades is kept; beyond it, the least recently used one is forgotten. */
+const BUCKETS_MAX = 65_536;
 
 /**
  * Number of groups of an IPv6 address that identify its network: providers assign a /64 or more to each
@@ -51,7 +51,7 @@ interface Known {
  */
 export class AddressLimits {
   readonly #maxConnections: number;
-  readonly #perSecond: number;
+  readonly #rate: BucketRate;
   readonly #nowMs: () => number;
   /**
    * Number of connections and waiting upgrades by key. The map is bounded: it has at most one entry per
@@ -63,8 +63,8 @@ export class AddressLimits {
    * bounded: it has at most one entry per connection or upgrade.
    */
   readonly #known = new Map<string, Known>();
-  /** The upgrade rate of each key, the least recently used key first. */
-  readonly #rates = new Map<string, TokenBucket>();
+  /** The bucket of upgrades of each key, the least recently used key first. */
+  readonly #buckets = new Map<string, TokenBucket>();
   readonly #reached = new KeyedCounter<AddressLimit>();
   readonly #keyOf = rememberingAddresses(keyOf);
 
@@ -73,7 +73,7 @@ export class AddressLimits {
     nowMs: () => number = () => performance.now(),
   ) {
     this.#maxConnections = options.maxConnectionsPerAddress;
-    this.#perSecond = options.maxUpgradesPerSecondPerAddress;
+    this.#rate = burstRate(options.maxUpgradesPerSecondPerAddress);
     this.#nowMs = nowMs;
   }
 
@@ -101,8 +101,8 @@ export class AddressLimits {
   }
 
   /**
-   * Returns the key that an address is counted under: the address, or the network of an IPv6 address; `undefined` if the
-   * address is not limited.
+   * Returns the key that an address is counted under: the address, or the network of an IPv6 address; `undefined` if
+   * the address is not limited.
    */
   keyOf(address: string): string | undefined {
     const known = this.#known.get(address);
@@ -131,16 +131,16 @@ export class AddressLimits {
   }
 
   #takeUpgrade(key: string): boolean {
-    if (this.#perSecond === 0) return true;
+    if (this.#rate.perSecond === 0) return true;
     const now = this.#nowMs();
-    const rate = this.#rates.get(key) ?? new TokenBucket(this.#perSecond, now);
-    this.#rates.delete(key);
-    this.#rates.set(key, rate);
-    if (this.#rates.size > RATES_MAX) {
-      const [oldest] = this.#rates.keys();
-      if (oldest !== undefined) this.#rates.delete(oldest);
+    const bucket = this.#buckets.get(key) ?? new TokenBucket(this.#rate, now);
+    this.#buckets.delete(key);
+    this.#buckets.set(key, bucket);
+    if (this.#buckets.size > BUCKETS_MAX) {
+      const [oldest] = this.#buckets.keys();
+      if (oldest !== undefined) this.#buckets.delete(oldest);
     }
-    return rate.take(now);
+    return bucket.take(now);
   }
 }
 

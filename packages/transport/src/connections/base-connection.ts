@@ -1,7 +1,8 @@
 import { CLOSE_CODES, type CloseReason } from "@cm/protocol";
+import { optionInvalid } from "@cm/protocol/options";
 import type { Authentication } from "../admission/authentication.js";
-import { invalid, requireFrame } from "../options/option-checks.js";
-import type { LaggingMembers, RoomMember } from "../rooms/lagging-members.js";
+import { requireFrame } from "../options/option-checks.js";
+import type { MembersBehind, SlowReader } from "../rooms/members-behind.js";
 import type { TokenBucket } from "../token-bucket.js";
 import type { CloseKind } from "./close-kinds.js";
 import type { TransportConnection } from "./transport-connection.js";
@@ -23,7 +24,7 @@ export interface WaitingLimit {
   /** Maximum number of bytes queued for one connection. */
   readonly maxBytes: number;
   /** Handles members that read too slowly in rooms that do not close them; `undefined` if every room closes them. */
-  readonly lagging: LaggingMembers | undefined;
+  readonly behind: MembersBehind | undefined;
   /** Called once for each connection that is cut because of the limit, with the number of bytes that were queued. */
   exceeded(bytes: number): void;
   /** Called for each frame to one connection, with the bytes of its payload. */
@@ -44,7 +45,7 @@ export interface Ending {
 export type LivenessSlot = Set<BaseConnection<unknown>>;
 
 /** The server's side of a connection: the rules for closing it, whichever library the socket belongs to. */
-export abstract class BaseConnection<U> implements TransportConnection<U>, RoomMember {
+export abstract class BaseConnection<U> implements TransportConnection<U>, SlowReader {
   readonly id: string;
   readonly userId: string;
   readonly data: U;
@@ -100,21 +101,21 @@ export abstract class BaseConnection<U> implements TransportConnection<U>, RoomM
 
   enter(room: string): void {
     if (!this.open) return;
-    const { lagging } = this.#limit;
-    if (lagging === undefined) this.enterRoom(room);
-    else lagging.enter(this, room);
+    const { behind } = this.#limit;
+    if (behind === undefined) this.enterRoom(room);
+    else behind.enter(this, room);
   }
 
   leave(room: string): void {
-    const { lagging } = this.#limit;
-    if (lagging === undefined) this.leaveRoom(room);
-    else lagging.leave(this, room);
+    const { behind } = this.#limit;
+    if (behind === undefined) this.leaveRoom(room);
+    else behind.leave(this, room);
   }
 
   close(reason: CloseReason, message: string = reason): void {
     if (!this.open || this.#ending !== undefined) return;
     if (!Object.hasOwn(CLOSE_CODES, reason)) {
-      throw invalid("reason", `must be one of ${Object.keys(CLOSE_CODES).join(", ")}`);
+      throw optionInvalid("reason", `one of ${Object.keys(CLOSE_CODES).join(", ")}`);
     }
     const text = cutUtf8(message, CLOSE_MESSAGE_MAX_BYTES);
     this.#ending = { kind: reason, code: CLOSE_CODES[reason], reason: text };
@@ -146,12 +147,12 @@ export abstract class BaseConnection<U> implements TransportConnection<U>, RoomM
   }
 
   /**
-   * Ends the connection without a close frame, because the client would not read it. If the client still
+   * Ends the connection as idle, without a close frame, because the client would not read it. If the client still
    * exists, it sees 1006.
    */
-  cut(reason: "idle-timeout"): void {
+  cutAsIdle(): void {
     if (!this.open) return;
-    this.#ending = { kind: reason, code: CUT_CODE, reason };
+    this.#ending = { kind: "idle-timeout", code: CUT_CODE, reason: "idle-timeout" };
     this.cutSocket();
   }
 

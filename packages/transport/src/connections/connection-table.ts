@@ -150,7 +150,7 @@ export class ConnectionTable<U, C extends BaseConnection<U>> {
     this.#addresses.leave(connection.remoteAddress);
     this.#users.remove(connection.userId, connection);
     this.#liveness.remove(connection);
-    this.#slow.lagging?.closed(connection);
+    this.#slow.behind?.closed(connection);
     this.#lastClosedAt = performance.now();
     this.#closes.add(ending?.kind ?? closeKindOf(code));
     if (ending === undefined && fault === "frame-too-large") this.#countTooLarge();

@@ -1,5 +1,5 @@
 import type { CloseReason } from "@cm/protocol";
-import { TokenBucket } from "../token-bucket.js";
+import { type BucketRate, burstRate, TokenBucket } from "../token-bucket.js";
 
 /** Size of the header of a pong from a server, in bytes. The payload of a pong is at most 125 bytes (RFC 6455). */
 const PONG_HEADER_BYTES = 2;
@@ -25,13 +25,13 @@ interface QueuedBytes {
  * client that pings without reading would fill the memory.
  */
 export class ControlFrames {
-  readonly #perSecond: number;
+  readonly #rate: BucketRate;
   readonly #queued: QueuedBytes;
   #exceeded = 0;
 
   /** A `perSecond` of 0 means no limit. */
   constructor(perSecond: number, queued: QueuedBytes) {
-    this.#perSecond = perSecond;
+    this.#rate = burstRate(perSecond);
     this.#queued = queued;
   }
 
@@ -55,9 +55,9 @@ export class ControlFrames {
   }
 
   #take(connection: FrameSender): boolean {
-    if (this.#perSecond === 0 || !connection.open) return connection.open;
+    if (this.#rate.perSecond === 0 || !connection.open) return connection.open;
     const now = performance.now();
-    connection.controlFrames ??= new TokenBucket(this.#perSecond, now);
+    connection.controlFrames ??= new TokenBucket(this.#rate, now);
     if (connection.controlFrames.take(now)) return true;
     this.#exceeded += 1;
     connection.close("overloaded", "too many pings and pongs");

@@ -1,4 +1,4 @@
-import { invalid, whole } from "../options/option-checks.js";
+import { optionInvalid, requireDurationMs } from "@cm/protocol/options";
 import { closeInWaves } from "./close-waves.js";
 import type { TransportConnection } from "./transport-connection.js";
 
@@ -65,8 +65,8 @@ export class Drain<U> {
 /** Checks the options of a drain, and returns them. Throws `options-invalid`. */
 export function requireDrainOptions(options: DrainOptions): DrainOptions {
   if (typeof options !== "object" || options === null)
-    throw invalid("options", "must be an object, such as { overMs: 10_000 }");
+    throw optionInvalid("options", "an object, such as { overMs: 10_000 }");
   const { overMs, signal } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid("signal", "must be an AbortSignal");
-  return { overMs: whole("overMs", overMs, 0, 3_600_000), signal };
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw optionInvalid("signal", "an AbortSignal");
+  return { overMs: requireDurationMs("overMs", overMs, 0, 3_600_000), signal };
 }

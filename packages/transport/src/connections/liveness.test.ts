@@ -12,7 +12,7 @@ class TestConnection extends BaseConnection<undefined> {
   constructor(id: string, onPing: () => void, onCut: () => void) {
     super(id, { userId: "ann", data: undefined }, "", {
       maxBytes: 1,
-      lagging: undefined,
+      behind: undefined,
       exceeded: () => undefined,
       sent: () => undefined,
     });

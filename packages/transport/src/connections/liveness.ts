@@ -102,7 +102,7 @@ export class Liveness {
   #visit(connection: BaseConnection<unknown>): void {
     if (this.#now >= this.#idleAt(connection)) {
       // The close event is emitted within the call, and removes the connection.
-      connection.cut("idle-timeout");
+      connection.cutAsIdle();
       return;
     }
     if (connection.pingAt !== undefined && this.#now >= connection.pingAt) {

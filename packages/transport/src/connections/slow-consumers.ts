@@ -1,5 +1,5 @@
 import { Traffic } from "../counters/traffic-counts.js";
-import type { LaggingMembers } from "../rooms/lagging-members.js";
+import type { MembersBehind } from "../rooms/members-behind.js";
 import type { WaitingLimit } from "./base-connection.js";
 
 /** The part of a connection that the limits need. */
@@ -15,7 +15,7 @@ export interface WaitingConnection {
 }
 
 /** Share of the total limit that must have been sent since the last check before all connections are checked. */
-const LOOK_SHARE = 1 / 16;
+const CHECK_SHARE = 1 / 16;
 
 /**
  * Enforces the limits on the bytes queued for one connection and for all connections. Counts how often the
@@ -35,13 +35,13 @@ export class SlowConsumers implements WaitingLimit {
 
   /** Frames and bytes received from and sent to clients. */
   readonly traffic = new Traffic();
-  lagging: LaggingMembers | undefined;
+  behind: MembersBehind | undefined;
   #connections: ReadonlyMap<string, WaitingConnection> = new Map();
   /** Total of queued bytes at the last check. */
   #seen = 0;
   /** Bytes sent since the last check, counting each copy. */
   #sentSince = 0;
-  #isLooking = false;
+  #isChecking = false;
   #closedForTotal = 0;
 
   /** A `maxTotalBytes` of 0 means no limit on the total. */
@@ -81,18 +81,18 @@ export class SlowConsumers implements WaitingLimit {
   grew(bytes: number): void {
     if (this.#maxTotalBytes === 0) return;
     this.#sentSince += bytes;
-    if (this.#sentSince < this.#maxTotalBytes * LOOK_SHARE) return;
-    if (this.#seen + this.#sentSince > this.#maxTotalBytes) this.#look();
+    if (this.#sentSince < this.#maxTotalBytes * CHECK_SHARE) return;
+    if (this.#seen + this.#sentSince > this.#maxTotalBytes) this.#check();
   }
 
-  #look(): void {
+  #check(): void {
     // Return if a check is in progress: it may close connections whose handlers send frames.
-    if (this.#isLooking) return;
-    this.#isLooking = true;
+    if (this.#isChecking) return;
+    this.#isChecking = true;
     this.#sentSince = 0;
     this.#seen = this.waitingBytes();
     if (this.#seen > this.#maxTotalBytes) this.#cutLargest();
-    this.#isLooking = false;
+    this.#isChecking = false;
   }
 
   #cutLargest(): void {

@@ -1,4 +1,5 @@
-import { fixedPath, invalid, knownMembers, whole } from "../options/option-checks.js";
+import { optionInvalid, requireWholeNumber } from "@cm/protocol/options";
+import { fixedPath, knownMembers } from "../options/option-checks.js";
 import type { HttpReply } from "./http-reply.js";
 import type { RequestFacts } from "./request-head.js";
 
@@ -45,16 +46,16 @@ const METHODS: readonly string[] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
  * `options-invalid`.
  */
 export function routeTableOf(value: unknown, path?: string): RouteTable {
-  if (typeof value !== "object" || value === null) throw invalid("routes", "must be an object");
+  if (typeof value !== "object" || value === null) throw optionInvalid("routes", "an object");
   const table = new Map<string, Map<string, CheckedRoute>>();
   for (const [key, answer] of Object.entries(value)) {
     const field = `routes["${key}"]`;
     const [, method = "GET", route = key] = /^(?:([A-Za-z]+) )?(.*)$/s.exec(key) ?? [];
-    if (!METHODS.includes(method)) throw invalid(field, `must be for one of ${METHODS.join(", ")}`);
+    if (!METHODS.includes(method)) throw optionInvalid(field, `for one of ${METHODS.join(", ")}`);
     fixedPath(field, route);
-    if (route === path) throw invalid(field, "must differ from the WebSocket path");
+    if (route === path) throw optionInvalid(field, "different from the WebSocket path");
     const here = table.get(route) ?? new Map<string, CheckedRoute>();
-    if (here.has(method)) throw invalid(field, `must not also be given as ${JSON.stringify(route)}`);
+    if (here.has(method)) throw optionInvalid(field, `given once, not also as ${JSON.stringify(route)}`);
     here.set(method, routeOf(field, answer));
     table.set(route, here);
   }
@@ -66,11 +67,16 @@ function routeOf(field: string, value: unknown): CheckedRoute {
   const route: Partial<Route> = typeof value === "function" ? { answer: value as RouteHandler } : Object(value);
   const { maxBodyBytes, answer } = route;
   if (typeof answer !== "function") {
-    throw invalid(field, "must be a function that returns a reply, or { maxBodyBytes, answer } with such a function");
+    throw optionInvalid(field, "a function that returns a reply, or { maxBodyBytes, answer } with such a function");
   }
   knownMembers(field, route, ["maxBodyBytes", "answer"]);
   return {
-    maxBodyBytes: whole(`${field}.maxBodyBytes`, maxBodyBytes ?? DEFAULT_BODY_BYTES, 0, MAX_BODY_BYTES),
+    maxBodyBytes: requireWholeNumber(
+      `${field}.maxBodyBytes`,
+      maxBodyBytes ?? DEFAULT_BODY_BYTES,
+      { min: 0, max: MAX_BODY_BYTES },
+      "bytes",
+    ),
     answer,
   };
 }

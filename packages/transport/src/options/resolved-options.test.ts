@@ -26,6 +26,7 @@ it.each([
   const resolve = (value: number) => resolveTransportOptions({ ...REQUIRED, [field]: value });
   for (const value of [min, max]) expect(resolve(value)[field]).toBe(value);
   for (const value of [min - 1, max + 1, min + 0.5]) {
-    expect(() => resolve(value)).toThrow(expect.objectContaining({ code: "options-invalid", details: { field } }));
+    const details = { field, min, max };
+    expect(() => resolve(value)).toThrow(expect.objectContaining({ code: "options-invalid", details }));
   }
 });

@@ -1,13 +1,20 @@
 import { isIP } from "node:net";
 import type { OnError } from "@cm/protocol";
-import { requireFunction, requireOptions } from "@cm/protocol/options";
+import {
+  optionInvalid,
+  requireDurationMs,
+  requireFunction,
+  requireOptions,
+  requireWholeNumber,
+} from "@cm/protocol/options";
+import { isOrigin } from "../admission/origin.js";
 import type { ConnectionHandler } from "../connections/connection-handler.js";
 import { createFaultCounter, type FaultCounter } from "../counters/fault-counter.js";
 import { type RouteTable, routeTableOf } from "../http/route-table.js";
 import { TrustedProxies } from "../http/trusted-proxies.js";
 import { ROOM_WINDOW_MAX_MS, type RoomWindow, type RoomWindowRule } from "../rooms/room-window.js";
 import { type ResolvedSlowReaderOptions, resolveSlowReaders } from "../rooms/slow-reader-options.js";
-import { fixedPath, invalid, knownMembers, whole } from "./option-checks.js";
+import { fixedPath, knownMembers } from "./option-checks.js";
 import type { TransportOptions } from "./transport-options.js";
 
 /** {@link TransportOptions} with all defaults filled in and all values checked. */
@@ -123,53 +130,29 @@ export function resolveTransportOptions<U>(
 ): ResolvedTransportOptions<U> {
   requireOptions<object>(options, { ...KNOWN, ...Object.fromEntries(own.map((name) => [name, true])) });
   const path = fixedPath("path", options.path ?? "/ws");
-  const port = whole("port", options.port, 0, 65_535);
-  const idleTimeoutMs = whole("idleTimeoutMs", options.idleTimeoutMs ?? 120_000, 1_000, 900_000);
-  const maxBackpressureBytes = whole("maxBackpressureBytes", options.maxBackpressureBytes ?? MIB, 64 * KIB, 256 * MIB);
+  const port = requireWholeNumber("port", options.port, { min: 0, max: 65_535 });
+  const idleTimeoutMs = requireDurationMs("idleTimeoutMs", options.idleTimeoutMs ?? 120_000, 1_000, 900_000);
+  const limits = resolveLimits(options);
   return {
     host: host(options.host ?? "127.0.0.1"),
     port,
     path,
     subprotocols: subprotocols(options.subprotocols),
     allowedOrigins: options.allowedOrigins === undefined ? undefined : origins(options.allowedOrigins),
-    maxConnections: whole("maxConnections", options.maxConnections ?? 10_000, 1, 1_000_000),
-    maxPendingUpgrades: whole("maxPendingUpgrades", options.maxPendingUpgrades ?? 1_000, 0, 1_000_000),
-    maxConnectionsPerAddress: whole(
-      "maxConnectionsPerAddress",
-      options.maxConnectionsPerAddress ?? 1_000,
-      0,
-      1_000_000,
-    ),
-    maxUpgradesPerSecondPerAddress: whole(
-      "maxUpgradesPerSecondPerAddress",
-      options.maxUpgradesPerSecondPerAddress ?? 100,
-      0,
-      1_000_000,
-    ),
+    ...limits,
     trustedProxies: trustedProxies(options.trustedProxies ?? []),
-    maxHeadBytes: whole("maxHeadBytes", options.maxHeadBytes ?? 16 * KIB, KIB, 64 * KIB),
-    maxFrameBytes: whole("maxFrameBytes", options.maxFrameBytes ?? 16 * KIB, 128, 16 * MIB),
-    maxControlFramesPerSecond: whole(
-      "maxControlFramesPerSecond",
-      options.maxControlFramesPerSecond ?? 20,
-      0,
-      1_000_000,
-    ),
-    maxBackpressureBytes,
-    maxTotalBackpressureBytes: whole(
-      "maxTotalBackpressureBytes",
-      options.maxTotalBackpressureBytes ?? 256 * MIB,
-      0,
-      2 ** 40,
-    ),
-    slowReaders: resolveSlowReaders(options.slowReaders, maxBackpressureBytes),
+    slowReaders: resolveSlowReaders(options.slowReaders, limits.maxBackpressureBytes),
     roomWindowMs: roomWindow("roomWindowMs", options.roomWindowMs ?? 0),
     roomWindows: resolveRoomWindows(options.roomWindows ?? []),
-    maxMembersPerTurn: whole("maxMembersPerTurn", options.maxMembersPerTurn ?? 200, 10, 1_000_000),
     idleTimeoutMs,
     pingIntervalMs: pingInterval(options.pingIntervalMs, idleTimeoutMs),
-    authenticationTimeoutMs: whole("authenticationTimeoutMs", options.authenticationTimeoutMs ?? 5_000, 1, 600_000),
-    closeTimeoutMs: whole("closeTimeoutMs", options.closeTimeoutMs ?? 5_000, 0, 600_000),
+    authenticationTimeoutMs: requireDurationMs(
+      "authenticationTimeoutMs",
+      options.authenticationTimeoutMs ?? 5_000,
+      1,
+      600_000,
+    ),
+    closeTimeoutMs: requireDurationMs("closeTimeoutMs", options.closeTimeoutMs ?? 5_000, 0, 600_000),
     authenticate: requireFunction("authenticate", options.authenticate),
     nextConnectionId: requireFunction("nextConnectionId", options.nextConnectionId),
     handler: handler(options.handler),
@@ -179,11 +162,32 @@ export function resolveTransportOptions<U>(
   };
 }
 
+/** The limits of numbers and sizes. */
+type Limits = Pick<ResolvedTransportOptions<unknown>, Extract<keyof TransportOptions<unknown>, `max${string}`>>;
+
+function resolveLimits(options: Pick<TransportOptions<never>, keyof Limits>): Limits {
+  const count = (field: keyof Limits, byDefault: number, min: number): number =>
+    requireWholeNumber(field, options[field] ?? byDefault, { min, max: 1_000_000 });
+  const bytes = (field: keyof Limits, byDefault: number, min: number, max: number): number =>
+    requireWholeNumber(field, options[field] ?? byDefault, { min, max }, "bytes");
+  return {
+    maxConnections: count("maxConnections", 10_000, 1),
+    maxPendingUpgrades: count("maxPendingUpgrades", 1_000, 0),
+    maxConnectionsPerAddress: count("maxConnectionsPerAddress", 1_000, 0),
+    maxUpgradesPerSecondPerAddress: count("maxUpgradesPerSecondPerAddress", 100, 0),
+    maxHeadBytes: bytes("maxHeadBytes", 16 * KIB, KIB, 64 * KIB),
+    maxFrameBytes: bytes("maxFrameBytes", 16 * KIB, 128, 16 * MIB),
+    maxControlFramesPerSecond: count("maxControlFramesPerSecond", 20, 0),
+    maxBackpressureBytes: bytes("maxBackpressureBytes", MIB, 64 * KIB, 256 * MIB),
+    maxTotalBackpressureBytes: bytes("maxTotalBackpressureBytes", 256 * MIB, 0, 2 ** 40),
+    maxMembersPerTurn: count("maxMembersPerTurn", 200, 10),
+  };
+}
+
 function roomWindow(field: string, value: unknown): RoomWindow {
   if (value === "auto") return value;
-  if (typeof value === "string")
-    throw invalid(field, `must be "auto" or a whole number from 0 to ${ROOM_WINDOW_MAX_MS}`);
-  return whole(field, value, 0, ROOM_WINDOW_MAX_MS);
+  if (typeof value === "string") throw optionInvalid(field, `"auto" or a whole number from 0 to ${ROOM_WINDOW_MAX_MS}`);
+  return requireWholeNumber(field, value, { min: 0, max: ROOM_WINDOW_MAX_MS });
 }
 
 /** Every message looks for its rule, so there may not be many. */
@@ -192,15 +196,15 @@ const ROOM_WINDOW_RULES_MAX = 100;
 /** Checks the windows of rooms, and sorts them: the longest prefix first. Throws `options-invalid`. */
 export function resolveRoomWindows(rules: unknown): RoomWindowRule[] {
   if (!Array.isArray(rules) || rules.length > ROOM_WINDOW_RULES_MAX) {
-    throw invalid("roomWindows", `must be a list of at most ${ROOM_WINDOW_RULES_MAX} rules`);
+    throw optionInvalid("roomWindows", `a list of at most ${ROOM_WINDOW_RULES_MAX} rules`);
   }
   const resolved = rules.map((rule: unknown, index): RoomWindowRule => {
     const field = `roomWindows[${index}]`;
-    if (typeof rule !== "object" || rule === null) throw invalid(field, "must be an object");
+    if (typeof rule !== "object" || rule === null) throw optionInvalid(field, "an object");
     knownMembers(field, rule, ["prefix", "windowMs"]);
     // Plain JavaScript may pass anything, so each member is checked.
     const { prefix, windowMs } = rule as { readonly prefix?: unknown; readonly windowMs?: unknown };
-    if (typeof prefix !== "string") throw invalid(`${field}.prefix`, "must be a string");
+    if (typeof prefix !== "string") throw optionInvalid(`${field}.prefix`, "a string");
     return { prefix, windowMs: roomWindow(`${field}.windowMs`, windowMs) };
   });
   return resolved.sort((left, right) => right.prefix.length - left.prefix.length);
@@ -208,36 +212,36 @@ export function resolveRoomWindows(rules: unknown): RoomWindowRule[] {
 
 function pingInterval(value: unknown, idleTimeoutMs: number): number {
   const byDefault = Math.min(25_000, Math.floor(idleTimeoutMs / 2));
-  const pingIntervalMs = whole("pingIntervalMs", value ?? byDefault, 0, idleTimeoutMs - 1);
-  if (pingIntervalMs > 0 && pingIntervalMs < 100) throw invalid("pingIntervalMs", "must be 0, or 100 or more");
+  const pingIntervalMs = requireDurationMs("pingIntervalMs", value ?? byDefault, 0, idleTimeoutMs - 1);
+  if (pingIntervalMs > 0 && pingIntervalMs < 100) throw optionInvalid("pingIntervalMs", "0, or 100 or more");
   return pingIntervalMs;
 }
 
 function host(value: unknown): string {
   if (typeof value !== "string" || (isIP(value) === 0 && !HOST_NAME.test(value))) {
-    throw invalid("host", "must be an IP address or a host name");
+    throw optionInvalid("host", "an IP address or a host name");
   }
   return value;
 }
 
 function subprotocols(value: unknown): readonly string[] {
   if (!Array.isArray(value) || value.length === 0) {
-    throw invalid("subprotocols", 'must be a list with at least one name, such as ["chat.v1"]');
+    throw optionInvalid("subprotocols", 'a list with at least one name, such as ["chat.v1"]');
   }
   return value.map((name: unknown) => {
     if (typeof name !== "string" || !TOKEN.test(name)) {
-      throw invalid("subprotocols", "must be tokens of at most 64 characters (RFC 7230)");
+      throw optionInvalid("subprotocols", "tokens of at most 64 characters (RFC 7230)");
     }
     return name;
   });
 }
 
 function origins(value: unknown): ReadonlySet<string> {
-  if (!Array.isArray(value)) throw invalid("allowedOrigins", 'must be a list, such as ["https://example.com"]');
+  if (!Array.isArray(value)) throw optionInvalid("allowedOrigins", 'a list, such as ["https://example.com"]');
   return new Set(
     value.map((origin: unknown) => {
-      if (typeof origin !== "string" || !(origin === "null" || isOrigin(origin))) {
-        throw invalid("allowedOrigins", 'must list origins such as "https://example.com", without a path');
+      if (typeof origin !== "string" || !isOrigin(origin)) {
+        throw optionInvalid("allowedOrigins", 'a list of origins such as "https://example.com", without a path');
       }
       return origin;
     }),
@@ -245,32 +249,24 @@ function origins(value: unknown): ReadonlySet<string> {
 }
 
 function trustedProxies(value: unknown): TrustedProxies {
-  if (!Array.isArray(value)) throw invalid("trustedProxies", 'must be a list, such as ["10.0.0.0/8"]');
+  if (!Array.isArray(value)) throw optionInvalid("trustedProxies", 'a list, such as ["10.0.0.0/8"]');
   try {
     return new TrustedProxies(value);
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause;
-    throw invalid("trustedProxies", `must list addresses and subnets such as 10.0.0.0/8; ${cause.message}`);
+    throw optionInvalid("trustedProxies", `a list of addresses and subnets such as 10.0.0.0/8; ${cause.message}`);
   }
 }
 
-/** Whether the text is written as browsers write an Origin header. */
-function isOrigin(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { origin, protocol, host: authority } = new URL(text);
-  // The URL standard gives non-standard schemes no origin; browsers send scheme and host for them.
-  return origin === text || (origin === "null" && authority !== "" && `${protocol}//${authority}` === text);
-}
-
 function handler<U>(value: ConnectionHandler<U>): ConnectionHandler<U> {
-  if (typeof value !== "object" || value === null) throw invalid("handler", "must be an object");
+  if (typeof value !== "object" || value === null) throw optionInvalid("handler", "an object");
   for (const name of ["open", "frame", "binary", "closed"] as const) requireFunction(`handler.${name}`, value[name]);
   if (value.pong !== undefined) requireFunction("handler.pong", value.pong);
   return value;
 }
 
 function faultCounter(value: FaultCounter): FaultCounter {
-  if (typeof value !== "object" || value === null) throw invalid("faults", "must be an object");
+  if (typeof value !== "object" || value === null) throw optionInvalid("faults", "an object");
   for (const name of ["count", "counts"] as const) requireFunction(`faults.${name}`, value[name]);
   return value;
 }

@@ -25,9 +25,10 @@ export interface TransportOptions<U> {
   readonly maxConnections?: number | undefined;
   /**
    * Maximum number of upgrades that wait for `authenticate`; further upgrades are refused with 503 and
-   * `unavailable`. One address, or IPv6 /64, may take a quarter of the places, unless it is a private one. Waiting upgrades do not count towards `maxConnections`, so that an `authenticate` that hangs
-   * does not fill the server; if the server is full once an upgrade has been authenticated, the upgrade is
-   * refused with `capacity-reached`. 0 to 1,000,000, 0 for no limit; default 1,000.
+   * `unavailable`. One address, or IPv6 /64, may take a quarter of the places, unless it is a private one. Waiting
+   * upgrades do not count towards `maxConnections`, so that an `authenticate` that hangs does not fill the server; if
+   * the server is full once an upgrade has been authenticated, the upgrade is refused with `capacity-reached`. 0 to
+   * 1,000,000, 0 for no limit; default 1,000.
    */
   readonly maxPendingUpgrades?: number | undefined;
   /**

@@ -1,6 +1,6 @@
 import { CmError } from "@cm/protocol";
-import { requireFunction } from "@cm/protocol/options";
-import { invalid, knownMembers, whole } from "../options/option-checks.js";
+import { optionInvalid, requireFunction, requireWholeNumber } from "@cm/protocol/options";
+import { knownMembers } from "../options/option-checks.js";
 
 /**
  * What happens to a member of a room that reads too slowly.
@@ -49,13 +49,18 @@ export function resolveSlowReaders(
   maxBackpressureBytes: number,
 ): ResolvedSlowReaderOptions | undefined {
   if (options === undefined) return undefined;
-  if (typeof options !== "object") throw invalid("slowReaders", "must be an object");
+  if (typeof options !== "object") throw optionInvalid("slowReaders", "an object");
   knownMembers("slowReaders", options, ["policyOf", "maxBytes", "keyOf"]);
   const { policyOf, keyOf = ONE_KEY, maxBytes = Math.floor(maxBackpressureBytes / 4) } = options;
   return {
     policyOf: requireFunction("slowReaders.policyOf", policyOf),
     keyOf: requireFunction("slowReaders.keyOf", keyOf),
-    maxBytes: whole("slowReaders.maxBytes", maxBytes, 1_024, Math.floor(maxBackpressureBytes / 2)),
+    maxBytes: requireWholeNumber(
+      "slowReaders.maxBytes",
+      maxBytes,
+      { min: 1_024, max: Math.floor(maxBackpressureBytes / 2) },
+      "bytes",
+    ),
   };
 }
 

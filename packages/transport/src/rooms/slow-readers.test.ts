@@ -1,6 +1,6 @@
 import { encodeUtf8 } from "@cm/protocol";
 import { expect, it, onTestFinished } from "vitest";
-import { LaggingMembers, type RoomMember } from "./lagging-members.js";
+import { MembersBehind, type SlowReader } from "./members-behind.js";
 import type { SlowReaderPolicy } from "./slow-reader-options.js";
 
 const MEMBERS = 200;
@@ -16,8 +16,8 @@ const FRAME_BYTES = FRAME.byteLength + 10;
  * were read and keys were asked for.
  */
 function costOf(policy: SlowReaderPolicy, behind: number) {
-  const counts = { looks: 0, keys: 0, errors: 0 };
-  const lagging = new LaggingMembers({
+  const counts = { checks: 0, keys: 0, errors: 0 };
+  const members = new MembersBehind({
     policyOf: () => policy,
     maxBytes: MAX_BYTES,
     keyOf: () => {
@@ -27,13 +27,13 @@ function costOf(policy: SlowReaderPolicy, behind: number) {
     isSending: () => false,
     onError: () => void counts.errors++,
   });
-  onTestFinished(() => lagging.stop());
+  onTestFinished(() => members.stop());
   for (let number = 0; number < MEMBERS; number++) {
-    const member: RoomMember = {
+    const member: SlowReader = {
       id: `gw.${number}`,
       open: true,
       get bufferedBytes() {
-        counts.looks++;
+        counts.checks++;
         return number < behind ? MAX_BYTES * 2 : 0;
       },
       send: () => true,
@@ -41,10 +41,10 @@ function costOf(policy: SlowReaderPolicy, behind: number) {
       enterRoom: () => undefined,
       leaveRoom: () => undefined,
     };
-    lagging.enter(member, "room");
+    members.enter(member, "room");
   }
-  for (let sent = 0; sent < MESSAGES; sent++) lagging.sending("room", FRAME, []);
-  expect([lagging.membersBehind, counts.errors]).toEqual([policy === "close" ? 0 : behind, 0]);
+  for (let sent = 0; sent < MESSAGES; sent++) members.sending("room", FRAME, []);
+  expect([members.membersBehind, counts.errors]).toEqual([policy === "close" ? 0 : behind, 0]);
   return counts;
 }
 
@@ -52,11 +52,11 @@ function costOf(policy: SlowReaderPolicy, behind: number) {
 const ROUNDS = Math.floor((MESSAGES * FRAME_BYTES) / (MAX_BYTES / 2));
 
 it.each(["drop", "latest"] as const)(
-  "a %s room looks at its members once per half of maxBytes, not per message",
+  "a %s room checks its members once per half of maxBytes, not per message",
   (policy) => {
-    const { looks, keys } = costOf(policy, 0);
+    const { checks, keys } = costOf(policy, 0);
     expect(ROUNDS).toBeGreaterThan(1);
-    expect(looks).toBeLessThanOrEqual(ROUNDS * MEMBERS);
+    expect(checks).toBeLessThanOrEqual(ROUNDS * MEMBERS);
     expect(keys).toBe(0);
   },
 );
@@ -69,6 +69,6 @@ it("a latest room asks for the key of a message once, however many members are b
 });
 
 it("neither a close room nor a drop room asks for keys, and a close room is never looked at", () => {
-  expect(costOf("close", MEMBERS)).toEqual({ looks: 0, keys: 0, errors: 0 });
+  expect(costOf("close", MEMBERS)).toEqual({ checks: 0, keys: 0, errors: 0 });
   expect(costOf("drop", MEMBERS).keys).toBe(0);
 });

@@ -2,7 +2,7 @@ import { Rights } from "@cm/auth";
 import { expect, it } from "vitest";
 import { FanOutBudget } from "../../limits/fan-out-budget.js";
 import { LimitCounter } from "../../limits/limit-counter.js";
-import { HookRunner } from "../hooks.js";
+import { ApplicationCalls } from "../application-calls.js";
 import { Permissions } from "../permissions.js";
 import { ClientResponses } from "./client-responses.js";
 import { DirectMessages } from "./direct-messages.js";
@@ -17,7 +17,11 @@ function createSender() {
   const rights = Rights.parse({ send: ["*"] }, "ada");
   if (!rights.ok) throw rights.error;
   const limits = new LimitCounter();
-  const hookRunner = new HookRunner("hook", { timeoutMs: 1_000, maxPending: 10, reached: limits }, () => undefined);
+  const hookCalls = new ApplicationCalls(
+    "hook",
+    { timeoutMs: 1_000, maxPending: 10, reached: limits },
+    () => undefined,
+  );
   const outcomeFor = async (user: string, options: unknown): Promise<"delivered" | "not-found"> => {
     if (options !== undefined) confirmed.push(user);
     return user in ONLINE ? "delivered" : "not-found";
@@ -35,7 +39,7 @@ function createSender() {
       toConnection: (_: string, __: Uint8Array, options?: unknown) => outcomeFor("", options),
     },
     permissions: new Permissions(
-      { context: { hooks: {}, hookRunner }, hookConnection: { id: "gw.1", userId: "ada", data: undefined } },
+      { context: { hooks: {}, hookCalls }, hookConnection: { id: "gw.1", userId: "ada", data: undefined } },
       rights.value,
     ),
     answers: new ClientResponses(

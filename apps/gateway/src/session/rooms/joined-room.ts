@@ -13,11 +13,11 @@ export class JoinedRoom {
    */
   joined = false;
   /**
-   * Whether another server has put the connection into the room; the connection's permissions are then not
+   * Whether another server has put the connection into the room; the connection's rights are then not
    * checked.
    */
   isAdmitted = false;
-  /** Whether the connection's permissions allow it to publish here. */
+  /** Whether the connection's rights allow it to publish here. */
   mayPublish: boolean;
   /** Whether the room counts against the connection's limit: the connection is in the room or enters it. */
   wanted = false;

@@ -9,6 +9,7 @@ import {
   type Ref,
   type Sender,
 } from "@cm/protocol";
+import { Semaphore } from "@cm/protocol/turns";
 import type { RecoveryLimit, Router } from "@cm/router";
 import type { TransportConnection } from "@cm/transport";
 import type { AudienceCharges } from "../../limits/audience-charges.js";
@@ -17,7 +18,6 @@ import type { LimitCounter } from "../../limits/limit-counter.js";
 import type { AckDetails, ClientResponses } from "../messages/client-responses.js";
 import { writeData } from "../messages/data-serialization.js";
 import { forbidden } from "../permissions.js";
-import { Semaphore } from "../semaphore.js";
 import type { JoinedRoom } from "./joined-room.js";
 import { type MemberPageSources, readMembers } from "./member-pages.js";
 import { type RoomHolder, SessionRooms } from "./session-rooms.js";
@@ -116,7 +116,7 @@ export class RoomRequests {
     if (room !== undefined) await this.#remove(room);
   }
 
-  /** Takes the connection out of the rooms that its permissions no longer allow. */
+  /** Takes the connection out of the rooms that its rights no longer allow. */
   async applyRights(): Promise<void> {
     await Promise.all(this.#rooms.applyRights().map((room) => this.#remove(room)));
   }

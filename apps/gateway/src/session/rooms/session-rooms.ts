@@ -87,7 +87,7 @@ export class SessionRooms {
     if (this.size === 0) this.#rooms = undefined;
   }
 
-  /** Applies the current permissions. Returns the rooms that they no longer allow. */
+  /** Applies the current rights. Returns the rooms that they no longer allow. */
   applyRights(): JoinedRoom[] {
     const { permissions } = this.#client;
     const forbidden: JoinedRoom[] = [];

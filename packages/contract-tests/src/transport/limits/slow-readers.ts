@@ -69,7 +69,7 @@ export function describeSlowReaders(createTransport: CreateTransport): void {
       expect(sent).toBeGreaterThan(0);
     });
 
-    it("gets a stream without a hole when it reads now and then, until it is cut", async () => {
+    it("gets a stream without a gap when it reads now and then, until it is cut", async () => {
       const { server, joinRaw } = await startServer({ maxBackpressureBytes: 64 * 1024 });
       const clients = [await joinRaw(), await joinRaw(), await joinRaw()];
       for (const { connection } of clients) connection.enter("room");

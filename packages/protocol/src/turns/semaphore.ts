@@ -3,7 +3,7 @@ interface Waiting {
   next: Waiting | undefined;
 }
 
-/** Limits how many tasks run at a time. Further tasks wait, and start in the order of the calls. */
+/** A FIFO semaphore: limits how many tasks run at a time. Further tasks start in the order of the calls. */
 export class Semaphore {
   #free: number;
   /** The waiting tasks are a linked list, because removing the first element of a long array is slow. */
@@ -11,6 +11,7 @@ export class Semaphore {
   #last: Waiting | undefined;
   #waiting = 0;
 
+  /** `atOnce` is the maximum number of tasks that run at a time. */
   constructor(atOnce: number) {
     this.#free = atOnce;
   }

@@ -1,9 +1,9 @@
 import { encodeServerFrame, type OnError, toCmError } from "@cm/protocol";
-import { type KeptBudget, type Lag, LaggingRoom } from "./lagging-room.js";
+import { type BehindState, type KeptBudget, RoomBehind } from "./room-behind.js";
 import { type ResolvedSlowReaderOptions, requirePolicy, type SlowReaderPolicy } from "./slow-reader-options.js";
 
-/** A connection as a member of rooms. */
-export interface RoomMember {
+/** A connection as a member of rooms, in which it may fall behind. */
+export interface SlowReader {
   readonly id: string;
   readonly open: boolean;
   readonly bufferedBytes: number;
@@ -22,8 +22,8 @@ export interface RoomMember {
   leaveRoom(room: string): void;
 }
 
-/** Options of {@link LaggingMembers}. */
-export interface LaggingMembersOptions extends ResolvedSlowReaderOptions {
+/** Options of {@link MembersBehind}. */
+export interface MembersBehindOptions extends ResolvedSlowReaderOptions {
   /**
    * Whether a room's messages are being written. Members must not enter or leave at that time, because they
    * would miss some of the messages.
@@ -36,10 +36,10 @@ export interface LaggingMembersOptions extends ResolvedSlowReaderOptions {
  * Interval at which members that are behind are checked, in milliseconds. The WebSocket libraries' events for
  * written data are not used, because they are emitted for every small part that a client reads.
  */
-const LOOK_EVERY_MS = 25;
+const CHECK_INTERVAL_MS = 25;
 
 /** Approximate maximum number of frames written in one check, so that other work can run before the next one. */
-const FRAMES_PER_LOOK = 1_000;
+const FRAMES_PER_CHECK = 1_000;
 
 /**
  * Minimum time between two `gap` frames for one member and room, in milliseconds. A member that falls behind
@@ -53,13 +53,13 @@ const ALL_KEPT_MAX_BYTES = 16 * 1024 * 1024;
 /** Maximum size of a frame's header, in bytes. */
 const FRAME_HEADER_BYTES = 10;
 
-type LeavingPolicy = Exclude<SlowReaderPolicy, "close">;
+type SkippingPolicy = Exclude<SlowReaderPolicy, "close">;
 
 /** The membership of a connection in a room that does not close slow readers. */
 interface Membership {
-  readonly room: LaggingRoom;
+  readonly room: RoomBehind;
   /** Set while the connection gets no messages of the room. */
-  lag: Lag | undefined;
+  state: BehindState | undefined;
   notifiedAt: number;
 }
 
@@ -75,30 +75,30 @@ type Memberships = Map<string, Membership>;
  * from the fan-out. A member therefore never misses messages without being notified: it gets the messages sent
  * before it was removed, then the `gap`, then the messages sent after it was added back.
  */
-export class LaggingMembers {
-  readonly #options: LaggingMembersOptions;
-  readonly #rooms = new Map<string, LaggingRoom>();
-  readonly #memberships = new Map<RoomMember, Memberships>();
+export class MembersBehind {
+  readonly #options: MembersBehindOptions;
+  readonly #rooms = new Map<string, RoomBehind>();
+  readonly #memberships = new Map<SlowReader, Memberships>();
   /** Connections that are behind in at least one room. */
-  readonly #behind = new Set<RoomMember>();
-  readonly #leftOut: Record<LeavingPolicy, number> = { drop: 0, latest: 0 };
+  readonly #behind = new Set<SlowReader>();
+  readonly #skipped: Record<SkippingPolicy, number> = { drop: 0, latest: 0 };
   readonly #kept: KeptBudget = { bytes: 0, maxBytes: ALL_KEPT_MAX_BYTES };
   /** Bytes of messages to `drop` and `latest` rooms since the members were last checked. */
   #sentSince = 0;
-  #isLooking = false;
+  #isChecking = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: LaggingMembersOptions) {
+  constructor(options: MembersBehindOptions) {
     this.#options = options;
   }
 
-  enter(connection: RoomMember, name: string): void {
+  enter(connection: SlowReader, name: string): void {
     const memberships = this.#memberships.get(connection);
     if (memberships?.has(name)) return;
     const room = this.#rooms.get(name) ?? this.#create(name);
     if (room !== undefined) {
       room.members++;
-      const membership = { room, lag: undefined, notifiedAt: Number.NEGATIVE_INFINITY };
+      const membership = { room, state: undefined, notifiedAt: Number.NEGATIVE_INFINITY };
       if (memberships === undefined) this.#memberships.set(connection, new Map([[name, membership]]));
       else memberships.set(name, membership);
     }
@@ -106,7 +106,7 @@ export class LaggingMembers {
   }
 
   /** Removes the connection from a room. A member that is behind is notified of what it missed. */
-  leave(connection: RoomMember, name: string): void {
+  leave(connection: SlowReader, name: string): void {
     const memberships = this.#memberships.get(connection);
     const membership = memberships?.get(name);
     if (memberships === undefined || membership === undefined) {
@@ -115,25 +115,25 @@ export class LaggingMembers {
     }
     memberships.delete(name);
     if (memberships.size === 0) this.#memberships.delete(connection);
-    const { room, lag } = membership;
-    if (lag === undefined) {
+    const { room, state } = membership;
+    if (state === undefined) {
       connection.leaveRoom(name);
     } else {
-      const missed = this.#end(connection, membership, lag);
-      if (!hasLag(memberships)) this.#behind.delete(connection);
-      if (missed > 0 || lag.lost !== 0) connection.send(gapFrame(name, missed, lag, false));
+      const missed = this.#end(connection, membership, state);
+      if (!isBehind(memberships)) this.#behind.delete(connection);
+      if (missed > 0 || state.lost !== 0) connection.send(gapFrame(name, missed, state, false));
     }
     this.#left(room);
   }
 
   /** Must be called when the connection has been closed. */
-  closed(connection: RoomMember): void {
+  closed(connection: SlowReader): void {
     const memberships = this.#memberships.get(connection);
     if (memberships === undefined) return;
     this.#memberships.delete(connection);
     this.#behind.delete(connection);
     for (const membership of memberships.values()) {
-      if (membership.lag !== undefined) this.#end(connection, membership, membership.lag);
+      if (membership.state !== undefined) this.#end(connection, membership, membership.state);
       this.#left(membership.room);
     }
   }
@@ -143,8 +143,8 @@ export class LaggingMembers {
     const room = this.#rooms.get(name);
     if (room === undefined) return;
     this.#sentSince += frame.byteLength + FRAME_HEADER_BYTES;
-    if (this.#sentSince > this.#options.maxBytes / 2) this.#look();
-    if (room.behind.size > 0) room.leaveOut(frame, except, this.#options.keyOf);
+    if (this.#sentSince > this.#options.maxBytes / 2) this.#check();
+    if (room.behind.size > 0) room.skip(frame, except, this.#options.keyOf);
   }
 
   /**
@@ -183,10 +183,10 @@ export class LaggingMembers {
   }
 
   /** Number of messages that members did not get, counting each copy. Iterates over all members that are behind. */
-  leftOut(): Readonly<Record<LeavingPolicy, number>> {
-    const counts = { ...this.#leftOut };
+  skipped(): Readonly<Record<SkippingPolicy, number>> {
+    const counts = { ...this.#skipped };
     for (const room of this.#roomsBehind()) {
-      for (const [id, lag] of room.behind) counts[room.policy] += room.absenceOf(id, lag).missed;
+      for (const [id, state] of room.behind) counts[room.policy] += room.absenceOf(id, state).missed;
     }
     return counts;
   }
@@ -196,20 +196,20 @@ export class LaggingMembers {
     this.#timer = undefined;
   }
 
-  #roomsBehind(): Iterable<LaggingRoom> {
-    const rooms = new Set<LaggingRoom>();
+  #roomsBehind(): Iterable<RoomBehind> {
+    const rooms = new Set<RoomBehind>();
     for (const connection of this.#behind) {
-      for (const { room, lag } of this.#memberships.get(connection)?.values() ?? [])
-        if (lag !== undefined) rooms.add(room);
+      for (const { room, state } of this.#memberships.get(connection)?.values() ?? [])
+        if (state !== undefined) rooms.add(room);
     }
     return rooms;
   }
 
-  #create(name: string): LaggingRoom | undefined {
+  #create(name: string): RoomBehind | undefined {
     const policy = this.#policyOf(name);
     if (policy === "close") return undefined;
     // Keep at most half of `maxBytes`, so that sending the kept messages does not put a member behind again.
-    const room = new LaggingRoom(name, policy, this.#options.maxBytes / 2, this.#kept);
+    const room = new RoomBehind(name, policy, this.#options.maxBytes / 2, this.#kept);
     this.#rooms.set(name, room);
     return room;
   }
@@ -225,15 +225,15 @@ export class LaggingMembers {
     }
   }
 
-  #left(room: LaggingRoom): void {
+  #left(room: RoomBehind): void {
     if (--room.members === 0) this.#rooms.delete(room.name);
   }
 
   /** Excludes the members whose queued bytes exceed the limit from the fan-out of their rooms. */
-  #look(): void {
+  #check(): void {
     // Return if a check is in progress: it may close connections whose handlers send messages.
-    if (this.#isLooking || this.#options.isSending()) return;
-    this.#isLooking = true;
+    if (this.#isChecking || this.#options.isSending()) return;
+    this.#isChecking = true;
     this.#sentSince = 0;
     const { maxBytes } = this.#options;
     for (const [connection, memberships] of this.#memberships) {
@@ -241,91 +241,91 @@ export class LaggingMembers {
       connection.flush();
       if (connection.bufferedBytes > maxBytes) this.#takeOut(connection, memberships);
     }
-    this.#isLooking = false;
+    this.#isChecking = false;
   }
 
-  #takeOut(connection: RoomMember, memberships: Memberships): void {
+  #takeOut(connection: SlowReader, memberships: Memberships): void {
     for (const membership of memberships.values()) {
-      if (membership.lag !== undefined) continue;
+      if (membership.state !== undefined) continue;
       // Messages sent before this call are written now; messages sent from now on count as missed.
       connection.leaveRoom(membership.room.name);
       if (!connection.open) return;
       if (memberships.get(membership.room.name) === membership)
-        membership.lag = membership.room.fallBehind(connection.id);
+        membership.state = membership.room.fallBehind(connection.id);
     }
-    if (hasLag(memberships)) this.#behind.add(connection);
-    this.#lookLater();
+    if (isBehind(memberships)) this.#behind.add(connection);
+    this.#checkLater();
   }
 
-  #lookLater(): void {
+  #checkLater(): void {
     if (this.#behind.size === 0) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       let frames = 0;
       for (const connection of this.#behind) {
-        if (frames >= FRAMES_PER_LOOK) break;
+        if (frames >= FRAMES_PER_CHECK) break;
         frames += this.#putBack(connection);
       }
-      this.#lookLater();
-    }, LOOK_EVERY_MS);
+      this.#checkLater();
+    }, CHECK_INTERVAL_MS);
   }
 
   /**
    * Adds a connection back to its rooms one by one, as long as the client reads. Returns the approximate number
    * of frames written.
    */
-  #putBack(connection: RoomMember): number {
+  #putBack(connection: SlowReader): number {
     const now = performance.now();
     const memberships = this.#memberships.get(connection);
     if (memberships === undefined) return 0;
     let frames = 0;
     for (const membership of memberships.values()) {
-      if (membership.lag === undefined || now - membership.notifiedAt < NOTICE_INTERVAL_MS) continue;
+      if (membership.state === undefined || now - membership.notifiedAt < NOTICE_INTERVAL_MS) continue;
       if (connection.bufferedBytes > this.#options.maxBytes / 2) break;
-      frames += this.#return(connection, membership, membership.lag, now);
+      frames += this.#return(connection, membership, membership.state, now);
       if (!connection.open) return frames;
     }
-    if (!hasLag(memberships)) this.#behind.delete(connection);
+    if (!isBehind(memberships)) this.#behind.delete(connection);
     return frames;
   }
 
-  #return(connection: RoomMember, membership: Membership, lag: Lag, now: number): number {
+  #return(connection: SlowReader, membership: Membership, state: BehindState, now: number): number {
     const { room } = membership;
     // Enter first: messages held back for the other members are sent within this call, and count as missed by
     // this one.
     connection.enterRoom(room.name);
     if (!connection.open) return 0;
     // A handler that was called within `enterRoom` may have removed the connection from the room.
-    if (membership.lag !== lag) {
+    if (membership.state !== state) {
       connection.leaveRoom(room.name);
       return 0;
     }
-    const { kept, missed, isWhole } = room.absenceOf(connection.id, lag);
-    this.#leftOut[room.policy] += missed;
-    membership.lag = undefined;
+    const { kept, missed, isWhole } = room.absenceOf(connection.id, state);
+    this.#skipped[room.policy] += missed;
+    membership.state = undefined;
     room.caughtUp(connection.id);
     // Send the gap in the same turn, so that no message of the room precedes it.
-    if (missed > 0 || lag.lost !== 0) {
+    if (missed > 0 || state.lost !== 0) {
       membership.notifiedAt = now;
-      connection.send(gapFrame(room.name, missed, lag, isWhole));
+      connection.send(gapFrame(room.name, missed, state, isWhole));
     }
     for (const frame of kept) connection.send(frame);
     return 1 + kept.length;
   }
 
-  /** Ends the lag of a member that leaves or was closed. Returns the number of messages that the member missed. */
-  #end(connection: RoomMember, membership: Membership, lag: Lag): number {
+  /** Forgets that a member that leaves or was closed is behind. Returns the number of messages that it missed. */
+  #end(connection: SlowReader, membership: Membership, state: BehindState): number {
     const { room } = membership;
-    const missed = room.leftOutOf(lag);
-    this.#leftOut[room.policy] += missed;
-    membership.lag = undefined;
+    const missed = room.skippedBy(state);
+    this.#skipped[room.policy] += missed;
+    membership.state = undefined;
     room.caughtUp(connection.id);
     return missed;
   }
 }
 
-function hasLag(memberships: Memberships): boolean {
-  for (const { lag } of memberships.values()) if (lag !== undefined) return true;
+function isBehind(memberships: Memberships): boolean {
+  for (const { state } of memberships.values()) if (state !== undefined) return true;
   return false;
 }
 
@@ -333,7 +333,7 @@ function hasLag(memberships: Memberships): boolean {
  * Encodes a `gap` frame. The frame has no `reason` if messages were also lost on their way to this server,
  * because a slow reader is not the reason for those.
  */
-function gapFrame(room: string, missed: number, { lost }: Lag, isWhole: boolean): string {
+function gapFrame(room: string, missed: number, { lost }: BehindState, isWhole: boolean): string {
   const reason = isWhole ? "conflated" : "slow-reader";
   return encodeServerFrame({
     type: "gap",

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { LaggingMembers, type RoomMember } from "./lagging-members.js";
+import { MembersBehind, type SlowReader } from "./members-behind.js";
 import type { SlowReaderPolicy } from "./slow-reader-options.js";
 
 const MAX_BYTES = 2_000;
@@ -7,7 +7,7 @@ const MAX_BYTES = 2_000;
 const LARGE = Buffer.alloc(MAX_BYTES, "x");
 
 /** A member whose number of queued bytes the test sets. */
-class Member implements RoomMember {
+class Member implements SlowReader {
   readonly id: string;
   open = true;
   bufferedBytes = 0;
@@ -37,8 +37,8 @@ class Member implements RoomMember {
 
 const POLICIES: Readonly<Record<string, SlowReaderPolicy>> = { chat: "drop", map: "latest", other: "drop" };
 
-function laggingMembers(): LaggingMembers {
-  return new LaggingMembers({
+function membersBehind(): MembersBehind {
+  return new MembersBehind({
     policyOf: (room) => POLICIES[room] ?? "close",
     maxBytes: MAX_BYTES,
     keyOf: (frame) => Buffer.from(frame).toString("latin1", 0, 1),
@@ -48,7 +48,7 @@ function laggingMembers(): LaggingMembers {
 }
 
 describe("members that do not read", () => {
-  let members: LaggingMembers;
+  let members: MembersBehind;
   let slow: Member;
   let quick: Member;
 
@@ -69,7 +69,7 @@ describe("members that do not read", () => {
 
   beforeEach(() => {
     vi.useFakeTimers();
-    members = laggingMembers();
+    members = membersBehind();
     [slow, quick] = [new Member("slow"), new Member("quick")];
     for (const member of [slow, quick]) members.enter(member, "chat");
     members.enter(quick, "other");
@@ -87,7 +87,7 @@ describe("members that do not read", () => {
     await catchUp();
     expect(slow.frames).toEqual([{ type: "gap", room: "chat", missed: 3, reason: "slow-reader" }]);
     expect(slow.fanOut.has("chat")).toBe(true);
-    expect(members.leftOut()).toEqual({ drop: 3, latest: 0 });
+    expect(members.skipped()).toEqual({ drop: 3, latest: 0 });
     expect(members.membersBehind).toBe(0);
   });
 
@@ -96,7 +96,7 @@ describe("members that do not read", () => {
     fallBehind();
     sendTo("chat", "1", "2");
     expect([members.membersBehind, members.behindIn("chat"), members.behindIn("other")]).toEqual([1, 1, 0]);
-    expect(members.leftOut()).toEqual({ drop: 2, latest: 0 });
+    expect(members.skipped()).toEqual({ drop: 2, latest: 0 });
     expect(members.roomsWithoutOthers((room) => (room === "chat" ? 0 : 1))).toBe(1);
     expect(members.roomsWithoutOthers(() => 1)).toBe(0);
   });
@@ -120,10 +120,10 @@ describe("members that do not read", () => {
     members.enter(slow, "map");
     fallBehind();
     sendTo("map", "a1", "b1", "a2");
-    expect(members.leftOut()).toEqual({ drop: 0, latest: 1 });
+    expect(members.skipped()).toEqual({ drop: 0, latest: 1 });
     await catchUp();
     expect(slow.frames).toEqual([{ type: "gap", room: "map", missed: 1, reason: "conflated" }, "b1", "a2"]);
-    expect(members.leftOut()).toEqual({ drop: 0, latest: 1 });
+    expect(members.skipped()).toEqual({ drop: 0, latest: 1 });
   });
 
   it("miss nothing that was not meant for them", async () => {
@@ -152,14 +152,14 @@ describe("members that do not read", () => {
     sendTo("chat", "1", "2");
     members.leave(slow, "chat");
     expect(slow.frames).toMatchObject([{ type: "gap", room: "chat", missed: 2 }]);
-    expect([members.membersBehind, members.leftOut().drop]).toEqual([0, 2]);
+    expect([members.membersBehind, members.skipped().drop]).toEqual([0, 2]);
   });
 
   it("are forgotten when their connection closes", async () => {
     fallBehind();
     sendTo("chat", "1");
     members.closed(slow);
-    expect([members.membersBehind, members.behindIn("chat"), members.leftOut().drop]).toEqual([0, 0, 1]);
+    expect([members.membersBehind, members.behindIn("chat"), members.skipped().drop]).toEqual([0, 0, 1]);
     await catchUp();
     expect(slow.frames).toEqual([]);
   });

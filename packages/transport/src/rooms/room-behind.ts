@@ -7,7 +7,7 @@ const FRAME_OVERHEAD_BYTES = 128;
 const KEYS_MAX = 1_024;
 
 /** The state of a member that gets no messages of the room until it has read. */
-export class Lag {
+export class BehindState {
   /** Number of messages that the room had counted when the member fell behind. */
   readonly from: number;
   /** Number of messages since then that were not meant for this member. */
@@ -48,12 +48,12 @@ export interface KeptBudget {
  * of messages that a member missed is the difference of two counts, so the cost of a message does not depend on
  * the number of members that are behind. The latest messages are kept once for all of these members.
  */
-export class LaggingRoom {
+export class RoomBehind {
   readonly name: string;
   readonly policy: Exclude<SlowReaderPolicy, "close">;
   /** Number of members, including those that are behind. */
   members = 0;
-  readonly behind = new Map<string, Lag>();
+  readonly behind = new Map<string, BehindState>();
   readonly #budget: KeptBudget;
   readonly #maxKeptBytes: number;
   #count = 0;
@@ -63,7 +63,7 @@ export class LaggingRoom {
   /** The number of the newest message that was evicted although it was the latest of its key; 0 if none was. */
   #evicted = 0;
 
-  constructor(name: string, policy: LaggingRoom["policy"], maxKeptBytes: number, budget: KeptBudget) {
+  constructor(name: string, policy: RoomBehind["policy"], maxKeptBytes: number, budget: KeptBudget) {
     this.name = name;
     this.policy = policy;
     this.#maxKeptBytes = maxKeptBytes;
@@ -71,10 +71,10 @@ export class LaggingRoom {
   }
 
   /** Marks a member that gets no messages from now on. */
-  fallBehind(connectionId: string): Lag {
-    const lag = new Lag(this.#count);
-    this.behind.set(connectionId, lag);
-    return lag;
+  fallBehind(connectionId: string): BehindState {
+    const state = new BehindState(this.#count);
+    this.behind.set(connectionId, state);
+    return state;
   }
 
   /** Removes the mark of a member that gets all messages again, or has left. */
@@ -89,34 +89,34 @@ export class LaggingRoom {
   }
 
   /** Records a message that is sent to the members that are not behind. */
-  leaveOut(frame: Uint8Array, except: readonly string[], keyOf: (frame: Uint8Array) => string): void {
+  skip(frame: Uint8Array, except: readonly string[], keyOf: (frame: Uint8Array) => string): void {
     this.#count++;
     for (const id of except.length > 1 ? new Set(except) : except) {
-      const lag = this.behind.get(id);
-      if (lag !== undefined) lag.excepted++;
+      const state = this.behind.get(id);
+      if (state !== undefined) state.excepted++;
     }
     if (this.policy === "latest") this.#keep(keyOf(frame), { number: this.#count, bytes: Buffer.from(frame), except });
   }
 
   /** Records that messages of the room were lost on their way to this server. */
   lost(missed: number | undefined): void {
-    for (const lag of this.behind.values()) {
-      lag.lost = missed === undefined || lag.lost === undefined ? undefined : lag.lost + missed;
+    for (const state of this.behind.values()) {
+      state.lost = missed === undefined || state.lost === undefined ? undefined : state.lost + missed;
     }
   }
 
   /** What a member has missed so far, assuming that it now gets the kept messages. */
-  absenceOf(connectionId: string, lag: Lag): Absence {
+  absenceOf(connectionId: string, state: BehindState): Absence {
     const kept: Uint8Array[] = [];
     for (const { number, bytes, except } of this.#kept.values()) {
-      if (number > lag.from && !except.includes(connectionId)) kept.push(bytes);
+      if (number > state.from && !except.includes(connectionId)) kept.push(bytes);
     }
-    const isWhole = this.policy === "latest" && this.#evicted <= lag.from;
-    return { kept, missed: this.leftOutOf(lag) - kept.length, isWhole };
+    const isWhole = this.policy === "latest" && this.#evicted <= state.from;
+    return { kept, missed: this.skippedBy(state) - kept.length, isWhole };
   }
 
   /** Number of messages that a member has missed so far, assuming that it gets none of the kept messages. */
-  leftOutOf({ from, excepted }: Lag): number {
+  skippedBy({ from, excepted }: BehindState): number {
     return this.#count - from - excepted;
   }
 

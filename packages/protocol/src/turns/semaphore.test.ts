@@ -1,13 +1,13 @@
 import { expect, it } from "vitest";
 import { Semaphore } from "./semaphore.js";
 
-it("runs a limited number at a time, in order, also if some fail", async () => {
+it("runs a limited number of tasks at a time, in order, also if some fail", async () => {
   const semaphore = new Semaphore(2);
   const log: string[] = [];
   let inside = 0;
   let most = 0;
   const work = (name: number) =>
-    semaphore.use(async () => {
+    semaphore.run(async () => {
       most = Math.max(most, ++inside);
       log.push(`${name}`);
       await new Promise((resolve) => setImmediate(resolve));
