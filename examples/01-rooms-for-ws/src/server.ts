@@ -9,7 +9,7 @@ import { createRedisStore } from "@cm/redis-store";
 import { createRouter } from "@cm/router";
 import { WebSocket, WebSocketServer } from "ws";
 
-const serverId = `server-${process.pid}`; // Must differ from the ids of all other live servers; on several machines, include the host's name.
+const serverId = `server-${process.pid}`; // Must differ from the ids of all other living servers; on several machines, include the host's name.
 const store = createRedisStore({
   url: process.env.REDIS_URL ?? "redis://127.0.0.1:6379",
   prefix: process.env.REDIS_PREFIX ?? "cm",

@@ -1,9 +1,10 @@
-import { CmError, type EnteredRoom, requireServerId } from "@cm/protocol";
+import { type CmError, type EnteredRoom, requireServerId } from "@cm/protocol";
 import { notStarted, requireFields } from "@cm/protocol/options";
 import { FailureReports } from "./failure-reports.js";
 import { ServerLease } from "./lease/server-lease.js";
 import { LocalMembership } from "./local-membership.js";
 import type { CloseOptions, JoinRoomOptions, Membership, MembershipStats, NewConnection } from "./membership.js";
+import { membershipShutDown } from "./membership-shut-down.js";
 import { type MembershipOptions, type ResolvedMembershipOptions, resolveMembershipOptions } from "./options.js";
 
 /** Creates a membership. Throws `options-invalid`. Nothing is written to the store before `start`. */
@@ -46,7 +47,7 @@ class LeasedMembership implements Membership {
   }
 
   start(): Promise<void> {
-    if (this.#shutdown !== undefined) return Promise.reject(shutDown());
+    if (this.#shutdown !== undefined) return Promise.reject(membershipShutDown());
     this.#starting ??= this.#start().catch((error: unknown) => {
       this.#starting = undefined;
       throw error;
@@ -122,7 +123,7 @@ class LeasedMembership implements Membership {
   }
 
   async #shutDown(): Promise<void> {
-    this.#stop.abort(shutDown());
+    this.#stop.abort(membershipShutDown());
     this.#failures.shutdownBegins();
     this.#connections.stop();
     // A start that is in progress may still acquire the lease; its caller gets its error.
@@ -133,11 +134,7 @@ class LeasedMembership implements Membership {
   }
 
   #requireRunning(call: string): void {
-    if (this.#shutdown !== undefined) throw shutDown();
+    if (this.#shutdown !== undefined) throw membershipShutDown();
     if (!this.#lease.keeper.acquired) throw notStarted(`membership.${call}`);
   }
-}
-
-function shutDown(): CmError {
-  return new CmError("closed", "The membership was shut down.");
 }

@@ -27,7 +27,7 @@ export class LocalMembership implements LeasedState {
   readonly #failures: FailureReports;
   readonly #keeper: LeaseKeeper;
   readonly #local: OwnedConnections;
-  readonly #changes = new WriteGuard();
+  readonly #writeGuard = new WriteGuard();
   readonly #projection: Projection;
   readonly #removals: PendingRemovals;
   readonly #gracePeriods: GracePeriods;
@@ -65,11 +65,11 @@ export class LocalMembership implements LeasedState {
       onLeaving: (userId, graceMs) => gracePeriods.after(partitionOf(userId, partitions), graceMs),
     });
     const { maxMemberships, maxRooms, maxMetadataBytes, connectionTtlMs } = options;
-    const parts = { local, keeper, projection, changes: this.#changes };
+    const parts = { local, keeper, projection, writeGuard: this.#writeGuard };
     this.#local = local;
     this.#gracePeriods = gracePeriods;
     this.#projection = projection;
-    this.#removals = new PendingRemovals(keeper, projection, this.#changes, report);
+    this.#removals = new PendingRemovals(keeper, projection, this.#writeGuard, report);
     this.#rooms = new RoomMemberships({ ...parts, removals: this.#removals, maxMemberships, maxRooms });
     this.#metadata = new MetadataUpdates({ ...parts, maxBytes: maxMetadataBytes });
     this.#staleness = new StaleConnections(local, options);
@@ -85,7 +85,7 @@ export class LocalMembership implements LeasedState {
 
   async start(): Promise<void> {
     this.#staleness.start();
-    // Settle the users who were still in a grace period when the last server shut down.
+    // Take offline the users whose grace period was still running when the last server shut down.
     await this.#failures.attempt(() => this.#gracePeriods.sweep());
   }
 
@@ -112,11 +112,11 @@ export class LocalMembership implements LeasedState {
     const connection = newConnection(given, this.#options, (id) => this.#local.get(id) !== undefined);
     const { connectionId } = connection;
     this.#local.add(connection);
-    this.#changes.begin(connectionId);
+    this.#writeGuard.begin(connectionId);
     try {
       await this.#open(connection);
     } finally {
-      this.#changes.end(connectionId);
+      this.#writeGuard.end(connectionId);
     }
   }
 
@@ -176,7 +176,7 @@ export class LocalMembership implements LeasedState {
     // Only queue the removals here: they wait for the lease, which counts as held only after this call.
     for (const stray of await this.#projection.strays(lease, permanentErrors)) this.#removals.later(stray);
     await this.#projection.all(lease, permanentErrors);
-    await permanentErrors.awaitAll([this.#options.onRestored(lease)]);
+    await permanentErrors.awaitAccepted([this.#options.onRestored(lease)]);
   }
 
   beat(lease: Lease): void {

@@ -147,10 +147,10 @@ export interface MembershipOptions {
    */
   readonly onServersLost?: ((serverIds: readonly string[]) => void) | undefined;
   /**
-   * Called after drift in the store was repaired, at most once for each kind of comparison within
+   * Called after drift in the store was repaired, at most once for each kind of entry within
    * `cleanupIntervalMs`; meant for a log.
    */
-  readonly onDrift?: ((repair: DriftReport) => void) | undefined;
+  readonly onDrift?: ((report: DriftReport) => void) | undefined;
   /**
    * Restores the application's own data in the store. Called each time everything was projected again: after the
    * lease was acquired again, before any caller can write, and after the store may have lost data. If it rejects,
@@ -159,8 +159,8 @@ export interface MembershipOptions {
    */
   readonly onRestored?: ((lease: Lease) => Promise<void>) | undefined;
   /**
-   * Called with failures that no caller is waiting for, and with the errors of the functions above that throw or reject.
-   * Must not throw. Default: they are dropped.
+   * Called with failures that no caller is waiting for, and with the errors of the functions above that throw or
+   * reject. Must not throw. Default: they are dropped.
    */
   readonly onError?: OnError | undefined;
   /** The current time in milliseconds since the Unix epoch. Default `Date.now`. Never used to judge a lease. */

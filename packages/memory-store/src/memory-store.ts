@@ -105,8 +105,10 @@ class HubStore implements MemoryStore {
       held: (right, kind, partition) =>
         this.#call("upkeep.projection.held", (data) => data.held(right, kind, partition)),
       evict: (claim, what) => this.#call("upkeep.projection.evict", (data) => data.evict(claim, what, this.#lastSeen)),
-      settle: (partitions) =>
-        this.#call("upkeep.projection.settle", ({ users }) => users.settle(partitions, this.#lastSeen)),
+      endGracePeriods: (partitions) =>
+        this.#call("upkeep.projection.endGracePeriods", ({ users }) =>
+          users.endGracePeriods(partitions, this.#lastSeen),
+        ),
       reconcile: (kind, partition) =>
         this.#call("upkeep.projection.reconcile", (data) => data[kind].reconcile(partition)),
     },

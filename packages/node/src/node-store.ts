@@ -85,8 +85,8 @@ export function chooseStore(options: NodeStoreOptions, onError: OnError): Chosen
  */
 function warnOfUndefinedUrl(): void {
   process.emitWarning(
-    "redisUrl is undefined: this node is in the memory of its process, and hears of no other one. " +
-      "Leave the option out where that is meant.",
+    "redisUrl is undefined: this node keeps its data in process memory and shares nothing with other servers. " +
+      "If that is intended, omit the option.",
     { type: "CmWarning", code: "memory-only" },
   );
 }

@@ -67,7 +67,7 @@ export const MEMBERSHIP_KINDS = {
 export const PRESENCE_KINDS = {
   maxWatches: "number",
   maxUsersPerWatch: "number",
-  maxKept: "number",
+  maxCachedStates: "number",
   maxBufferedChanges: "number",
   recheckIntervalMs: "number",
   restoreWithinMs: "number",

@@ -145,7 +145,7 @@ it.each(["Redis", "Redis Cluster"])(
     await Promise.all([
       upkeep.projection.reconcile("rooms", 0),
       upkeep.projection.reconcile("users", 0),
-      upkeep.projection.settle([0]),
+      upkeep.projection.endGracePeriods([0]),
     ]);
     await two.membership.leave(bob, "chat");
     await two.membership.close(bob);

@@ -12,7 +12,7 @@ const NOTHING: MembershipStats = {
   reapedServers: 0,
   reprojections: 0,
   leaseAgeMs: undefined,
-  drift: { checked: 0, missing: NONE, stray: NONE, wrong: NONE },
+  drift: { reconciledPartitions: 0, missing: NONE, stray: NONE, wrong: NONE },
 };
 
 /**

@@ -1,5 +1,6 @@
 import { setImmediate as endOfTurn, setTimeout as sleep } from "node:timers/promises";
 import { CmError } from "@cm/protocol";
+import { presenceClosed } from "./presence-closed.js";
 
 /**
  * Maximum time that a read waits for the store to be complete, in milliseconds: slightly more than the 5 s within
@@ -66,7 +67,7 @@ export class CompleteReads {
   #ask(isComplete: () => Promise<boolean>): Promise<boolean> {
     this.#next ??= sleep(PAUSE_MS, undefined, { signal: this.#closed.signal, ref: false })
       .then(isComplete, () => {
-        throw new CmError("closed", "Presence was closed.");
+        throw presenceClosed();
       })
       .finally(() => {
         this.#next = undefined;

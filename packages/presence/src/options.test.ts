@@ -22,7 +22,7 @@ describe("the options of presence", () => {
     link: {},
     maxWatches: 0,
     maxUsersPerWatch: 1.5,
-    maxKept: Number.NaN,
+    maxCachedStates: Number.NaN,
     maxBufferedChanges: -1,
     recheckIntervalMs: 999,
     restoreWithinMs: "1s",

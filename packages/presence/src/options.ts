@@ -38,7 +38,7 @@ export interface PresenceOptions extends PresenceStore {
    * Maximum number of users and room members whose state is kept for all watches together. `watchAll`
    * keeps every user who is online. Default 200,000; 1 to 10,000,000.
    */
-  readonly maxKept?: number | undefined;
+  readonly maxCachedStates?: number | undefined;
   /**
    * Maximum number of changes of one feed or room that are kept while its state is being read. Beyond
    * it, they are dropped and the state is read once more. Default 10,000; 1 to 1,000,000.
@@ -94,7 +94,7 @@ const KNOWN: Readonly<Record<keyof PresenceOptions | keyof Store, true>> = {
   partitions: true,
   maxWatches: true,
   maxUsersPerWatch: true,
-  maxKept: true,
+  maxCachedStates: true,
   maxBufferedChanges: true,
   recheckIntervalMs: true,
   restoreWithinMs: true,
@@ -113,7 +113,8 @@ const KNOWN: Readonly<Record<keyof PresenceOptions | keyof Store, true>> = {
 /** Fills in the defaults. Throws `options-invalid`. */
 export function resolvePresenceOptions(given: PresenceOptions): ResolvedPresenceOptions {
   const options = requireOptions(given, KNOWN);
-  const { maxWatches = 10_000, maxUsersPerWatch = 1_000, maxKept = 200_000, maxBufferedChanges = 10_000 } = options;
+  const { maxWatches = 10_000, maxUsersPerWatch = 1_000 } = options;
+  const { maxCachedStates = 200_000, maxBufferedChanges = 10_000 } = options;
   const { recheckIntervalMs = 60_000, restoreWithinMs = 35_000, announceTtlMs = 60_000 } = options;
   const { isComplete, onError = () => undefined } = options;
   return {
@@ -127,7 +128,7 @@ export function resolvePresenceOptions(given: PresenceOptions): ResolvedPresence
     },
     maxWatches: requireWholeNumber("maxWatches", maxWatches, { min: 1, max: 1_000_000 }),
     maxUsersPerWatch: requireWholeNumber("maxUsersPerWatch", maxUsersPerWatch, { min: 1, max: 100_000 }),
-    maxKept: requireWholeNumber("maxKept", maxKept, { min: 1, max: 10_000_000 }),
+    maxCachedStates: requireWholeNumber("maxCachedStates", maxCachedStates, { min: 1, max: 10_000_000 }),
     maxBufferedChanges: requireWholeNumber("maxBufferedChanges", maxBufferedChanges, { min: 1, max: 1_000_000 }),
     recheckIntervalMs: requireDurationMs("recheckIntervalMs", recheckIntervalMs, 1_000),
     restoreWithinMs: requireDurationMs("restoreWithinMs", restoreWithinMs, 1_000),

@@ -322,8 +322,8 @@ export function describePresence(name: string, createHarness: HarnessFactory): v
       expect(a.presence.stats()).toEqual({ watches: 0, channels: 0, kept: 0 });
     });
 
-    promise("holds to its bounds, and a watch that outgrows them is told so", async (servers) => {
-      const a = await servers.start("a", { presence: { maxWatches: 2, maxUsersPerWatch: 3, maxKept: 4 } });
+    promise("a watch that exceeds maxCachedStates ends with capacity-reached", async (servers) => {
+      const a = await servers.start("a", { presence: { maxWatches: 2, maxUsersPerWatch: 3, maxCachedStates: 4 } });
       const heard = new UserRecorder();
       expect(await codeOf(a.presence.watchUsers(["1", "2", "3", "4"], heard))).toBe("options-invalid");
       const three = await a.presence.watchUsers(["1", "2", "3"], heard);

@@ -3,6 +3,7 @@ import { notStarted, requireDurationMs, requireFields, requireFunction, requireP
 import { ChangeChannels } from "./changes/change-channels.js";
 import { type CompleteReadOptions, CompleteReads } from "./complete-reads.js";
 import { type PresenceOptions, type ResolvedPresenceOptions, resolvePresenceOptions } from "./options.js";
+import { presenceClosed } from "./presence-closed.js";
 import { RoomFeed } from "./rosters/room-feed.js";
 import type { RosterMember } from "./rosters/roster-members.js";
 import { RosterReader } from "./rosters/roster-reader.js";
@@ -101,7 +102,7 @@ export function createPresence(options: PresenceOptions): Presence {
 class StorePresence implements Presence {
   readonly #options: ResolvedPresenceOptions;
   readonly #channels: ChangeChannels;
-  readonly #kept: WatchBudget;
+  readonly #budget: WatchBudget;
   readonly #complete: CompleteReads;
   readonly #states: UserStateReader;
   readonly #rosters: RosterReader;
@@ -112,10 +113,10 @@ class StorePresence implements Presence {
   #closing: Promise<void> | undefined;
 
   constructor(options: ResolvedPresenceOptions) {
-    const { store, onError, maxKept, recheckIntervalMs } = options;
+    const { store, onError, maxCachedStates, recheckIntervalMs } = options;
     this.#options = options;
     this.#channels = new ChangeChannels(store.bus, onError);
-    this.#kept = new WatchBudget(maxKept);
+    this.#budget = new WatchBudget(maxCachedStates);
     this.#complete = new CompleteReads(options.isComplete);
     this.#states = new UserStateReader(store.users);
     this.#rosters = new RosterReader(store.rooms, this.#states);
@@ -123,7 +124,7 @@ class StorePresence implements Presence {
       options,
       reader: this.#states,
       channels: this.#channels,
-      kept: this.#kept,
+      budget: this.#budget,
       complete: this.#complete,
     });
     this.#rechecks = new PeriodicRefresh(recheckIntervalMs, () => [...this.#users.all, ...this.#rooms.values()]);
@@ -244,7 +245,7 @@ class StorePresence implements Presence {
     return {
       watches: this.#watches.size,
       channels: [...this.#users.all].length + this.#rooms.size,
-      kept: this.#kept.count,
+      kept: this.#budget.count,
     };
   }
 
@@ -269,7 +270,7 @@ class StorePresence implements Presence {
       room,
       reader: this.#rosters,
       channels: this.#channels,
-      kept: this.#kept,
+      budget: this.#budget,
       complete: this.#complete,
     });
     this.#rooms.set(room, feed);
@@ -298,14 +299,14 @@ class StorePresence implements Presence {
       watch.begun();
     } catch (error) {
       await watch.close();
-      throw this.#closing === undefined ? error : closed();
+      throw this.#closing === undefined ? error : presenceClosed();
     }
-    if (this.#closing !== undefined) throw closed();
+    if (this.#closing !== undefined) throw presenceClosed();
     return watch;
   }
 
   #requireOpen(call: string): void {
-    if (this.#closing !== undefined) throw closed();
+    if (this.#closing !== undefined) throw presenceClosed();
     if (this.#options.store.link?.state === "connecting") throw notStarted(`presence.${call}`);
   }
 
@@ -322,10 +323,6 @@ class StorePresence implements Presence {
 
 interface Watcher {
   ended?(error: CmError): void;
-}
-
-function closed(): CmError {
-  return new CmError("closed", "Presence was closed.");
 }
 
 function requireList(userIds: unknown): readonly string[] {

@@ -7,7 +7,7 @@ export type RandomStep =
   | { readonly kind: "update"; readonly pick: number; readonly metadata: number }
   | { readonly kind: "close"; readonly pick: number; readonly graceMs: number }
   | { readonly kind: "join" | "leave"; readonly pick: number }
-  | { readonly kind: "settle" }
+  | { readonly kind: "end-grace-periods" }
   | { readonly kind: "crash" };
 
 interface Connection {
@@ -47,8 +47,8 @@ export class RandomChangesServer {
         this.#connections.push(connection);
         return users.add(lease, [connection]);
       }
-      case "settle":
-        await upkeep.projection.settle(Array.from({ length: partitions }, (_, partition) => partition));
+      case "end-grace-periods":
+        await upkeep.projection.endGracePeriods(Array.from({ length: partitions }, (_, partition) => partition));
         return;
       case "crash":
         return this.#crash();

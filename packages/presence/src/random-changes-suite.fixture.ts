@@ -26,7 +26,7 @@ const step: fc.Arbitrary<RandomStep> = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant("close" as const), pick, graceMs: fc.constantFrom(0, 1, 30) }),
   },
   { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom("join" as const, "leave" as const), pick }) },
-  { weight: 2, arbitrary: fc.constant({ kind: "settle" as const }) },
+  { weight: 2, arbitrary: fc.constant({ kind: "end-grace-periods" as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: "crash" as const }) },
 );
 const history = fc.array(fc.tuple(fc.nat(SERVERS.length - 1), step), { minLength: 20, maxLength: 80 });
@@ -105,7 +105,7 @@ async function watchDuring(
     changes.reached(begin.room).then(() => presence.watchRoom(CHANGED_ROOM, room)),
   ]);
   await eventually(async () => {
-    const next = await store.upkeep.projection.settle(
+    const next = await store.upkeep.projection.endGracePeriods(
       Array.from({ length: store.partitions }, (_, partition) => partition),
     );
     expect(next).toBeUndefined();

@@ -39,7 +39,7 @@ export const CLIENT_ERROR_CODES = {
   unavailable: { retryable: true, meaning: "The store or the bus can't be reached, or temporarily refuses." },
   timeout: { retryable: true, meaning: "No response arrived within the deadline." },
   "lease-lost": { retryable: true, meaning: "The server's lease expired or was acquired again; nothing was written." },
-  "server-id-taken": { retryable: true, meaning: "A live server holds this server id." },
+  "server-id-taken": { retryable: true, meaning: "A living server holds this server id." },
   "server-id-expired": {
     retryable: true,
     meaning: "The server that held this id is dead, and its data is not cleaned up yet.",

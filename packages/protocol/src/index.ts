@@ -8,10 +8,13 @@ export { partitionOf } from "./partition-of.js";
 export {
   CONNECTION_ID_MAX_LENGTH,
   createConnectionIdSource,
+  holderName,
+  isHolder,
   isServerId,
   ownerOf,
   parseConnectionId,
   randomBase36,
+  readHolder,
   requireConnectionId,
   requireServerId,
 } from "./server-and-connection-ids.js";

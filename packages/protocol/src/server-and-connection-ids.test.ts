@@ -4,17 +4,37 @@ import {
   CONNECTION_ID_MAX_LENGTH,
   type ConnectionIdSourceOptions,
   createConnectionIdSource,
+  holderName,
+  isHolder,
   isServerId,
   ownerOf,
   PARTITION_BITS_MAX,
   parseConnectionId,
   randomBase36,
+  readHolder,
   requireConnectionId,
   requireServerId,
 } from "./server-and-connection-ids.js";
 
 const serverId = fc.stringMatching(/^[A-Za-z0-9_-]{1,64}$/);
 const incarnation = fc.stringMatching(/^[a-z0-9]{4}$/);
+
+describe("names of holders", () => {
+  it("are read as the incarnation that they were made of", () => {
+    fc.assert(
+      fc.property(serverId, incarnation, (id, inc) => {
+        const name = holderName({ serverId: id, incarnation: inc });
+        expect(isHolder(name)).toBe(true);
+        expect(readHolder(name)).toEqual({ serverId: id, incarnation: inc });
+        expect(createConnectionIdSource({ serverId: id, incarnation: inc }).next().startsWith(name)).toBe(true);
+      }),
+    );
+  });
+
+  it.each(["", ".", "s.", ".aaaa", "s.aaa", "s.aaaaa", "s.AAAA", "s.s.aaaa", "s.aaaa\n"])("are not %j", (text) => {
+    expect(isHolder(text)).toBe(false);
+  });
+});
 
 describe("server ids", () => {
   it("are 1 to 64 characters of A-Z a-z 0-9 _ -", () => {

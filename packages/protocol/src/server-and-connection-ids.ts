@@ -1,3 +1,4 @@
+import type { ServerIncarnation } from "./contracts/leases-and-claims.js";
 import { CmError, type Result } from "./errors.js";
 import { requireOptions, requireWholeNumber } from "./options/option-checks.js";
 
@@ -14,6 +15,8 @@ const SERVER_ID = /^[A-Za-z0-9_-]{1,64}$/;
 const CONNECTION_ID = /^([A-Za-z0-9_-]{1,64})\.([a-z0-9]{4})([a-g0-9])(0|[a-z1-9][a-z0-9]{0,10})$/;
 
 const INCARNATION = /^[a-z0-9]{4}$/;
+
+const HOLDER = /^[A-Za-z0-9_-]{1,64}\.[a-z0-9]{4}$/;
 
 /** The maximum length of a connection id, in characters (all ASCII). */
 export const CONNECTION_ID_MAX_LENGTH = 64 + 1 + 4 + 1 + 11;
@@ -49,6 +52,25 @@ export function requireServerId(value: unknown): string {
     throw new CmError("id-invalid", "A server id must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -.");
   }
   return value;
+}
+
+/**
+ * The name of an incarnation as the holder of a lease: `<server id>.<incarnation>`, with which its connection ids
+ * begin. Server ids contain no dot, so two incarnations never share a name.
+ */
+export function holderName({ serverId, incarnation }: ServerIncarnation): string {
+  return `${serverId}.${incarnation}`;
+}
+
+/** Whether a text is the name of a holder; see {@link holderName}. */
+export function isHolder(text: string): boolean {
+  return HOLDER.test(text);
+}
+
+/** Parses a name made by {@link holderName}; any other text gives an incarnation that does not exist. */
+export function readHolder(holder: string): ServerIncarnation {
+  const dot = holder.indexOf(".");
+  return { serverId: holder.slice(0, dot), incarnation: holder.slice(dot + 1) };
 }
 
 /** Parses a connection id. Returns `id-invalid` if the value is not a valid connection id. */
@@ -157,7 +179,7 @@ export function createConnectionIdSource(options: ConnectionIdSourceOptions): Co
     PARTITION_BITS_MAX,
     Math.max(0, Math.ceil(Math.log2(capacity / RECORDS_PER_PARTITION))),
   );
-  const head = `${serverId}.${incarnation}${partitionBits.toString(36)}`;
+  const head = `${holderName({ serverId, incarnation })}${partitionBits.toString(36)}`;
   const draws = new Uint32Array(DRAWS_AT_ONCE);
   let drawn = draws.length;
   let sequence = 0;

@@ -1,5 +1,7 @@
 import type { Counted, StoreCounts } from "@cm/protocol";
-import { awaitAll, type Commands } from "./commands/redis-commands.js";
+import { awaitAll } from "@cm/protocol/turns";
+import type { Commands } from "./commands/redis-commands.js";
+import { isRetryable } from "./errors/store-error.js";
 import type { Keys } from "./keys/key-names.js";
 import { defineScript, toNumber } from "./scripts/script-definition.js";
 
@@ -39,7 +41,7 @@ export class RedisStoreCounts implements StoreCounts {
     for (let from = 0; from < keys.length; from += step) {
       calls.push(commands.run(partitionCount, { kind: KINDS[what], keys: keys.slice(from, from + step).flat() }));
     }
-    const counts = await awaitAll(calls);
+    const counts = await awaitAll(calls, isRetryable);
     return counts.reduce((sum, count) => sum + count, 0);
   }
 

@@ -141,7 +141,8 @@ class ConnectedStore implements RedisStore {
       held: (right, kind, partition) =>
         this.#with("upkeep.projection.held", ({ projection }) => projection.held(right, kind, partition)),
       evict: (claim, what) => this.#with("upkeep.projection.evict", ({ projection }) => projection.evict(claim, what)),
-      settle: (partitions) => this.#with("upkeep.projection.settle", ({ projection }) => projection.settle(partitions)),
+      endGracePeriods: (partitions) =>
+        this.#with("upkeep.projection.endGracePeriods", ({ projection }) => projection.endGracePeriods(partitions)),
       reconcile: (kind, partition) =>
         this.#with("upkeep.projection.reconcile", ({ projection }) => projection.reconcile(kind, partition)),
     },

@@ -8,7 +8,7 @@ import { concerns, type Revocation, RevocationList } from "./revocation-list.js"
 export interface RevocationOutcome {
   /** Number of connections that were closed. */
   readonly closed: number;
-  /** Ids of live servers that did not confirm the revocation. */
+  /** Ids of living servers that did not confirm the revocation. */
   readonly missing: readonly string[];
 }
 

@@ -26,7 +26,7 @@ export interface GatewayConfig {
    */
   readonly serverHost: string;
   /**
-   * `SERVER_ID`: 1 to 64 characters of `A-Z a-z 0-9 _ -`, unique among live servers. With `WORKERS` at most 54
+   * `SERVER_ID`: 1 to 64 characters of `A-Z a-z 0-9 _ -`, unique among living servers. With `WORKERS` at most 54
    * characters: worker 1 is `<id>-1`, and `<id>-1-2` after its first restart. Default: random.
    */
   readonly serverId: string;

@@ -48,7 +48,7 @@ describe.each(["single", "cluster"] as const)("two gateways on one Redis (%s)", 
         });
       });
     }
-    // Only the registration of the live servers is left; it is removed with them.
+    // Only the registration of the living servers is left; it is removed with them.
     await eventually(async () => {
       const left = (await cluster.keys()).filter((key) => !key.includes("{servers}"));
       expect(left).toEqual([`${cluster.prefix}:layout`]);

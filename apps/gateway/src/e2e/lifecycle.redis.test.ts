@@ -107,7 +107,7 @@ describe("a gateway's life", () => {
     expect(await keysLeftUnder(inject("redisUrl"), prefix)).toEqual([`${prefix}:layout`]);
   });
 
-  it("refuses the id of a live server, and says why", async () => {
+  it("refuses the id of a living server, and says why", async () => {
     const shared = { REDIS_URL: inject("redisUrl"), REDIS_PREFIX: freshPrefix(), SERVER_ID: "same" };
     await start(shared);
     const second = await runGatewayToItsEnd({ ...shared, PORT: "0" });

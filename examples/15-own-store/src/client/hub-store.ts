@@ -29,7 +29,7 @@ export function createHubStore({ port }: { readonly port: number }): Store {
     counts: remote("counts", ["of"]),
     upkeep: {
       servers: remote("upkeep.servers", ["claim", "watch", "expire"]),
-      projection: remote("upkeep.projection", ["renew", "held", "evict", "settle", "reconcile"]),
+      projection: remote("upkeep.projection", ["renew", "held", "evict", "endGracePeriods", "reconcile"]),
     },
     partitions: PARTITIONS,
     bus,

@@ -97,7 +97,7 @@ export async function startHub(now: () => number = monotonicNow): Promise<Hub> {
         else if (!claim.isOrphan) connections.clearRecordPartition(claim, what.recordPartition);
         return [];
       },
-      settle: (partitions) => users.settle(partitions),
+      endGracePeriods: (partitions) => users.endGracePeriods(partitions),
       reconcile: (kind, partition) => (kind === "rooms" ? rooms : users).reconcile(partition),
     },
   };

@@ -114,7 +114,7 @@ export class Users {
     if (owner !== undefined) this.#remove(owner, connections, undefined);
   }
 
-  settle(partitions: readonly number[]): number | undefined {
+  endGracePeriods(partitions: readonly number[]): number | undefined {
     let next: number | undefined;
     for (const user of this.#users.values()) {
       const { userId, leavesAtMs } = user;

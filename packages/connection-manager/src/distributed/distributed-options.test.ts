@@ -58,7 +58,7 @@ describe("the options", () => {
     });
   });
 
-  it("reach the server's record: host, port and a lease of so many seconds", async () => {
+  it("reach the server's record: host, port and a lease of heartbeatTTL seconds", async () => {
     const alpha = await new TestCluster().start("alpha", {
       serverHost: "server1.example.com",
       serverPort: 3000,

@@ -1,16 +1,13 @@
 import { createFailureWarnings } from "@cm/node";
 import type { OnError, Store } from "@cm/protocol";
-import {
-  LONGEST_DURATION_MS,
-  optionInvalid,
-  requireDurationMs,
-  requireFlag,
-  requireFunction,
-  requireOptions,
-  requireWholeNumber,
-} from "@cm/protocol/options";
+import { optionInvalid, requireFlag, requireFunction, requireOptions, requireWholeNumber } from "@cm/protocol/options";
 import type { Gap } from "@cm/router";
-import { requireHeartbeatTtlMs } from "../heartbeat-options.js";
+import {
+  isTtlTight,
+  type ResolvedHeartbeatOptions,
+  resolveHeartbeatOptions,
+  tightTtlWarning,
+} from "../heartbeat-options.js";
 
 /**
  * Decides whether the token allows the user to use the socket. If it throws, the registration fails:
@@ -69,8 +66,8 @@ export interface DistributedConnectionManagerOptions<S = unknown> {
   /** Called for each gap in the messages from other servers. Default: nothing. */
   readonly onGap?: ((gap: Gap) => void) | undefined;
   /**
-   * Receives failures that no caller is waiting for, and what `onGap` throws. Must not throw. Default: a process warning that
-   * names the stage, one per minute for failures of one kind.
+   * Receives failures that no caller is waiting for, and what `onGap` throws. Must not throw. Default: a process
+   * warning that names the stage, one per minute for failures of one kind.
    */
   readonly onError?: OnError | undefined;
   /** Receives warnings about these options. Must not throw. Default: a process warning for each. */
@@ -78,17 +75,13 @@ export interface DistributedConnectionManagerOptions<S = unknown> {
 }
 
 /** {@link DistributedConnectionManagerOptions}, checked and with defaults filled in. */
-export interface ResolvedDistributedOptions<S> {
+export interface ResolvedDistributedOptions<S> extends ResolvedHeartbeatOptions {
   readonly redisUrl: string | undefined;
   readonly store: Store | undefined;
   readonly prefix: string | undefined;
   readonly serverId: string | undefined;
   readonly serverHost: string;
   readonly serverPort: number;
-  readonly heartbeatIntervalMs: number;
-  readonly heartbeatTtlMs: number;
-  readonly staleConnectionTimeoutMs: number;
-  readonly cleanupIntervalMs: number;
   readonly verifyToken: VerifyToken<S> | undefined;
   readonly announceDepartures: boolean;
   readonly maxMessageBytes: number;
@@ -115,6 +108,8 @@ const KNOWN: Readonly<Record<keyof DistributedConnectionManagerOptions, true>> =
   onWarning: true,
 };
 
+const DEFAULT_TTL_MS = 90_000;
+
 /** Fills in the defaults and emits warnings. Throws `options-invalid`. */
 export function resolveDistributedOptions<S>(
   given: DistributedConnectionManagerOptions<S>,
@@ -127,13 +122,7 @@ export function resolveDistributedOptions<S>(
     "onWarning",
     options.onWarning ?? ((warning: string) => process.emitWarning(warning)),
   );
-  const heartbeatIntervalMs = requireDurationMs(
-    "heartbeatInterval",
-    options.heartbeatInterval ?? 30_000,
-    100,
-    3_600_000,
-  );
-  const heartbeatTtlMs = requireHeartbeatTtlMs(options.heartbeatTTL ?? 90, heartbeatIntervalMs);
+  const heartbeat = resolveHeartbeatOptions(options, DEFAULT_TTL_MS);
   const resolved: ResolvedDistributedOptions<S> = {
     redisUrl,
     store,
@@ -141,20 +130,7 @@ export function resolveDistributedOptions<S>(
     serverId: options.serverId,
     serverHost: text("serverHost", options.serverHost ?? "localhost"),
     serverPort: requireWholeNumber("serverPort", options.serverPort ?? 0, { min: 0, max: 65_535 }),
-    heartbeatIntervalMs,
-    heartbeatTtlMs,
-    staleConnectionTimeoutMs: requireDurationMs(
-      "staleConnectionTimeout",
-      options.staleConnectionTimeout ?? 1_800_000,
-      1_000,
-      LONGEST_DURATION_MS,
-    ),
-    cleanupIntervalMs: requireDurationMs(
-      "cleanupInterval",
-      options.cleanupInterval ?? 300_000,
-      100,
-      LONGEST_DURATION_MS,
-    ),
+    ...heartbeat,
     verifyToken: verifyToken === undefined ? undefined : requireFunction("verifyToken", verifyToken),
     announceDepartures: requireFlag("announceDepartures", options.announceDepartures ?? true),
     maxMessageBytes: requireWholeNumber(
@@ -166,11 +142,8 @@ export function resolveDistributedOptions<S>(
     onGap: requireFunction("onGap", options.onGap ?? (() => undefined)),
     onError: requireFunction("onError", options.onError ?? createFailureWarnings()),
   };
-  if (heartbeatTtlMs <= 2 * heartbeatIntervalMs) {
-    onWarning(
-      `heartbeatTTL (${heartbeatTtlMs / 1_000} s) is not more than twice heartbeatInterval (${heartbeatIntervalMs} ms): ` +
-        "one heartbeat that comes late is enough to lose the lease.",
-    );
+  if (isTtlTight(heartbeat)) {
+    onWarning(tightTtlWarning(heartbeat, "one heartbeat that comes late is enough to lose the lease."));
   }
   if (redisUrl === undefined && store === undefined) {
     onWarning("There is neither a redisUrl nor a store: connections and rooms are not shared with other servers.");

@@ -26,9 +26,8 @@ export function optionsFromEnvironment(environment: Environment): Pick<Connectio
   const name = host ?? linkedHost ?? "localhost";
   const credentials = password === undefined ? "" : `:${encodeURIComponent(password)}@`;
   const address = name.includes(":") && !name.startsWith("[") ? `[${name}]` : name;
-  return {
-    redisUrl: `redis://${credentials}${address}:${digits("REDIS_PORT", port ?? "6379")}/${digits("REDIS_DB", db ?? "0")}`,
-  };
+  const endpoint = `${address}:${digits("REDIS_PORT", port ?? "6379")}`;
+  return { redisUrl: `redis://${credentials}${endpoint}/${digits("REDIS_DB", db ?? "0")}` };
 }
 
 function digits(field: string, text: string): string {

@@ -93,7 +93,7 @@ it("fails with a code while Redis is away, and works again afterwards", async ()
   });
 });
 
-it("makes the game whole again that was there, and none that had run out before it", async () => {
+it("existing games are restored after FLUSHALL, expired ones are not", async () => {
   const redis = await startRedis();
   onTestFinished(() => redis.close());
   const options = { redisUrl: redis.url, sessionTTL: 1.5 };

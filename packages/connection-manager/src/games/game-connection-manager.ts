@@ -199,7 +199,7 @@ class GameConnectionManager implements ConnectionManager {
       await this.#node.router.toRoom(gameId, bytes);
     } catch (cause) {
       // Do not reject: the state has changed, and a caller that retried would get an error.
-      this.#report(cause, "A game's new state could not be told.", "delivery");
+      this.#report(cause, "A game's new state could not be published.", "delivery");
     }
   }
 
@@ -212,7 +212,7 @@ class GameConnectionManager implements ConnectionManager {
       // lost the record.
       throw new CmError("event-invalid", `${STATE_CHANGED} can't be published directly; use setGameState.`);
     }
-    await Promise.all([this.#node.router.toRoom(gameId, bytes), this.#records.active(gameId)]);
+    await Promise.all([this.#node.router.toRoom(gameId, bytes), this.#records.recordActivity(gameId)]);
     const player = typeof event.userId === "string" ? this.#players.get(event.userId) : undefined;
     if (player !== undefined) alive(player);
   }
@@ -298,7 +298,7 @@ class GameConnectionManager implements ConnectionManager {
 
   #onMessage(room: string, bytes: Uint8Array): void {
     const state = stateIn(bytes);
-    if (state !== undefined) this.#records.told(room, state);
+    if (state !== undefined) this.#records.applyReportedState(room, state);
     this.#feeds.get(room)?.deliver(bytes);
   }
 

@@ -7,7 +7,7 @@ import { type DefineGameTest, EventRecorder, gameEvent } from "./managers.fixtur
 
 /** Tests of repeated and concurrent calls, and of invalid ids and events. */
 export function describeInput(test: DefineGameTest): void {
-  test("take what is done twice, and what was never there, as nothing", async (managers) => {
+  test("repeated calls and calls for absent users have no effect", async (managers) => {
     const { manager, errors } = await managers.start("a");
     await Promise.all([manager.connect("ann", "1"), manager.connect("ann", "1")]);
     await manager.connect("ann", "1");
@@ -85,7 +85,8 @@ export function describeInput(test: DefineGameTest): void {
     await manager.connect("ann", "1");
     expect(await codeOf(manager.joinGame("ann", "\u0000spectators\u0000chess"))).toBe("name-invalid");
     expect(await codeOf(manager.joinGame("ann", "x".repeat(GAME_ID_MAX_BYTES + 1)))).toBe("name-too-long");
-    expect(await codeOf(() => manager.onGameEvent("chess", "no function" as never))).toBe("options-invalid"); // On purpose.
+    // The type is wrong on purpose.
+    expect(await codeOf(() => manager.onGameEvent("chess", "no function" as never))).toBe("options-invalid");
     expect(await manager.getStats()).toEqual({ onlineUsers: 1, activeGames: 0, totalConnections: 1 });
     expect(await store.counts.of("rooms")).toBe(0);
     for (const id of ["x".repeat(GAME_ID_MAX_BYTES), "a:b{c}|d*?", "\u0000", "game:ä🎲:players"]) {

@@ -10,7 +10,13 @@ import {
   requireWholeNumber,
 } from "@cm/protocol/options";
 import type { Gap } from "@cm/router";
-import { requireHeartbeatTtlMs, requireSeconds } from "../heartbeat-options.js";
+import {
+  DEFAULT_HEARTBEAT_INTERVAL_MS,
+  isTtlTight,
+  requireSeconds,
+  resolveHeartbeatOptions,
+  tightTtlWarning,
+} from "../heartbeat-options.js";
 
 /** Options of {@link createConnectionManager}. Every option has a default. */
 export interface ConnectionManagerOptions {
@@ -73,8 +79,8 @@ export interface ConnectionManagerOptions {
    */
   readonly onGap?: ((gap: Gap) => void) | undefined;
   /**
-   * Receives failures that no caller is waiting for, and what `onStale` and `onGap` throw. Must not throw. Default: a process warning that
-   * names the stage, one per minute for failures of one kind.
+   * Receives failures that no caller is waiting for, and what `onStale` and `onGap` throw. Must not throw. Default: a
+   * process warning that names the stage, one per minute for failures of one kind.
    */
   readonly onError?: OnError | undefined;
   /** Receives warnings about the options. Default: a process warning for each. */
@@ -105,7 +111,6 @@ export interface ResolvedConnectionManagerOptions {
   readonly warnings: readonly string[];
 }
 
-const DEFAULT_INTERVAL_MS = 30_000;
 const DEFAULT_TTL_MS = 60_000;
 
 const ALONE =
@@ -147,36 +152,19 @@ export function resolveConnectionManagerOptions(given: ConnectionManagerOptions)
   for (const [field, value] of Object.entries({ onError, onStale, onGap, onWarning })) {
     if (value !== undefined) requireFunction(field, value);
   }
-  const heartbeatIntervalMs = requireDurationMs(
-    "heartbeatInterval",
-    options.heartbeatInterval ?? DEFAULT_INTERVAL_MS,
-    100,
-    3_600_000,
-  );
-  const leaseTtlMs = requireHeartbeatTtlMs(options.heartbeatTTL ?? DEFAULT_TTL_MS / 1_000, heartbeatIntervalMs);
+  const heartbeat = resolveHeartbeatOptions(options, DEFAULT_TTL_MS);
+  const { heartbeatTtlMs: leaseTtlMs, ...intervals } = heartbeat;
   // No warning for the documented default values, even if they are given explicitly.
-  const isDefault = heartbeatIntervalMs === DEFAULT_INTERVAL_MS && leaseTtlMs === DEFAULT_TTL_MS;
-  const isTight = !isDefault && leaseTtlMs <= 2 * heartbeatIntervalMs;
+  const isDefault = heartbeat.heartbeatIntervalMs === DEFAULT_HEARTBEAT_INTERVAL_MS && leaseTtlMs === DEFAULT_TTL_MS;
+  const isTight = !isDefault && isTtlTight(heartbeat);
   return {
     redisUrl: options.redisUrl,
     store: options.store,
     serverInstance,
     host,
     port: requireWholeNumber("port", options.port ?? 0, { min: 0, max: 65_535 }),
-    heartbeatIntervalMs,
+    ...intervals,
     leaseTtlMs,
-    staleConnectionTimeoutMs: requireDurationMs(
-      "staleConnectionTimeout",
-      options.staleConnectionTimeout ?? 1_800_000,
-      1_000,
-      LONGEST_DURATION_MS,
-    ),
-    cleanupIntervalMs: requireDurationMs(
-      "cleanupInterval",
-      options.cleanupInterval ?? 300_000,
-      100,
-      LONGEST_DURATION_MS,
-    ),
     connectionTtlMs: requireSeconds("connectionTTL", options.connectionTTL ?? 3_600, 1, LONGEST_DURATION_MS / 1_000),
     roomRecordTtlMs: requireSeconds("sessionTTL", options.sessionTTL ?? 7_200, 1, 2 ** 30),
     prefix: options.prefix,
@@ -193,11 +181,7 @@ export function resolveConnectionManagerOptions(given: ConnectionManagerOptions)
     onError,
     warnings: [
       ...(options.redisUrl === undefined && options.store === undefined ? [ALONE] : []),
-      ...(isTight
-        ? [
-            `heartbeatTTL (${leaseTtlMs / 1_000} s) is not more than twice heartbeatInterval (${heartbeatIntervalMs} ms): one late heartbeat takes this server's users offline.`,
-          ]
-        : []),
+      ...(isTight ? [tightTtlWarning(heartbeat, "one late heartbeat takes this server's users offline.")] : []),
     ],
   };
 }

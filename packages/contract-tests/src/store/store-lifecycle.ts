@@ -166,7 +166,7 @@ function callsOf(
       renew: () => upkeep.projection.renew(lease, { rooms: ["lobby"] }),
       held: () => upkeep.projection.held(lease, "rooms", 0),
       evict: () => upkeep.projection.evict(claim, { room: "lobby" }),
-      settle: () => upkeep.projection.settle([0]),
+      endGracePeriods: () => upkeep.projection.endGracePeriods([0]),
       reconcile: () => upkeep.projection.reconcile("rooms", 0),
     },
   };

@@ -4,12 +4,12 @@ import { GracePeriods } from "./grace-periods.js";
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** Starts grace periods with a store whose calls of `settle` resolve with the given times in turn. */
+/** Starts grace periods with a store whose calls of `endGracePeriods` resolve with the given times in turn. */
 function start(answers: (number | undefined)[]) {
   const asked: (readonly number[])[] = [];
   const periods = new GracePeriods({
     projection: {
-      settle: async (partitions) => {
+      endGracePeriods: async (partitions) => {
         asked.push([...partitions].sort());
         return answers.shift();
       },
@@ -29,7 +29,7 @@ it("also checks grace periods that were started by another server", async () => 
   periods.after(2, 1_000);
   await vi.advanceTimersByTimeAsync(1_500);
   expect(asked).toEqual([[1], [2]]);
-  // Both partitions are settled in one retry, five seconds after the first of them.
+  // Both partitions share one retry, five seconds after the first of them.
   await vi.advanceTimersByTimeAsync(5_000);
   expect(asked).toEqual([[1], [2], [1, 2]]);
   await vi.advanceTimersByTimeAsync(60_000);

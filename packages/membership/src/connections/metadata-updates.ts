@@ -8,7 +8,7 @@ import type { WriteGuard } from "./write-guard.js";
 export interface MetadataUpdatesOptions {
   readonly keeper: LeaseKeeper;
   readonly projection: Projection;
-  readonly changes: WriteGuard;
+  readonly writeGuard: WriteGuard;
   /** Same as `MembershipOptions.maxMetadataBytes`. */
   readonly maxBytes: number;
 }
@@ -47,9 +47,10 @@ export class MetadataUpdates {
   }
 
   async #write(connection: OwnedConnection): Promise<void> {
-    const { keeper, projection, changes } = this.#options;
+    const { keeper, projection, writeGuard } = this.#options;
     try {
-      await changes.run(connection.connectionId, () => keeper.write((lease) => projection.update(lease, connection)));
+      const write = (): Promise<void> => keeper.write((lease) => projection.update(lease, connection));
+      await writeGuard.run(connection.connectionId, write);
     } catch (error) {
       if (projection.isOpen(connection)) this.#outdated.add(connection);
       throw error;

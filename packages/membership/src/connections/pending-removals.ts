@@ -31,7 +31,7 @@ const MAX_RETRY_MS = 5_000;
 export class PendingRemovals {
   readonly #keeper: LeaseKeeper;
   readonly #projection: Projection;
-  readonly #changes: WriteGuard;
+  readonly #writeGuard: WriteGuard;
   readonly #onError: (error: CmError) => void;
   /** Failed removals, with the number of times that the store refused each. */
   readonly #pending = new Map<Removal, number>();
@@ -46,10 +46,10 @@ export class PendingRemovals {
    */
   readonly #leaving = new WeakMap<OwnedConnection, Map<string, Promise<void>>>();
 
-  constructor(keeper: LeaseKeeper, projection: Projection, changes: WriteGuard, onError: (error: CmError) => void) {
+  constructor(keeper: LeaseKeeper, projection: Projection, writeGuard: WriteGuard, onError: (error: CmError) => void) {
     this.#keeper = keeper;
     this.#projection = projection;
-    this.#changes = changes;
+    this.#writeGuard = writeGuard;
     this.#onError = onError;
   }
 
@@ -67,12 +67,12 @@ export class PendingRemovals {
     // Mark the connection as changing, from this turn until its record is updated, because the record still
     // contains the removed rooms until then.
     const { connectionId } = removal.connection;
-    this.#changes.begin(connectionId);
+    this.#writeGuard.begin(connectionId);
     try {
       await memberships;
     } catch (cause) {
       this.later(removal);
-      this.#changes.end(connectionId);
+      this.#writeGuard.end(connectionId);
       this.#report(cause);
       return;
     }
@@ -81,14 +81,14 @@ export class PendingRemovals {
         this.later(removal);
         this.#report(cause);
       })
-      .finally(() => this.#changes.end(connectionId));
+      .finally(() => this.#writeGuard.end(connectionId));
   }
 
   /** Keeps a removal for a retry. */
   later(removal: Removal): void {
     if (this.#pending.has(removal)) return;
     this.#pending.set(removal, 0);
-    this.#changes.begin(removal.connection.connectionId);
+    this.#writeGuard.begin(removal.connection.connectionId);
     if (this.#pending.size > MAX_PENDING) {
       const [oldest] = this.#pending.keys();
       if (oldest !== undefined) this.#drop(oldest);
@@ -192,7 +192,7 @@ export class PendingRemovals {
   }
 
   #drop(removal: Removal): void {
-    if (this.#pending.delete(removal)) this.#changes.end(removal.connection.connectionId);
+    if (this.#pending.delete(removal)) this.#writeGuard.end(removal.connection.connectionId);
   }
 
   /**
@@ -222,7 +222,7 @@ export class PendingRemovals {
   }
 
   #write(removal: Removal, write: (lease: Lease) => Promise<void>): Promise<void> {
-    return this.#changes.run(removal.connection.connectionId, () => this.#keeper.write(write));
+    return this.#writeGuard.run(removal.connection.connectionId, () => this.#keeper.write(write));
   }
 
   #track<T>(work: Promise<T>): Promise<T> {
@@ -235,6 +235,6 @@ export class PendingRemovals {
   }
 
   #report(cause: unknown): void {
-    this.#onError(toCmError(cause, "internal", "A removal failed; it is tried again."));
+    this.#onError(toCmError(cause, "internal", "A removal failed; it will be retried."));
   }
 }

@@ -11,7 +11,7 @@ export interface RoomMembershipsOptions {
   readonly local: OwnedConnections;
   readonly keeper: LeaseKeeper;
   readonly projection: Projection;
-  readonly changes: WriteGuard;
+  readonly writeGuard: WriteGuard;
   readonly removals: PendingRemovals;
   /** Same as `MembershipOptions.maxMemberships`. */
   readonly maxMemberships: number;
@@ -33,14 +33,14 @@ export class RoomMemberships {
    */
   async join(connectionId: string, room: string, record: string | undefined): Promise<EnteredRoom | undefined> {
     requireName(room, "room");
-    const { local, changes } = this.#options;
+    const { local, writeGuard } = this.#options;
     const connection = local.require(connectionId);
     const joining = connection.joining?.get(room);
     if (joining !== undefined) return joining;
     if (connection.rooms.has(room)) return local.rooms.enteredRoom(room);
     this.#requireCapacity(room);
     local.enter(connection, room);
-    changes.begin(connectionId);
+    writeGuard.begin(connectionId);
     // `leave` drops the attempt, and the connection may then have begun to join the room once more.
     const isCurrent = (): boolean => connection.joining?.get(room) === attempt;
     const attempt = this.#join(connection, room, record, isCurrent);
@@ -75,7 +75,7 @@ export class RoomMemberships {
     record: string | undefined,
     isCurrent: () => boolean,
   ): Promise<EnteredRoom | undefined> {
-    const { local, changes, removals } = this.#options;
+    const { local, writeGuard, removals } = this.#options;
     const stays = (): boolean => connection.rooms.has(room) && isCurrent();
     try {
       // Subscribe and write concurrently, so that the join takes only one round trip.
@@ -95,16 +95,16 @@ export class RoomMemberships {
       await removals.run({ connection, rooms: [room] });
       throw error;
     } finally {
-      changes.end(connection.connectionId);
+      writeGuard.end(connection.connectionId);
       if (isCurrent()) endJoining(connection, room);
     }
   }
 
   /** Writes a new member to the store, after any repair of the connection and any removal from the same room. */
   #write(connection: OwnedConnection, room: string, record: string | undefined): Promise<void> {
-    const { changes, removals, keeper, projection } = this.#options;
+    const { writeGuard, removals, keeper, projection } = this.#options;
     const write = (): Promise<void> => keeper.write((lease) => projection.join(lease, connection, room, record));
-    const repair = changes.repairOf(connection.connectionId);
+    const repair = writeGuard.repairOf(connection.connectionId);
     const removal = removals.ofRoom(connection, room);
     return repair === undefined && removal === undefined ? write() : Promise.all([repair, removal]).then(write);
   }

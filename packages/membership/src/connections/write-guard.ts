@@ -42,7 +42,7 @@ export class WriteGuard {
   }
 
   /** Records the connections with changes in progress, and those that are changed until the watch is closed. */
-  watch(): ChangesWatch {
+  watch(): WriteWatch {
     const touched = new Set(this.#underWay.keys());
     this.#watches.add(touched);
     return {
@@ -74,7 +74,7 @@ export class WriteGuard {
 }
 
 /** Records which connections were changed since the watch began. */
-export interface ChangesWatch {
+export interface WriteWatch {
   /** Whether the connection was changed since the watch began, or was being changed at that time. */
   touched(connectionId: string): boolean;
   close(): void;

@@ -192,7 +192,7 @@ describe("Membership and its lease", () => {
     await membership.shutdown();
   });
 
-  it("refuses to start under the id of a live server", async () => {
+  it("refuses to start under the id of a living server", async () => {
     await started("a");
     const second = await server("a");
     await expect(second.membership.start()).rejects.toMatchObject({ code: "server-id-taken" });

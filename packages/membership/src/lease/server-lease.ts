@@ -1,9 +1,8 @@
-import type { Lease, Renewal, ServerCounters } from "@cm/protocol";
+import { holderName, type Lease, type Renewal, type ServerCounters } from "@cm/protocol";
 import type { FailureReports } from "../failure-reports.js";
 import type { ResolvedMembershipOptions } from "../options.js";
 import { ExpiredServers } from "../reaping/expired-servers.js";
 import { Reaper } from "../reaping/reaper.js";
-import { nameOf } from "../reconcile/unknown-servers.js";
 import { DeadServerWatch } from "./dead-server-watch.js";
 import { LeaseKeeper } from "./lease-keeper.js";
 import { takeLease } from "./lease-takeover.js";
@@ -44,7 +43,7 @@ export class ServerLease {
     this.#lost = new ExpiredServers(options.ids.serverId, options.onServersLost);
     this.#reaper = new Reaper({
       store: options.store,
-      claimant: nameOf(options.ids),
+      claimant: holderName(options.ids),
       claimMs: options.reapClaimMs,
       onClaimed: (serverId) => this.#lost.add(serverId),
       onRefused: (error) => failures.report(error, "reaping"),

@@ -210,7 +210,7 @@ export function describeMembershipPresence(name: string, createHarness: HarnessF
       expect(await world.kinds()).toEqual(["online", "closed", "offline"]);
     });
 
-    promise("projects quietly what nobody has missed, and tells what came meanwhile", async (world) => {
+    promise("a reprojection announces only connections opened since the lease was lost", async (world) => {
       const a = await world.start("a", { heartbeatIntervalMs: 400, leaseTtlMs: 500 });
       await world.listen("ann");
       const id = await a.connect("ann");

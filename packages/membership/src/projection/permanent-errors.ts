@@ -18,14 +18,9 @@ export function isPermanentError(cause: unknown): cause is CmError {
   return isCmError(cause) && !cause.retryable && !OF_THE_STORE.has(cause.code);
 }
 
-/**
- * Waits for all calls, even if one fails, so that no call is still running when the caller continues. If several
- * fail, throws an error that is not permanent if there is one, so that the caller tries again.
- */
-export async function awaitAll<T>(calls: readonly Promise<T>[]): Promise<T[]> {
-  const { values, failures } = outcomesOf(await Promise.allSettled(calls));
-  if (failures.length > 0) throw failures.find((cause) => !isPermanentError(cause)) ?? failures[0];
-  return values;
+/** For `awaitAll`: whether a caller that gets this error tries again. */
+export function isPassingError(cause: unknown): boolean {
+  return !isPermanentError(cause);
 }
 
 /** Reports each permanent error at most once an hour and lets the other calls go on. */
@@ -40,13 +35,17 @@ export class PermanentErrors {
 
   /**
    * Waits for all calls. Reports permanent errors, and throws the first error of another kind if there is one;
-   * otherwise resolves with the values of the calls that succeeded.
+   * otherwise resolves with the values of the calls that succeeded, which may be fewer than the calls.
    */
-  async awaitAll<T>(calls: readonly Promise<T>[]): Promise<T[]> {
-    const { values, failures } = outcomesOf(await Promise.allSettled(calls));
-    for (const cause of failures) if (isPermanentError(cause)) this.report(cause);
-    const other = failures.find((cause) => !isPermanentError(cause));
-    if (other !== undefined) throw other;
+  async awaitAccepted<T>(calls: readonly Promise<T>[]): Promise<T[]> {
+    const values: T[] = [];
+    const others: unknown[] = [];
+    for (const result of await Promise.allSettled(calls)) {
+      if (result.status === "fulfilled") values.push(result.value);
+      else if (isPermanentError(result.reason)) this.report(result.reason);
+      else others.push(result.reason);
+    }
+    if (others.length > 0) throw others[0];
     return values;
   }
 
@@ -64,17 +63,4 @@ export class PermanentErrors {
     this.#reported.set(kind, now);
     this.#onRefused(error);
   }
-}
-
-function outcomesOf<T>(results: readonly PromiseSettledResult<T>[]): {
-  readonly values: T[];
-  readonly failures: unknown[];
-} {
-  const values: T[] = [];
-  const failures: unknown[] = [];
-  for (const result of results) {
-    if (result.status === "fulfilled") values.push(result.value);
-    else failures.push(result.reason);
-  }
-  return { values, failures };
 }

@@ -1,9 +1,10 @@
 import type { AnnouncedMember, ConnectionRecord, DepartureReason, Lease, UserConnection } from "@cm/protocol";
+import { awaitAll } from "@cm/protocol/turns";
 import { batches } from "../batches.js";
 import { NO_ROOMS, type OwnedConnection } from "../connections/owned-connection.js";
 import { announcedMember, type OwnedConnections } from "../connections/owned-connections.js";
 import type { MembershipStore } from "../options.js";
-import { awaitAll, type PermanentErrors } from "./permanent-errors.js";
+import { isPassingError, type PermanentErrors } from "./permanent-errors.js";
 import { TurnCalls } from "./turn-calls.js";
 
 /** Number of connections per batch when all connections are written or removed. */
@@ -70,10 +71,10 @@ export class Projection {
   }
 
   async open(lease: Lease, connection: OwnedConnection): Promise<void> {
-    await awaitAll<void>([
-      this.#records.add(lease, "", this.recordOf(connection)),
-      this.#users.add(lease, "", userConnection(connection)),
-    ]);
+    await awaitAll<void>(
+      [this.#records.add(lease, "", this.recordOf(connection)), this.#users.add(lease, "", userConnection(connection))],
+      isPassingError,
+    );
     connection.isAnnounced = true;
   }
 
@@ -81,7 +82,10 @@ export class Projection {
     const entry = this.#record(connection, [room]);
     const member = announcedMember(connection);
     if (record !== undefined) {
-      await awaitAll([this.#records.add(lease, "", entry), this.#store.rooms.join(lease, room, [member], { record })]);
+      await awaitAll(
+        [this.#records.add(lease, "", entry), this.#store.rooms.join(lease, room, [member], { record })],
+        isPassingError,
+      );
       return;
     }
     const ofRecord = this.#records.enqueue(lease, "", entry);
@@ -90,7 +94,7 @@ export class Projection {
     try {
       await this.#records.written(ofRecord, entry);
     } catch (error) {
-      await awaitAll([Promise.reject(error), this.#members.written(ofRoom, member)]);
+      await awaitAll([Promise.reject(error), this.#members.written(ofRoom, member)], isPassingError);
     }
     await this.#members.written(ofRoom, member);
   }
@@ -99,10 +103,13 @@ export class Projection {
   async update(lease: Lease, connection: OwnedConnection): Promise<void> {
     if (!this.isOpen(connection)) return;
     const member = announcedMember(connection);
-    await awaitAll([
-      this.#store.users.add(lease, [userConnection(connection)], { onlyExisting: true }),
-      ...[...connection.rooms].map((room) => this.#store.rooms.join(lease, room, [member], { onlyExisting: true })),
-    ]);
+    await awaitAll(
+      [
+        this.#store.users.add(lease, [userConnection(connection)], { onlyExisting: true }),
+        ...[...connection.rooms].map((room) => this.#store.rooms.join(lease, room, [member], { onlyExisting: true })),
+      ],
+      isPassingError,
+    );
     connection.isAnnounced = member.metadata === connection.metadata;
   }
 
@@ -115,10 +122,13 @@ export class Projection {
     const gone = rooms.filter((room) => !(isOpen && connection.rooms.has(room)));
     const { userId, graceMs } = connection;
     const member = announcedMember(connection);
-    await awaitAll([
-      ...(isOpen ? [] : [this.#closedUsers.add(lease, String(graceMs), userConnection(connection))]),
-      ...gone.map((room) => this.#goneMembers.add(lease, targetOf(isOpen ? "left" : "closed", room), member)),
-    ]);
+    await awaitAll(
+      [
+        ...(isOpen ? [] : [this.#closedUsers.add(lease, String(graceMs), userConnection(connection))]),
+        ...gone.map((room) => this.#goneMembers.add(lease, targetOf(isOpen ? "left" : "closed", room), member)),
+      ],
+      isPassingError,
+    );
     if (!isOpen && graceMs > 0 && !this.#local.hasUser(userId)) this.#onLeaving(userId, graceMs);
   }
 
@@ -148,7 +158,7 @@ export class Projection {
     for (const batch of batches(this.#local.all(), BATCH)) {
       const known = batch.filter(({ isAnnounced }) => isQuiet && isAnnounced);
       const news = batch.filter(({ isAnnounced }) => !(isQuiet && isAnnounced));
-      await permanentErrors.awaitAll([
+      await permanentErrors.awaitAccepted([
         this.#store.connections.put(
           lease,
           batch.map((connection) => this.recordOf(connection)),
@@ -157,7 +167,7 @@ export class Projection {
         ...this.#add(lease, news, false),
       ]);
       for (const rooms of batches(byRoom(batch), ROOMS_AT_ONCE)) {
-        await permanentErrors.awaitAll(
+        await permanentErrors.awaitAccepted(
           rooms.flatMap(([room, connections]) => this.#joinAnew(lease, room, connections, isQuiet)),
         );
       }
@@ -172,11 +182,10 @@ export class Projection {
     const strays: Removal[] = [];
     for (let from = 0; from < this.#recordPartitions; from += PARTITIONS_AT_ONCE) {
       const count = Math.min(PARTITIONS_AT_ONCE, this.#recordPartitions - from);
-      const recordPartitions = Array.from({ length: count }, (_, i) =>
+      const reads = Array.from({ length: count }, (_, i) =>
         this.#store.upkeep.projection.held(lease, "records", from + i),
       );
-      for (const record of (await permanentErrors.awaitAll(recordPartitions)).flat())
-        strays.push(...this.#straysOf(record));
+      for (const record of (await permanentErrors.awaitAccepted(reads)).flat()) strays.push(...this.#straysOf(record));
     }
     return strays;
   }
@@ -187,14 +196,14 @@ export class Projection {
    */
   async withdraw(lease: Lease, graceMs: number, permanentErrors: PermanentErrors): Promise<void> {
     for (const batch of batches(this.#local.all(), BATCH)) {
-      await permanentErrors.awaitAll([this.#store.users.remove(lease, batch.map(userConnection), { graceMs })]);
+      await permanentErrors.awaitAccepted([this.#store.users.remove(lease, batch.map(userConnection), { graceMs })]);
       for (const rooms of batches(byRoom(batch), ROOMS_AT_ONCE)) {
-        await permanentErrors.awaitAll(
+        await permanentErrors.awaitAccepted(
           rooms.map(([room, members]) => this.#store.rooms.leave(lease, room, members.map(announcedMember), "closed")),
         );
       }
       const ids = batch.map(({ connectionId }) => connectionId);
-      await permanentErrors.awaitAll([this.#store.connections.remove(lease, ids)]);
+      await permanentErrors.awaitAccepted([this.#store.connections.remove(lease, ids)]);
     }
   }
 

@@ -1,7 +1,8 @@
 import { CmError, type ConnectionRecord, partitionOf, type ReapClaim, type UserConnection } from "@cm/protocol";
+import { awaitAll } from "@cm/protocol/turns";
 import { batches } from "../batches.js";
 import type { MembershipStore } from "../options.js";
-import { awaitAll, type PermanentErrors } from "../projection/permanent-errors.js";
+import { isPassingError, type PermanentErrors } from "../projection/permanent-errors.js";
 import type { HeldClaim } from "./held-claim.js";
 
 /** Number of record partitions that are read concurrently. */
@@ -49,7 +50,7 @@ type Step = (claim: ReapClaim) => readonly Promise<unknown>[];
 
 /** Record partitions that were read, with their users and rooms by partition. */
 interface Group {
-  readonly recordPartitions: ReadRecords[];
+  readonly reads: ReadRecords[];
   readonly users: Map<number, UserConnection[]>;
   /** The number of members that the records name, by room. */
   readonly rooms: Map<number, Map<string, number>>;
@@ -76,33 +77,33 @@ export class DeadServerCleanup {
     for (let from = 0; from < recordPartitions; ) {
       const group = await this.#read(from);
       if (group === undefined || !(await this.#clear(group))) return undefined;
-      for (const { records } of group.recordPartitions) connections += records?.length ?? 0;
-      from += group.recordPartitions.length;
+      for (const { records } of group.reads) connections += records?.length ?? 0;
+      from += group.reads.length;
     }
     return connections;
   }
 
   async #read(from: number): Promise<Group | undefined> {
     const { store, claim, permanentErrors, signal } = this.#options;
-    const group: Group = { recordPartitions: [], users: new Map(), rooms: new Map() };
-    for (let size = 0; size < GROUP_SIZE && from + group.recordPartitions.length < claim.recordPartitions; ) {
+    const group: Group = { reads: [], users: new Map(), rooms: new Map() };
+    for (let size = 0; size < GROUP_SIZE && from + group.reads.length < claim.recordPartitions; ) {
       signal.throwIfAborted();
       const given = await claim.current();
       if (given === undefined) return undefined;
-      const first = from + group.recordPartitions.length;
+      const first = from + group.reads.length;
       const count = Math.min(PARTITIONS_AT_ONCE, claim.recordPartitions - first);
-      const read = Array.from({ length: count }, async (_, i): Promise<ReadRecords> => {
+      const reads = Array.from({ length: count }, async (_, i): Promise<ReadRecords> => {
         const recordPartition = first + i;
         // `records` is `undefined` if the store cannot read the record partition; the dead server's entries in it are
         // removed nevertheless.
-        const [records] = await permanentErrors.awaitAll([
+        const [records] = await permanentErrors.awaitAccepted([
           store.upkeep.projection.held(given.claim, "records", recordPartition),
         ]);
         return { recordPartition, records };
       });
-      for (const recordPartition of await awaitAll(read)) {
-        group.recordPartitions.push(recordPartition);
-        for (const record of recordPartition.records ?? []) {
+      for (const read of await awaitAll(reads, isPassingError)) {
+        group.reads.push(read);
+        for (const record of read.records ?? []) {
           this.#sort(group, record);
           size += 1 + record.rooms.length;
         }
@@ -127,7 +128,7 @@ export class DeadServerCleanup {
   }
 
   /** Cleans up after one group. Resolves with `false` if the claim was lost. */
-  async #clear({ recordPartitions, users, rooms }: Group): Promise<boolean> {
+  async #clear({ reads, users, rooms }: Group): Promise<boolean> {
     const { projection } = this.#options.store.upkeep;
     const usersDone = await this.#write(
       steps(users, () => 1),
@@ -144,7 +145,7 @@ export class DeadServerCleanup {
       if (this.#cleared.size < CLEARED_MAX) this.#cleared.add(room);
     }
     // Clear the record partitions last, so that another reaper can find unfinished users and rooms through the records.
-    const used = recordPartitions.filter(({ records }) => records?.length !== 0);
+    const used = reads.filter(({ records }) => records?.length !== 0);
     return this.#write(
       batches(used, PARTITIONS_AT_ONCE),
       (some) => (claim) => some.map(({ recordPartition }) => projection.evict(claim, { recordPartition })),
@@ -168,7 +169,7 @@ export class DeadServerCleanup {
       signal.throwIfAborted();
       const given = await claim.current();
       if (given === undefined) return false;
-      await permanentErrors.awaitAll(step(given.claim));
+      await permanentErrors.awaitAccepted(step(given.claim));
       if (performance.now() < given.endsAtMs) return true;
     }
     throw new CmError(

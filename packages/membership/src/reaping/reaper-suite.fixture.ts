@@ -92,7 +92,7 @@ export function describeReaping(name: string, createHarness: HarnessFactory): vo
           return upkeep.projection.held(right, kind, partition);
         },
         evict: (claim, what) => upkeep.projection.evict(claim, what),
-        settle: (partitions) => upkeep.projection.settle(partitions),
+        endGracePeriods: (partitions) => upkeep.projection.endGracePeriods(partitions),
         reconcile: (kind, partition) => upkeep.projection.reconcile(kind, partition),
       };
       const started = await startChecked(store, { reapClaimMs: 1_000 }, "slow", {

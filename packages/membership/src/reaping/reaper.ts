@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
-import { CmError } from "@cm/protocol";
+import type { CmError } from "@cm/protocol";
+import { membershipShutDown } from "../membership-shut-down.js";
 import type { MembershipStore } from "../options.js";
 import { PermanentErrors } from "../projection/permanent-errors.js";
 import { DeadServerCleanup } from "./dead-server-cleanup.js";
@@ -57,7 +58,7 @@ export class Reaper {
    * connections, or `undefined` if there was nothing to claim or another server has taken over.
    */
   reap(serverId: string): Promise<number | undefined> {
-    if (this.#isStopping) return Promise.reject(new CmError("closed", "The membership was shut down."));
+    if (this.#isStopping) return Promise.reject(membershipShutDown());
     const running = this.#underWay.get(serverId);
     if (running !== undefined) return running;
     const reaping = this.#reap(serverId).finally(() => this.#underWay.delete(serverId));
@@ -104,7 +105,7 @@ export class Reaper {
       setTimeout(STOP_AFTER_MS, undefined, { signal: patience.signal }).catch(() => undefined),
     ]);
     patience.abort();
-    this.#stopped.abort(new CmError("closed", "The membership was shut down."));
+    this.#stopped.abort(membershipShutDown());
     await underWay;
   }
 

@@ -24,7 +24,7 @@ export type DriftCounts = Readonly<Record<DriftKind, number>>;
 /** Counters of reconciling since the start. */
 export interface DriftStats {
   /** Partitions that were reconciled. */
-  readonly checked: number;
+  readonly reconciledPartitions: number;
   /** Entries that the store had lost and that were written again. */
   readonly missing: DriftCounts;
   /** Entries of connections or memberships that do not exist, which were removed. */
@@ -35,13 +35,13 @@ export interface DriftStats {
 
 /** Counts drift. */
 export class DriftTally {
-  #checked = 0;
+  #reconciledPartitions = 0;
   readonly #missing = none();
   readonly #stray = none();
   readonly #wrong = none();
 
-  checked(): void {
-    this.#checked++;
+  partitionReconciled(): void {
+    this.#reconciledPartitions++;
   }
 
   add(kind: DriftKind, { missing, stray, wrong }: Pick<DriftReport, "missing" | "stray" | "wrong">): void {
@@ -52,7 +52,7 @@ export class DriftTally {
 
   stats(): DriftStats {
     return {
-      checked: this.#checked,
+      reconciledPartitions: this.#reconciledPartitions,
       missing: { ...this.#missing },
       stray: { ...this.#stray },
       wrong: { ...this.#wrong },

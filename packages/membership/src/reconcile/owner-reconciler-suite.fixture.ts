@@ -113,8 +113,8 @@ export function describeOwnerReconciler(name: string, createHarness: HarnessFact
   const membersOf = async ({ store }: CheckedServer, room: string): Promise<string[]> =>
     (await store.rooms.members(room, { limit: 100 })).items.map(({ connectionId }) => connectionId).sort();
 
-  describe(`a membership's check of ${name}`, () => {
-    promise("writes again what the store has lost, and tells nobody", async (server) => {
+  describe(`an owner reconciling ${name}`, () => {
+    promise("entries that the store lost are written again without an announcement", async (server) => {
       const { store, membership, lease } = server;
       const [ann, bob] = [await server.connect("ann", { device: "phone" }), await server.connect("bob")];
       for (const id of [ann, bob]) await membership.join(id, "lobby");
@@ -160,7 +160,7 @@ export function describeOwnerReconciler(name: string, createHarness: HarnessFact
       expect(await store.connections.get(ann)).toMatchObject({ rooms: ["lobby"] });
     });
 
-    promise("puts right metadata and records that are not what they should be", async (server) => {
+    promise("wrong metadata and records are corrected", async (server) => {
       const { store, membership, lease } = server;
       const ann = await server.connect("ann", 1);
       await membership.join(ann, "lobby");
@@ -174,7 +174,7 @@ export function describeOwnerReconciler(name: string, createHarness: HarnessFact
       await eventually(async () => expect(await store.connections.get(ann)).toEqual(record));
     });
 
-    promise("finds nothing to do where nothing is wrong, while everything changes", async (server) => {
+    promise("reconciling reports no drift while connections come and go", async (server) => {
       const { membership } = server;
       const users = Array.from({ length: 8 }, (_, i) => `user-${i}`);
       const until = performance.now() + 1_000;
@@ -192,8 +192,8 @@ export function describeOwnerReconciler(name: string, createHarness: HarnessFact
         }),
       );
       await eventually(() => expect(membership.stats().pendingRemovals).toBe(0));
-      const { checked, ...repaired } = membership.stats().drift;
-      expect(checked).toBeGreaterThan(0);
+      const { reconciledPartitions, ...repaired } = membership.stats().drift;
+      expect(reconciledPartitions).toBeGreaterThan(0);
       const none = { record: 0, member: 0, user: 0 };
       expect(repaired).toEqual({ missing: none, stray: none, wrong: none });
     });

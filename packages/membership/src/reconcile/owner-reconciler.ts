@@ -11,7 +11,7 @@ import { type Found, PartitionPass } from "./partition-pass.js";
 export interface OwnerReconcilerOptions {
   readonly store: MembershipStore;
   readonly local: OwnedConnections;
-  readonly changes: WriteGuard;
+  readonly writeGuard: WriteGuard;
   readonly projection: Projection;
   /** The latest known lease. */
   readonly lease: () => Lease;
@@ -19,7 +19,7 @@ export interface OwnerReconcilerOptions {
   /** Number of heartbeats within which every partition is reconciled once. */
   readonly beats: number;
   readonly tally: DriftTally;
-  readonly onDrift: (repair: DriftReport) => void;
+  readonly onDrift: (report: DriftReport) => void;
   readonly onError: (error: CmError) => void;
 }
 
@@ -49,7 +49,7 @@ export class OwnerReconciler {
   constructor(options: OwnerReconcilerOptions) {
     this.#options = options;
     const { store, partitionBits, beats, tally, onDrift, onError } = options;
-    const round = (
+    const passOver = (
       kind: DriftKind,
       partitions: number,
       read: (lease: Lease, partition: number) => Promise<Compare>,
@@ -64,9 +64,9 @@ export class OwnerReconciler {
         look: (partition) => this.#look(read, partition),
       });
     this.#passes = [
-      round("member", store.partitions, (...args) => this.#readRooms(...args)),
-      round("user", store.partitions, (...args) => this.#readUsers(...args)),
-      round("record", 2 ** partitionBits, (...args) => this.#readRecordPartition(...args)),
+      passOver("member", store.partitions, (...args) => this.#readRooms(...args)),
+      passOver("user", store.partitions, (...args) => this.#readUsers(...args)),
+      passOver("record", 2 ** partitionBits, (...args) => this.#readRecordPartition(...args)),
     ];
   }
 
@@ -76,13 +76,13 @@ export class OwnerReconciler {
   }
 
   async #look(read: (lease: Lease, partition: number) => Promise<Compare>, partition: number): Promise<Found> {
-    const { changes, lease } = this.#options;
-    const watch = changes.watch();
+    const { writeGuard, lease } = this.#options;
+    const watch = writeGuard.watch();
     try {
       const compare = await read(lease(), partition);
       const { connectionIds, repair, ...found } = compare(watch.touched);
       // Begin the repair in the same turn as the comparison, so that no change happens in between.
-      if (connectionIds.length > 0) await changes.repair(connectionIds, repair);
+      if (connectionIds.length > 0) await writeGuard.repair(connectionIds, repair);
       return found;
     } finally {
       watch.close();

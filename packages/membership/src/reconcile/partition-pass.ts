@@ -19,7 +19,7 @@ export interface PartitionPassOptions {
   readonly look: (partition: number) => Promise<Found | undefined>;
   readonly tally: DriftTally;
   /** Called at the end of a pass that repaired something. */
-  readonly onDrift: (repair: DriftReport) => void;
+  readonly onDrift: (report: DriftReport) => void;
   /** Called once for each different error in a pass. */
   readonly onError: (error: CmError) => void;
 }
@@ -58,7 +58,7 @@ export class PartitionPass {
     try {
       const found = await look(partition);
       if (found === undefined) return;
-      tally.checked();
+      tally.partitionReconciled();
       if (found.missing + found.stray + found.wrong === 0) return;
       tally.add(kind, found);
       this.#repaired++;

@@ -13,7 +13,7 @@ export interface ReconciledParts {
   readonly local: OwnedConnections;
   readonly keeper: LeaseKeeper;
   readonly projection: Projection;
-  readonly changes: WriteGuard;
+  readonly writeGuard: WriteGuard;
 }
 
 /**
@@ -28,7 +28,7 @@ export class Reconciliation {
   #underWay: Promise<unknown> | undefined;
 
   constructor(parts: ReconciledParts, options: ResolvedMembershipOptions, onError: (error: CmError) => void) {
-    const { local, keeper, projection, changes } = parts;
+    const { local, keeper, projection, writeGuard } = parts;
     const { store, ids, cleanupIntervalMs, heartbeatIntervalMs, leaseTtlMs, reapClaimMs, onDrift } = options;
     const common = {
       store,
@@ -40,7 +40,7 @@ export class Reconciliation {
     this.#ownState = new OwnerReconciler({
       ...common,
       local,
-      changes,
+      writeGuard,
       projection,
       lease: () => keeper.current(),
       partitionBits: ids.partitionBits,

@@ -1,9 +1,9 @@
-import { type CmError, type ReapClaim, type ServerIncarnation, toCmError } from "@cm/protocol";
+import { type CmError, holderName, type ReapClaim, type ServerIncarnation, toCmError } from "@cm/protocol";
 import { batches } from "../batches.js";
 import type { MembershipStore } from "../options.js";
 import type { DriftReport, DriftTally } from "./drift-report.js";
 import { type Found, PartitionPass } from "./partition-pass.js";
-import { nameOf, UnknownServers } from "./unknown-servers.js";
+import { UnknownServers } from "./unknown-servers.js";
 
 /** Number of rooms from which members are evicted concurrently. */
 const ROOMS_AT_ONCE = 100;
@@ -31,7 +31,7 @@ export interface SharedStateReconcilerOptions {
   /** Duration of the claim on an orphan for one partition, in milliseconds. */
   readonly claimMs: number;
   readonly tally: DriftTally;
-  readonly onDrift: (repair: DriftReport) => void;
+  readonly onDrift: (report: DriftReport) => void;
   readonly onError: (error: CmError) => void;
 }
 
@@ -84,7 +84,7 @@ export class SharedStateReconciler {
     try {
       const snapshot = await store.servers.snapshot({ idsOnly: true });
       this.#unknownServers.beat(snapshot);
-      this.#living = snapshot.living.map(nameOf).sort();
+      this.#living = snapshot.living.map(holderName).sort();
     } catch (cause) {
       this.#unknownServers.forget();
       onError(toCmError(cause, "internal", "The living servers could not be read."));
@@ -99,12 +99,12 @@ export class SharedStateReconciler {
     evict: (claim: ReapClaim) => Promise<number>,
   ): Promise<Found | undefined> {
     const { store, self, claimMs } = this.#options;
-    if (this.#living[partition % Math.max(1, this.#living.length)] !== nameOf(self)) return undefined;
+    if (this.#living[partition % Math.max(1, this.#living.length)] !== holderName(self)) return undefined;
     const { servers, projection } = store.upkeep;
     const { repaired, holders } = await projection.reconcile(kind, partition);
     let stray = 0;
     for (const holder of this.#unknownServers.dead(holders)) {
-      const claim = await servers.claim(holder, nameOf(self), claimMs);
+      const claim = await servers.claim(holder, holderName(self), claimMs);
       if (claim !== undefined) stray += await evict(claim);
     }
     return { missing: 0, stray, wrong: repaired };

@@ -1,4 +1,4 @@
-import type { RegistrySnapshot, ServerIncarnation } from "@cm/protocol";
+import { holderName, type RegistrySnapshot, type ServerIncarnation } from "@cm/protocol";
 
 /** Maximum number of unknown servers remembered; a later pass finds the others again. */
 const UNKNOWN_SERVERS_MAX = 1_000;
@@ -48,7 +48,7 @@ export class UnknownServers {
   beat({ living, lapsed }: RegistrySnapshot): void {
     // A lapsed server whose registration the store has lost counts as unknown, because reapers cannot find it.
     const registered = lapsed.filter(({ isRegistered }) => isRegistered);
-    this.#known = new Set([...living, ...registered].map(nameOf));
+    this.#known = new Set([...living, ...registered].map(holderName));
     const before = performance.now() - this.#options.keepMs;
     for (const [name, { foundMs }] of this.#unknownServers) {
       if (foundMs < before || this.#known.has(name)) this.#unknownServers.delete(name);
@@ -62,7 +62,7 @@ export class UnknownServers {
   dead(incarnations: readonly ServerIncarnation[]): ServerIncarnation[] {
     const now = performance.now();
     return incarnations.filter((identity) => {
-      const name = nameOf(identity);
+      const name = holderName(identity);
       if (this.#known.has(name)) return false;
       const found = this.#unknownServers.get(name);
       if (found !== undefined) {
@@ -75,9 +75,4 @@ export class UnknownServers {
       return false;
     });
   }
-}
-
-/** Returns the incarnation's name. It is unique, because server ids contain no dot. */
-export function nameOf({ serverId, incarnation }: ServerIncarnation): string {
-  return `${serverId}.${incarnation}`;
 }

@@ -1,5 +1,4 @@
-import type { ServerIncarnation } from "@cm/protocol";
-import { holderName } from "./holder-name.js";
+import { holderName, type ServerIncarnation } from "@cm/protocol";
 
 /** Maximum number of claims that are kept: far more than there are orphans at a time. */
 const CLAIMS_MAX = 1_000;

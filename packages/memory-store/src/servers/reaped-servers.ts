@@ -1,5 +1,4 @@
-import type { ServerIncarnation } from "@cm/protocol";
-import { holderName } from "./holder-name.js";
+import { holderName, type ServerIncarnation } from "@cm/protocol";
 
 /** Maximum number of reaped incarnations that are kept, more than any cluster has servers. */
 const REAPED_MAX = 1000;

@@ -1,6 +1,5 @@
-import type { RegistrySnapshot, ServerIncarnation } from "@cm/protocol";
+import { holderName, type RegistrySnapshot, type ServerIncarnation } from "@cm/protocol";
 import { RECENTLY_GONE_MAX, RECENTLY_GONE_MS } from "@cm/protocol/store";
-import { holderName } from "./holder-name.js";
 
 /** The incarnations of servers that have gone, for a limited time and up to a maximum number. */
 export class RecentlyGone {

@@ -1,16 +1,17 @@
-import type {
-  LapsedServer,
-  Lease,
-  ReapClaim,
-  ReapTarget,
-  RegistrySnapshot,
-  Renewal,
-  ServerCounters,
-  ServerIncarnation,
-  ServerInfo,
-  ServerRegistration,
-  SilenceVerdict,
-  WatchReport,
+import {
+  holderName,
+  type LapsedServer,
+  type Lease,
+  type ReapClaim,
+  type ReapTarget,
+  type RegistrySnapshot,
+  type Renewal,
+  type ServerCounters,
+  type ServerIncarnation,
+  type ServerInfo,
+  type ServerRegistration,
+  type SilenceVerdict,
+  type WatchReport,
 } from "@cm/protocol";
 import {
   EXPIRED_SERVERS_MAX,
@@ -20,7 +21,6 @@ import {
   serverIdExpired,
   serverIdTaken,
 } from "@cm/protocol/store";
-import { holderName } from "./holder-name.js";
 import { OrphanClaims } from "./orphan-claims.js";
 import { ReapedServers } from "./reaped-servers.js";
 import { RecentlyGone } from "./recently-gone.js";

@@ -105,7 +105,7 @@ export class UserPartition {
   }
 
   /** Takes users offline whose grace period has ended. Returns when the next one ends; `undefined` if none runs. */
-  settle(nowMs: number, limits: LastSeenLimits): number | undefined {
+  endGracePeriods(nowMs: number, limits: LastSeenLimits): number | undefined {
     let next: number | undefined;
     for (const user of this.#leaving) {
       const { userId, leavesAtMs = 0 } = user;

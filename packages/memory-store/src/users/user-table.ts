@@ -109,11 +109,11 @@ export class UserTable {
     if (owns !== undefined) this.#remove(owns, connections, undefined, limits);
   }
 
-  settle(partitions: readonly number[], limits: LastSeenLimits): number | undefined {
+  endGracePeriods(partitions: readonly number[], limits: LastSeenLimits): number | undefined {
     const now = this.#now();
     let next: number | undefined;
     for (const partition of partitions.map((each) => requirePartition(this.#partitions, each))) {
-      const at = partition.settle(now, limits);
+      const at = partition.endGracePeriods(now, limits);
       if (at !== undefined) next = Math.min(next ?? at, at);
     }
     return next === undefined ? undefined : next - now;

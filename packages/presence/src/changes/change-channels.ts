@@ -61,7 +61,7 @@ export class ChangeChannels {
             () => undefined,
           )
           .catch((cause: unknown) => {
-            const error = toCmError(cause, "unavailable", "A channel of presence could not be let go.");
+            const error = toCmError(cause, "unavailable", "A presence channel could not be unsubscribed.");
             this.#onError(error, { stage: "subscription" });
           })
           .finally(() => {

@@ -22,7 +22,7 @@ export interface RoomFeedOptions {
   readonly room: string;
   readonly reader: RosterReader;
   readonly channels: ChangeChannels;
-  readonly kept: WatchBudget;
+  readonly budget: WatchBudget;
   readonly complete: CompleteReads;
 }
 
@@ -108,7 +108,7 @@ export class RoomFeed {
     for (const timer of this.#arrivals) clearTimeout(timer);
     this.#missing.close();
     this.#chain.close();
-    this.#parts.kept.give(this.#members?.size ?? 0);
+    this.#parts.budget.give(this.#members?.size ?? 0);
     this.#members = undefined;
     return this.#channel.close();
   }
@@ -124,7 +124,7 @@ export class RoomFeed {
       const page = await reader.page(room, { limit: PAGE_MAX, cursor });
       for (const member of page.items) members.set(member.connectionId, member);
       // Stop once the budget is exceeded: the watches will be ended anyway.
-      if (members.size > options.maxKept) break;
+      if (members.size > options.maxCachedStates) break;
       cursor = page.cursor;
     } while (cursor !== undefined);
     const missing = [...(this.#members?.values() ?? [])].filter(({ connectionId }) => !members.has(connectionId));
@@ -192,7 +192,7 @@ export class RoomFeed {
   /** Takes members from the budget. Returns the error if the budget is exceeded. */
   #take(more: number): CmError | undefined {
     try {
-      this.#parts.kept.take(more);
+      this.#parts.budget.take(more);
       return undefined;
     } catch (cause) {
       return toCmError(cause, "capacity-reached", "There are too many members to keep.");
@@ -215,7 +215,7 @@ export class RoomFeed {
       this.#expect(version);
     } catch (cause) {
       if (!this.#hasFailed) {
-        const error = toCmError(cause, "unavailable", "A room could not be asked to announce its changes.");
+        const error = toCmError(cause, "unavailable", "Roster announcements could not be enabled for a room.");
         options.onError(error, { stage: "subscription" });
       }
       this.#hasFailed = true;

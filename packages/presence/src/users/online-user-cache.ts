@@ -14,13 +14,13 @@ import {
 /** The online users of one feed, for watches of all users. */
 export class OnlineUserCache {
   readonly #users = new Map<string, UserPresence>();
-  readonly #kept: WatchBudget;
+  readonly #budget: WatchBudget;
   /** The watches of all users. The value is `true` once a watch has had its first snapshot and gets changes. */
   readonly #watches = new Map<UsersWatch, boolean>();
   #isRead = false;
 
-  constructor(kept: WatchBudget) {
-    this.#kept = kept;
+  constructor(budget: WatchBudget) {
+    this.#budget = budget;
   }
 
   get isWanted(): boolean {
@@ -50,7 +50,7 @@ export class OnlineUserCache {
 
   release(watch: UsersWatch): void {
     if (!this.#watches.delete(watch) || this.isWanted) return;
-    this.#kept.give(this.#users.size);
+    this.#budget.give(this.#users.size);
     this.#users.clear();
     this.#isRead = false;
   }
@@ -101,11 +101,11 @@ export class OnlineUserCache {
     const { userId } = presence;
     const isKnown = this.#users.has(userId);
     if (presence.status === "offline") {
-      if (this.#users.delete(userId)) this.#kept.give(1);
+      if (this.#users.delete(userId)) this.#budget.give(1);
       return true;
     }
     try {
-      if (!isKnown) this.#kept.take(1);
+      if (!isKnown) this.#budget.take(1);
     } catch (cause) {
       this.#end(toCmError(cause, "capacity-reached", "There are too many users to keep."));
       return false;

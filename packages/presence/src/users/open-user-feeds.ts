@@ -1,4 +1,5 @@
 import { partitionOf } from "@cm/protocol";
+import { awaitAll } from "@cm/protocol/turns";
 import type { UsersWatch } from "../watches/snapshot-batch.js";
 import { UserFeed, type UserFeedOptions } from "./user-feed.js";
 import type { UserPresence } from "./user-presence.js";
@@ -51,7 +52,9 @@ export class OpenUserFeeds {
         await awaitAll([...byFeed.keys()].map(({ opened }) => opened));
         await awaitAll([...byFeed].map(([feed, users]) => feed.readWatched(users)));
       },
-      refresh: () => awaitAll([...byFeed.keys()].map((feed) => feed.refresh())),
+      refresh: async () => {
+        await awaitAll([...byFeed.keys()].map((feed) => feed.refresh()));
+      },
       release,
     };
   }
@@ -72,7 +75,9 @@ export class OpenUserFeeds {
           }),
         );
       },
-      refresh: () => awaitAll(feeds.map((feed) => feed.refresh())),
+      refresh: async () => {
+        await awaitAll(feeds.map((feed) => feed.refresh()));
+      },
       release: () => {
         for (const { online } of feeds) online.release(watch);
         return this.#release(feeds);
@@ -140,14 +145,4 @@ function samplesOf(partitions: number): ReadonlyMap<number, string> {
     if (!samples.has(partition)) samples.set(partition, userId);
   }
   return samples;
-}
-
-/**
- * Waits for all promises, even if one rejects. Rejects with the first error in the order of the list, if there is
- * one.
- */
-async function awaitAll(works: readonly Promise<unknown>[]): Promise<void> {
-  for (const result of await Promise.allSettled(works)) {
-    if (result.status === "rejected") throw result.reason;
-  }
 }

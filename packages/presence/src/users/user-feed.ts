@@ -24,7 +24,7 @@ export interface UserFeedOptions {
   readonly sampleUser: string;
   readonly reader: UserStateReader;
   readonly channels: ChangeChannels;
-  readonly kept: WatchBudget;
+  readonly budget: WatchBudget;
   readonly complete: CompleteReads;
 }
 
@@ -43,10 +43,10 @@ export class UserFeed {
   readonly #missing: MissingConnections;
 
   constructor(parts: UserFeedOptions) {
-    const { options, partition, channels, kept, complete } = parts;
+    const { options, partition, channels, budget, complete } = parts;
     this.#parts = parts;
-    this.watched = new WatchedUserCache(kept, options.maxBufferedChanges, () => this.recheck());
-    this.online = new OnlineUserCache(kept);
+    this.watched = new WatchedUserCache(budget, options.maxBufferedChanges, () => this.recheck());
+    this.online = new OnlineUserCache(budget);
     this.#missing = new MissingConnections({ restoreWithinMs: options.restoreWithinMs, reread: () => this.recheck() });
     this.#chain = new ChangeChain({
       // The first read must be complete; later ones notice missing users and await them.

@@ -21,13 +21,13 @@ export interface WatchedUser {
 /** The users of one feed that are watched by id. */
 export class WatchedUserCache {
   readonly #users = new Map<string, WatchedUser>();
-  readonly #kept: WatchBudget;
+  readonly #budget: WatchBudget;
   readonly #maxEarly: number;
   readonly #onOverflow: () => void;
 
   /** `onOverflow` is called if more than `maxEarly` changes arrive before a user's first read. */
-  constructor(kept: WatchBudget, maxEarly: number, onOverflow: () => void) {
-    this.#kept = kept;
+  constructor(budget: WatchBudget, maxEarly: number, onOverflow: () => void) {
+    this.#budget = budget;
     this.#maxEarly = maxEarly;
     this.#onOverflow = onOverflow;
   }
@@ -45,7 +45,7 @@ export class WatchedUserCache {
   hold(userId: string): WatchedUser {
     let user = this.#users.get(userId);
     if (user === undefined) {
-      this.#kept.take(1);
+      this.#budget.take(1);
       user = { userId, holders: 0, watches: new Set(), presence: undefined, reading: 0, early: [] };
       this.#users.set(userId, user);
     }
@@ -57,7 +57,7 @@ export class WatchedUserCache {
     user.holders--;
     if (user.holders > 0) return;
     this.#users.delete(user.userId);
-    this.#kept.give(1);
+    this.#budget.give(1);
   }
 
   apply(change: PresenceChange): void {

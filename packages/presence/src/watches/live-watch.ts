@@ -18,8 +18,8 @@ export interface PresenceWatcher {
   /** Reports one change, and the user's presence after it. */
   change(change: PresenceChange, presence: UserPresence): void;
   /**
-   * Reports that the watch was ended, with `capacity-reached` if all watches together would exceed `maxKept`. This
-   * is the last call.
+   * Reports that the watch was ended, with `capacity-reached` if all watches together would exceed
+   * `maxCachedStates`. This is the last call.
    */
   ended?(error: CmError): void;
 }
@@ -31,8 +31,8 @@ export interface RoomWatcher {
   /** Reports that a member joined, was updated or left. */
   change(change: RosterChange): void;
   /**
-   * Reports that the watch was ended, with `capacity-reached` if all watches together would exceed `maxKept`. This
-   * is the last call.
+   * Reports that the watch was ended, with `capacity-reached` if all watches together would exceed
+   * `maxCachedStates`. This is the last call.
    */
   ended?(error: CmError): void;
 }

@@ -84,7 +84,7 @@ export interface ProjectionUpkeep {
    * many servers call. Any server may call, at any time. Resolves with the time until the next grace
    * period ends, in milliseconds, or `undefined` if no grace period is running.
    */
-  settle(partitions: readonly number[]): Promise<number | undefined>;
+  endGracePeriods(partitions: readonly number[]): Promise<number | undefined>;
   /**
    * Reconciles a partition in small steps: corrects the values that are derived from the rooms or the
    * users' connections, and reports the servers whose members or connections are in the partition. The

@@ -31,7 +31,8 @@ export function leaseLost({ serverId, token }: Lease): CmError {
 /** Creates the error for a server id whose lease another server holds, by the store's clock: `server-id-taken`. */
 export function serverIdTaken(serverId: string, heldUntilMs: number): CmError {
   const until = new Date(heldUntilMs).toISOString();
-  const message = `Another live server holds the server id ${serverId}; its lease expires at ${until} unless it is renewed.`;
+  const message =
+    `Another living server holds the server id ${serverId}; ` + `its lease expires at ${until} unless it is renewed.`;
   return new CmError("server-id-taken", message, { details: { serverId, heldUntilMs } });
 }
 

@@ -1,4 +1,4 @@
-import { type CmError, isCmError } from "@cm/protocol";
+import type { CmError } from "@cm/protocol";
 import type { Cluster, Redis } from "ioredis";
 import type { PublishCommand } from "../bus/publish-command.js";
 import { toStoreError } from "../errors/store-error.js";
@@ -133,15 +133,4 @@ export class Commands {
 
 function rethrow(error: unknown): never {
   throw toStoreError(error);
-}
-
-/**
- * Waits for all calls before it throws, so that none continues unobserved. Throws the first retryable error
- * if there is one, so that a permanent error does not hide it, otherwise the first error.
- */
-export async function awaitAll<T>(calls: readonly Promise<T>[]): Promise<T[]> {
-  const results = await Promise.allSettled(calls);
-  const failures: unknown[] = results.flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
-  if (failures.length > 0) throw failures.find((error) => isCmError(error) && error.retryable) ?? failures[0];
-  return results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
 }

@@ -1,6 +1,7 @@
 import {
   type ConnectionRecord,
   type ConnectionRegistry,
+  holderName,
   type Lease,
   type PutOptions,
   parseConnectionId,
@@ -11,7 +12,7 @@ import {
 import { groupBy, inChunks, inWeightedChunks } from "../commands/argument-batches.js";
 import type { Commands } from "../commands/redis-commands.js";
 import type { Keys } from "../keys/key-names.js";
-import { allWritten, holderName, ownParts, requireOwn } from "../servers/lease-holders.js";
+import { allWritten, ownParts, requireOwn } from "../servers/lease-holders.js";
 import type { LiveServers } from "../servers/live-servers.js";
 import {
   connectionIdOf,

@@ -80,6 +80,11 @@ export function isLasting(error: unknown): boolean {
   return code !== undefined && !TRANSIENT.has(code);
 }
 
+/** For `awaitAll`: a retryable error should not be hidden by a permanent one. */
+export function isRetryable(error: unknown): boolean {
+  return isCmError(error) && error.retryable;
+}
+
 /** Creates the error for keys of which one holds data that this project did not write. */
 export function corrupt(keys: readonly string[], what: string, cause?: unknown): CmError {
   const named = keys.slice(0, NAMED_MAX).join(", ");

@@ -60,7 +60,7 @@ it("has users leave whose grace period was lost, and only those", async () => {
   await store.users.remove(server.lease, [ann, bob], { graceMs: 60_000 });
   await askRedis(port, "ZREM", await key(":leaving"), "ann");
   expect(repairedOf(await store.upkeep.projection.reconcile("users", 0))).toBe(1);
-  await store.upkeep.projection.settle([0]);
+  await store.upkeep.projection.endGracePeriods([0]);
   expect((await store.users.states(["ann", "bob"])).map(({ isLeaving }) => isLeaving)).toEqual([false, true]);
   expect([await store.counts.of("users"), await store.counts.of("connections")]).toEqual([1, 0]);
 });

@@ -1,8 +1,7 @@
-import type { PartitionReconciliation, ServerIncarnation } from "@cm/protocol";
+import { isHolder, type PartitionReconciliation, readHolder, type ServerIncarnation } from "@cm/protocol";
 import { inChunks } from "../commands/argument-batches.js";
 import { type PartitionRoomsParts, roomsOfPartition } from "../rooms/partition-rooms.js";
 import { roomReconcile } from "../rooms/room-scripts.js";
-import { isHolder, readHolder } from "../servers/lease-holders.js";
 import { userReconcile } from "../users/user-scripts.js";
 
 /** Maximum number of user entries that one script call goes through: about a millisecond of Redis's time. */

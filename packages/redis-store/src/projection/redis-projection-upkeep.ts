@@ -8,8 +8,9 @@ import type {
   RenewedParts,
   RoomMember,
 } from "@cm/protocol";
-import { awaitAll } from "../commands/redis-commands.js";
+import { awaitAll } from "@cm/protocol/turns";
 import type { RedisConnectionRegistry } from "../connections/redis-connection-registry.js";
+import { isRetryable } from "../errors/store-error.js";
 import type { RedisRoomDirectory } from "../rooms/redis-room-directory.js";
 import type { RedisUserDirectory } from "../users/redis-user-directory.js";
 
@@ -36,11 +37,14 @@ export class RedisProjectionUpkeep implements ProjectionUpkeep {
   }
 
   async renew(lease: Lease, { recordPartitions, rooms = [], users = [] }: RenewedParts): Promise<void> {
-    await awaitAll([
-      this.#parts.connections.renew(lease, recordPartitions ?? { from: 0, to: 0 }),
-      this.#parts.rooms.renew(lease, rooms),
-      this.#parts.users.renew(lease, users),
-    ]);
+    await awaitAll(
+      [
+        this.#parts.connections.renew(lease, recordPartitions ?? { from: 0, to: 0 }),
+        this.#parts.rooms.renew(lease, rooms),
+        this.#parts.users.renew(lease, users),
+      ],
+      isRetryable,
+    );
   }
 
   held<K extends keyof Holdings>(right: Lease | ReapClaim, kind: K, partition: number): Promise<Holdings[K]> {
@@ -56,8 +60,8 @@ export class RedisProjectionUpkeep implements ProjectionUpkeep {
     return [];
   }
 
-  settle(partitions: readonly number[]): Promise<number | undefined> {
-    return this.#parts.users.settle(partitions);
+  endGracePeriods(partitions: readonly number[]): Promise<number | undefined> {
+    return this.#parts.users.endGracePeriods(partitions);
   }
 
   reconcile(kind: "rooms" | "users", partition: number): Promise<PartitionReconciliation> {

@@ -2,6 +2,7 @@ import {
   type AnnouncedMember,
   type DepartureReason,
   type HeldRoom,
+  holderName,
   type JoinOptions,
   type Lease,
   type Page,
@@ -19,7 +20,7 @@ import type { Commands } from "../commands/redis-commands.js";
 import type { Keys } from "../keys/key-names.js";
 import { reconcileRooms } from "../projection/partition-reconciliation.js";
 import { toStrings } from "../scripts/script-definition.js";
-import { allWritten, holderName, holderOfConnection, isOwn, requireOwn } from "../servers/lease-holders.js";
+import { allWritten, holderOfConnection, isOwn, requireOwn } from "../servers/lease-holders.js";
 import type { LiveServers } from "../servers/live-servers.js";
 import { decodeMember, roomEntryOf } from "./room-entry.js";
 import { RoomEvictions } from "./room-evictions.js";

@@ -1,8 +1,7 @@
-import type { ReapClaim, RoomMember } from "@cm/protocol";
+import { holderName, type ReapClaim, type RoomMember } from "@cm/protocol";
 import { inChunks } from "../commands/argument-batches.js";
 import type { Commands } from "../commands/redis-commands.js";
 import type { Keys } from "../keys/key-names.js";
-import { holderName } from "../servers/lease-holders.js";
 import { decodeMember } from "./room-entry.js";
 import { type RoomKeys, roomEvict, roomKeys } from "./room-scripts.js";
 

@@ -1,6 +1,5 @@
-import { parseConnectionId } from "@cm/protocol";
+import { isHolder, parseConnectionId } from "@cm/protocol";
 import { cursorInvalid } from "@cm/protocol/store";
-import { isHolder } from "../servers/lease-holders.js";
 
 /**
  * A position in the order of a room's members: after one connection, or after all connections of one holder.

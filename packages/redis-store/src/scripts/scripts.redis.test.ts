@@ -132,7 +132,7 @@ const COST: readonly (readonly [
   ],
   ["add of 200 connections", 1, (store, { lease, ids }) => store.users.add(lease, records(ids, 200))],
   ["remove", 1, (store, { lease, ids }) => store.users.remove(lease, records(ids, 1), { graceMs: 5_000 })],
-  ["settling of a partition", 1, (store) => store.upkeep.projection.settle([3])],
+  ["ending of a partition's grace periods", 1, (store) => store.upkeep.projection.endGracePeriods([3])],
   ["state of a user", 2, (store) => store.users.states(["ann", "ann"])],
   [
     "a page of a partition's users",

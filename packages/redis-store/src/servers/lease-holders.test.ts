@@ -1,6 +1,5 @@
 import { CmError, type Lease } from "@cm/protocol";
 import { describe, expect, it } from "vitest";
-import { awaitAll } from "../commands/redis-commands.js";
 import { allWritten } from "./lease-holders.js";
 
 const lease: Lease = { serverId: "a", incarnation: "aaaa", token: 1, expiresAtMs: 1, ttlMs: 1, wasReaped: false };
@@ -16,7 +15,7 @@ describe("of several writes that fail", () => {
     await expect(allWritten([fails("store-corrupt"), fails("timeout")], lease)).rejects.toMatchObject({
       code: "timeout",
     });
-    await expect(awaitAll([Promise.resolve(1), fails("store-corrupt")])).rejects.toMatchObject({
+    await expect(allWritten([Promise.resolve(true), fails("store-corrupt")], lease)).rejects.toMatchObject({
       code: "store-corrupt",
     });
   });

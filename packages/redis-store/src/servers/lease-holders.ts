@@ -1,30 +1,7 @@
-import {
-  type ConnectionIdParts,
-  type Lease,
-  parseConnectionId,
-  type ReapClaim,
-  type ServerIncarnation,
-} from "@cm/protocol";
+import { type ConnectionIdParts, type Lease, parseConnectionId, type ReapClaim } from "@cm/protocol";
 import { foreignConnection, leaseLost } from "@cm/protocol/store";
-import { awaitAll } from "../commands/redis-commands.js";
-
-/** The name of a lease's holder: `<server id>.<incarnation>`, the beginning of its connection ids. */
-export function holderName({ serverId, incarnation }: ServerIncarnation): string {
-  return `${serverId}.${incarnation}`;
-}
-
-/** Parses a name made by {@link holderName}. */
-export function readHolder(holder: string): ServerIncarnation {
-  const dot = holder.indexOf(".");
-  return { serverId: holder.slice(0, dot), incarnation: holder.slice(dot + 1) };
-}
-
-const HOLDER = /^[A-Za-z0-9_-]{1,64}\.[a-z0-9]{4}$/;
-
-/** Whether a text is the name of a holder. */
-export function isHolder(text: string): boolean {
-  return HOLDER.test(text);
-}
+import { awaitAll } from "@cm/protocol/turns";
+import { isRetryable } from "../errors/store-error.js";
 
 const INCARNATION_LENGTH = 4;
 
@@ -64,5 +41,5 @@ export async function allWritten(writes: readonly Promise<boolean>[], lease: Lea
   }
   const results = await Promise.allSettled(writes);
   if (results.some((result) => result.status === "fulfilled" && !result.value)) throw leaseLost(lease);
-  await awaitAll(writes);
+  await awaitAll(writes, isRetryable);
 }

@@ -1,6 +1,7 @@
 import {
   type Channel,
   type CmError,
+  holderName,
   isCmError,
   type LapsedServer,
   type Lease,
@@ -8,6 +9,7 @@ import {
   type ReapTarget,
   type RegistrySnapshot,
   type Renewal,
+  readHolder,
   type ServerCounters,
   type ServerIncarnation,
   type ServerInfo,
@@ -26,12 +28,12 @@ import {
   serverIdExpired,
   serverIdTaken,
 } from "@cm/protocol/store";
-import { awaitAll, type Commands } from "../commands/redis-commands.js";
-import { corrupt, FOREIGN } from "../errors/store-error.js";
+import { awaitAll } from "@cm/protocol/turns";
+import type { Commands } from "../commands/redis-commands.js";
+import { corrupt, FOREIGN, isRetryable } from "../errors/store-error.js";
 import { SIGNS_TTL_MS, serverTtlMs } from "../keys/key-lifetimes.js";
 import type { Keys } from "../keys/key-names.js";
 import { toStrings } from "../scripts/script-definition.js";
-import { holderName, readHolder } from "./lease-holders.js";
 import {
   channelListeners,
   type ServerKeys,
@@ -177,7 +179,7 @@ export class RedisServerRegistry implements ServerRegistry, ServerUpkeep {
       const reads = [...(idsOnly ? this.#lapsed : this.#known)].map((serverId) => this.#record(serverId));
       const [registry, infos] = await Promise.all([
         commands.run(serversSnapshot, { leases, recentlyGone }),
-        awaitAll(reads),
+        awaitAll(reads, isRetryable),
       ]);
       const records = new Map(infos.map((info) => [info.serverId, info]));
       this.#known = new Set(registry.servers.map(({ serverId }) => serverId));

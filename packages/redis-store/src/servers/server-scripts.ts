@@ -1,6 +1,13 @@
-import type { Departure, Lease, ReapClaim, ServerCounters, ServerRegistration, SilenceVerdict } from "@cm/protocol";
+import {
+  type Departure,
+  type Lease,
+  type ReapClaim,
+  readHolder,
+  type ServerCounters,
+  type ServerRegistration,
+  type SilenceVerdict,
+} from "@cm/protocol";
 import { defineScript, toList, toNumber, toStrings } from "../scripts/script-definition.js";
-import { readHolder } from "./lease-holders.js";
 
 /** The keys of one server. */
 export interface ServerKeys {

@@ -268,7 +268,7 @@ it("settles 1,200 users of one partition in steps, and reports each once", async
   const all = Array.from({ length: 1_200 }, (_, i) => connectionsOf(server, `user-${i}`, 1)).flat();
   await store.users.add(server.lease, all);
   await store.users.remove(server.lease, all, { graceMs: 1 });
-  await expect.poll(() => store.upkeep.projection.settle([0])).toBeUndefined();
+  await expect.poll(() => store.upkeep.projection.endGracePeriods([0])).toBeUndefined();
   await expect.poll(() => told).toBe(1_200);
   expect(users.size).toBe(1_200);
   expect(await store.counts.of("users")).toBe(0);
@@ -279,7 +279,7 @@ it("refuses partitions that do not exist, their cursors, and times that are none
   for (const call of [
     () => store.upkeep.projection.held(server.lease, "users", 1),
     () => store.upkeep.projection.held(server.lease, "rooms", -1),
-    () => store.upkeep.projection.settle([0.5]),
+    () => store.upkeep.projection.endGracePeriods([0.5]),
     () => store.users.online({ limit: 1 }, 1),
     () => store.users.online({ limit: 1, cursor: Buffer.from("1").toString("base64url") }),
     () => store.bus.subscribe({ kind: "presence", name: "all" }, () => {}),

@@ -1,23 +1,26 @@
-import type {
-  AddOptions,
-  Lease,
-  Page,
-  PageRequest,
-  PartitionReconciliation,
-  ReapClaim,
-  RemoveOptions,
-  StatesOptions,
-  UserConnection,
-  UserDirectory,
-  UserState,
+import {
+  type AddOptions,
+  holderName,
+  type Lease,
+  type Page,
+  type PageRequest,
+  type PartitionReconciliation,
+  type ReapClaim,
+  type RemoveOptions,
+  type StatesOptions,
+  type UserConnection,
+  type UserDirectory,
+  type UserState,
 } from "@cm/protocol";
 import { requireDurationOrNone, tooManyConnections } from "@cm/protocol/store";
+import { awaitAll } from "@cm/protocol/turns";
 import { groupBy, inChunks } from "../commands/argument-batches.js";
-import { awaitAll, type Commands } from "../commands/redis-commands.js";
+import type { Commands } from "../commands/redis-commands.js";
+import { isRetryable } from "../errors/store-error.js";
 import { versionTtlMs } from "../keys/key-lifetimes.js";
 import type { Keys } from "../keys/key-names.js";
 import { reconcileUsers } from "../projection/partition-reconciliation.js";
-import { allWritten, holderName, isOwn, requireOwn } from "../servers/lease-holders.js";
+import { allWritten, isOwn, requireOwn } from "../servers/lease-holders.js";
 import type { LiveServers } from "../servers/live-servers.js";
 import { userEntryHead } from "./user-entry.js";
 import { UserReader } from "./user-reader.js";
@@ -110,12 +113,15 @@ export class RedisUserDirectory implements UserDirectory {
 
   /** Does nothing if the claim is no longer held. */
   async evict(claim: ReapClaim, connections: readonly UserConnection[]): Promise<void> {
-    await awaitAll(this.#remove(claim, connections, 0));
+    await awaitAll(this.#remove(claim, connections, 0), isRetryable);
   }
 
-  async settle(partitions: readonly number[]): Promise<number | undefined> {
+  async endGracePeriods(partitions: readonly number[]): Promise<number | undefined> {
     const all = [...new Set(partitions)].map((partition) => this.#parts.keys.userPartition(partition));
-    const left = await awaitAll(all.map((keys) => this.#settlePartition(keys)));
+    const left = await awaitAll(
+      all.map((keys) => this.#endGracePeriodsOf(keys)),
+      isRetryable,
+    );
     const running = left.filter((ms) => ms !== undefined);
     return running.length === 0 ? undefined : Math.min(...running);
   }
@@ -128,7 +134,7 @@ export class RedisUserDirectory implements UserDirectory {
     return reconcileUsers(this.#parts, partition);
   }
 
-  async #settlePartition(keys: UserKeys): Promise<number | undefined> {
+  async #endGracePeriodsOf(keys: UserKeys): Promise<number | undefined> {
     const input = { ...this.#write(keys), most: CHANGES_MAX, seenTtlMs: this.#parts.lastSeenTtlMs };
     for (;;) {
       const leftMs = await this.#parts.commands.run(userSettle, input);

@@ -8,8 +8,10 @@ import {
 } from "@cm/protocol";
 import { requirePage } from "@cm/protocol/options";
 import { requireStatesCount } from "@cm/protocol/store";
+import { awaitAll } from "@cm/protocol/turns";
 import { groupBy } from "../commands/argument-batches.js";
-import { awaitAll, type Commands } from "../commands/redis-commands.js";
+import type { Commands } from "../commands/redis-commands.js";
+import { isRetryable } from "../errors/store-error.js";
 import type { Keys } from "../keys/key-names.js";
 import { toStrings } from "../scripts/script-definition.js";
 import { holderOfConnection } from "../servers/lease-holders.js";
@@ -59,7 +61,7 @@ export class UserReader {
     const reads = groups.map(([partition, group]) =>
       commands.run(userStates, { ...partition, seenTtlMs, heads: group.map(userEntryHead) }),
     );
-    const [holders, parts] = await Promise.all([living.all(), awaitAll(reads)]);
+    const [holders, parts] = await Promise.all([living.all(), awaitAll(reads, isRetryable)]);
     const lives = new Set(holders);
     const states = new Map<string, UserState>();
     for (const { version, rows } of parts) {
@@ -132,7 +134,7 @@ export class UserReader {
       const range = [keys.users(userId).connections, `[${head}`, `(${head}${AFTER_CONNECTION_IDS}`, "BYLEX"];
       return commands.send("zrange", range);
     });
-    const [holders, replies] = await Promise.all([living.all(), awaitAll(reads)]);
+    const [holders, replies] = await Promise.all([living.all(), awaitAll(reads, isRetryable)]);
     const lives = new Set(holders);
     return userIds.map((userId, i) => {
       const head = userEntryHead(userId);
@@ -165,6 +167,7 @@ export class UserReader {
           mostConnections: CONNECTIONS_MAX,
         }),
       ),
+      isRetryable,
     );
   }
 }

@@ -173,7 +173,7 @@ describe("after an interruption", () => {
     });
   });
 
-  it("members of all rooms are notified of an unknown gap if a live server does not answer", async () => {
+  it("members of all rooms are notified of an unknown gap if a living server does not answer", async () => {
     const pair = await startPair();
     const { a, b } = pair;
     const c = await pair.start("c");

@@ -24,7 +24,7 @@ describe("questions to the whole cluster", () => {
     onQuestion: async (question) => bytes(`${id}: ${text(question)}`),
   });
 
-  it("bring every live server's answer, this one's too", async () => {
+  it("bring every living server's answer, this one's too", async () => {
     const [a] = [await start("a", echo("a")), await start("b", echo("b")), await start("c", echo("c"))];
     const { answers, missing } = await a.router.ask(bytes("how many?"), IN_TIME);
     expect(missing).toEqual([]);

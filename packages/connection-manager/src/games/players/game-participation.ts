@@ -1,5 +1,6 @@
 import type { Membership } from "@cm/membership";
 import { CmError, connectionIdsOf, ownerOf, type Store } from "@cm/protocol";
+import { awaitAll } from "@cm/protocol/turns";
 import type { Router } from "@cm/router";
 import type { GameFeed } from "../events/game-feed.js";
 import type { OpenGameFeeds } from "../events/open-game-feeds.js";
@@ -228,13 +229,4 @@ export class GameParticipation {
  */
 export function alive(player: Player): void {
   for (const socket of player.sockets.values()) socket.lastSeen = Date.now();
-}
-
-/**
- * Waits for all calls, even if one fails, so that none is still running at the end. Then throws the first failure.
- */
-async function awaitAll(calls: readonly Promise<void>[]): Promise<void> {
-  for (const result of await Promise.allSettled(calls)) {
-    if (result.status === "rejected") throw result.reason;
-  }
 }

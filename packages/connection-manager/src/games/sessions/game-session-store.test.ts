@@ -107,7 +107,7 @@ it("moves a game in one call if its record is known, else reads it first", async
   await records.learn("chess", false);
   expect(await costOf(() => records.move("chess", "paused"))).toEqual(["done", "compareAndSet"]);
   // The event of this change arrives, and has no effect.
-  records.told("chess", "paused");
+  records.applyReportedState("chess", "paused");
   expect(await costOf(() => records.move("chess", "active"))).toEqual(["done", "compareAndSet"]);
 });
 
@@ -125,14 +125,14 @@ it("takes one call more if another server changed the game since, and trusts onl
   expect(await costOf(() => records.move("chess", "paused"))).toEqual(["transition-invalid", "compareAndSet"]);
   // A late event reports an earlier state.
   await records.learn("chess", true);
-  records.told("chess", "active");
+  records.applyReportedState("chess", "active");
   expect(await costOf(() => records.move("chess", "paused"))).toEqual(["transition-invalid", "get"]);
   expect(await state("chess")).toBe("paused");
 });
 
 it("keeps an event that arrived while its own change was in progress", async () => {
   const { records, join, costOf } = await start(async (call) => {
-    if (call === "compareAndSet") records.told("chess", "paused");
+    if (call === "compareAndSet") records.applyReportedState("chess", "paused");
   });
   await join("chess");
   await records.learn("chess", false);

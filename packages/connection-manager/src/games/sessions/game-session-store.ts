@@ -124,7 +124,7 @@ export class GameSessionStore {
   }
 
   /** Handles an event that reports another state of a game whose record is known. */
-  told(gameId: string, state: GameState): void {
+  applyReportedState(gameId: string, state: GameState): void {
     const session = this.#known.get(gameId)?.session;
     if (session === undefined || session.state === state) return;
     // The event may be older than the known record. Without a version, the next change reads the record first.
@@ -136,7 +136,7 @@ export class GameSessionStore {
   }
 
   /** Records activity of the game in the store, at most once per second. Never rejects. */
-  async active(gameId: string): Promise<void> {
+  async recordActivity(gameId: string): Promise<void> {
     const { roomRecords, onError } = this.#options;
     const now = performance.now();
     const last = this.#activities.get(gameId);
@@ -151,7 +151,8 @@ export class GameSessionStore {
       await roomRecords.get(gameId, { touch: true });
     } catch (cause) {
       this.#activities.delete(gameId);
-      onError(toCmError(cause, "unavailable", "A game's activity could not be told."), { stage: "projection" });
+      const error = toCmError(cause, "unavailable", "A game's activity could not be written to the store.");
+      onError(error, { stage: "projection" });
     }
   }
 

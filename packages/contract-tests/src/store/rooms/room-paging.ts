@@ -83,7 +83,7 @@ export function describeRoomPaging(name: string, createHarness: HarnessFactory):
       expect(await store.rooms.members("lobby", { limit: 4, cursor })).toEqual({ items: [], cursor: undefined });
     });
 
-    it("skips dead servers' members between the members of live servers", async (harness) => {
+    it("skips dead servers' members between the members of living servers", async (harness) => {
       const { store } = harness;
       const [living, dead] = [await bringUp(store, "living"), await bringUp(store, "dead")];
       const members = membersOf(living, 30);

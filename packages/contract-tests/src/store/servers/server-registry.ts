@@ -22,7 +22,7 @@ export function describeServerRegistry(name: string, createHarness: HarnessFacto
   const successorOf = (serverId: string) => registrationOf(createConnectionIdSource({ serverId }));
 
   describe(`${name}: server registry`, () => {
-    it("lists a live server with all its reported data, in every store", async ({ store, peer }) => {
+    it("lists a living server with all its reported data, in every store", async ({ store, peer }) => {
       const registration = { ...successorOf("alpha"), host: "fe80::1%eth0|a b", port: 65_535 };
       const lease = await store.servers.acquire(registration, LONG_MS);
       const { serverId, incarnation } = registration;

@@ -69,7 +69,7 @@ export function describeServerWatch(name: string, createHarness: HarnessFactory)
       expect(await upkeep.servers.watch(late.lease, SHORT_MS)).toEqual({ isHeld: false, speaking: 0, silent: [] });
     });
 
-    it("reports until when a live server holds its id", async ({ store }) => {
+    it("reports until when a living server holds its id", async ({ store }) => {
       const holder = await bringUp(store, "taken");
       const refusal = await store.servers.acquire({ ...holder.registration, incarnation: "zzzz" }, LONG_MS).then(
         () => undefined,

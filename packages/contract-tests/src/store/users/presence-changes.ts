@@ -43,7 +43,7 @@ export function describePresenceChanges(name: string, createHarness: HarnessFact
       await store.users.add(alpha.lease, unknown, { onlyExisting: true });
       await store.users.remove(alpha.lease, unknown, AT_ONCE);
       await store.upkeep.projection.renew(alpha.lease, { users: ["ann", "bob"] });
-      await store.upkeep.projection.settle(times(store.partitions, (partition) => partition));
+      await store.upkeep.projection.endGracePeriods(times(store.partitions, (partition) => partition));
       expect(await feed.heard()).toEqual([]);
     });
 

@@ -26,7 +26,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
         expect(await counts.of("users")).toBe(1);
         expect(await users.states(["ann"])).toMatchObject([leaving]);
         expect((await users.online({ limit: 10 }, partitionOf("ann", partitions))).items).toMatchObject([leaving]);
-        const leftMs = (await upkeep.projection.settle([partitionOf("ann", partitions)])) ?? Number.NaN;
+        const leftMs = (await upkeep.projection.endGracePeriods([partitionOf("ann", partitions)])) ?? Number.NaN;
         expect(leftMs).toBeGreaterThan(0);
         expect(leftMs).toBeLessThanOrEqual(LONG_MS);
       }
@@ -45,7 +45,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await store.users.add(alpha.lease, [before]);
       await store.users.remove(alpha.lease, [before], LONG_GRACE);
       await other.users.add(beta.lease, [after]);
-      expect(await store.upkeep.projection.settle([partitionOf("ann", store.partitions)])).toBeUndefined();
+      expect(await store.upkeep.projection.endGracePeriods([partitionOf("ann", store.partitions)])).toBeUndefined();
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: false, connections: [after] }]);
       expect(await store.counts.of("users")).toBe(1);
       expect(inShort(await feed.heard())).toEqual([
@@ -64,12 +64,12 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await letTimePass(SHORT_MS * 2);
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: true, lastSeen: undefined }]);
       await store.users.add(alpha.lease, [after]);
-      expect(await store.upkeep.projection.settle([partitionOf("ann", store.partitions)])).toBeUndefined();
+      expect(await store.upkeep.projection.endGracePeriods([partitionOf("ann", store.partitions)])).toBeUndefined();
       expect(inShort(await feed.heard())).toEqual([`opened ann ${after.connectionId}`]);
       expect(await store.counts.of("users")).toBe(1);
     });
 
-    it("ends in one offline without a connection, once, when two stores settle at once", async (harness) => {
+    it("ends in one offline without a connection, once, when two stores end it at once", async (harness) => {
       const { store, storedEntries } = harness;
       const alpha = await bringUp(store, "alpha");
       const stores = [store, await harness.peer()];
@@ -81,7 +81,9 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await store.users.remove(alpha.lease, connections, SHORT_GRACE);
       await feed.forget();
       await passUntil(harness, async () => {
-        const left = await Promise.all(stores.map(({ upkeep }) => upkeep.projection.settle(everyPartition(harness))));
+        const left = await Promise.all(
+          stores.map(({ upkeep }) => upkeep.projection.endGracePeriods(everyPartition(harness))),
+        );
         return left.every((ms) => ms === undefined);
       });
       const changes = await feed.heard();
@@ -97,7 +99,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       const feed = await hearUsers(store, ["ann"]);
       await store.users.add(alpha.lease, [before]);
       await store.users.remove(alpha.lease, [before], SHORT_GRACE);
-      await settleAll(harness);
+      await endAll(harness);
       await store.users.add(alpha.lease, [after]);
       expect(inShort(await feed.heard()).slice(2)).toEqual(["offline ann", `online ann ${after.connectionId}`]);
     });
@@ -110,7 +112,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await other.users.add(beta.lease, theirs);
       await store.users.remove(alpha.lease, mine, LONG_GRACE);
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: false }]);
-      expect(await store.upkeep.projection.settle([partitionOf("ann", store.partitions)])).toBeUndefined();
+      expect(await store.upkeep.projection.endGracePeriods([partitionOf("ann", store.partitions)])).toBeUndefined();
       await other.users.remove(beta.lease, theirs, LONG_GRACE);
       expect(await store.users.states(["ann"])).toMatchObject([{ isLeaving: true }]);
     });
@@ -122,7 +124,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       const feed = await hearUsers(store, ["ann"]);
       await store.users.remove(alpha.lease, [first], AT_ONCE);
       await store.users.remove(alpha.lease, [last], AT_ONCE);
-      expect(await store.upkeep.projection.settle([partitionOf("ann", store.partitions)])).toBeUndefined();
+      expect(await store.upkeep.projection.endGracePeriods([partitionOf("ann", store.partitions)])).toBeUndefined();
       expect(inShort(await feed.heard())).toEqual([
         `closed ann ${first.connectionId}`,
         `offline ann ${last.connectionId}`,
@@ -155,7 +157,7 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       expect(await store.counts.of("users")).toBe(1);
     });
 
-    it("is settled only in the requested partitions", async (harness) => {
+    it("is ended only in the requested partitions", async (harness) => {
       const { store, letTimePass } = harness;
       const alpha = await bringUp(store, "alpha");
       const connection = connectionOf(alpha, "ann");
@@ -163,12 +165,12 @@ export function describePresenceGrace(name: string, createHarness: HarnessFactor
       await store.users.remove(alpha.lease, [connection], SHORT_GRACE);
       await letTimePass(SHORT_MS * 2);
       const partition = partitionOf("ann", store.partitions);
-      expect(await store.upkeep.projection.settle([])).toBeUndefined();
+      expect(await store.upkeep.projection.endGracePeriods([])).toBeUndefined();
       expect(
-        await store.upkeep.projection.settle(everyPartition(harness).filter((each) => each !== partition)),
+        await store.upkeep.projection.endGracePeriods(everyPartition(harness).filter((each) => each !== partition)),
       ).toBeUndefined();
       expect(await store.counts.of("users")).toBe(1);
-      await settleAll(harness);
+      await endAll(harness);
       expect(await store.counts.of("users")).toBe(0);
     });
   });
@@ -178,10 +180,10 @@ function everyPartition({ store }: StoreHarness): number[] {
   return times(store.partitions, (partition) => partition);
 }
 
-/** Lets grace periods end and settles them, until no user is leaving. */
-async function settleAll(harness: StoreHarness): Promise<void> {
+/** Waits for grace periods to pass and ends them, until no user is leaving. */
+async function endAll(harness: StoreHarness): Promise<void> {
   await passUntil(
     harness,
-    async () => (await harness.store.upkeep.projection.settle(everyPartition(harness))) === undefined,
+    async () => (await harness.store.upkeep.projection.endGracePeriods(everyPartition(harness))) === undefined,
   );
 }

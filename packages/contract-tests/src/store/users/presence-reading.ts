@@ -47,7 +47,8 @@ export function describePresenceReading(name: string, createHarness: HarnessFact
       await store.users.remove(alpha.lease, [bobs], { graceMs: SHORT_MS });
       await passUntil(
         harness,
-        async () => (await store.upkeep.projection.settle([partitionOf("bob", store.partitions)])) === undefined,
+        async () =>
+          (await store.upkeep.projection.endGracePeriods([partitionOf("bob", store.partitions)])) === undefined,
       );
       const changes = await feed.heard();
       for (const state of await store.users.states(["ann", "bob"])) {
