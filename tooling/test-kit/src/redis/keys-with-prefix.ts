@@ -60,17 +60,25 @@ async function masterPorts(url: string): Promise<number[]> {
     throw new Error(`keysUnder can't read this URL: ${url}`);
   }
   if (match[1] === undefined) return [first];
+  const sentinelsMaster = match[3];
   // Ignore nodes that do not respond: some may be down.
   const answers = await Promise.allSettled(
-    ports.map((port) =>
-      match[3] === undefined ? clusterMasters(port) : askRedis(port, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", match[3]),
-    ),
+    ports.map((port) => (sentinelsMaster === undefined ? clusterMasters(port) : namedMaster(port, sentinelsMaster))),
   );
-  for (const answer of answers) {
-    if (answer.status !== "fulfilled" || !Array.isArray(answer.value)) continue;
-    return match[3] === undefined ? answer.value.map(Number) : [Number(answer.value[1])];
-  }
-  throw new Error(`Nobody answers at ${url}`);
+  const named = answers.flatMap((answer) =>
+    answer.status === "fulfilled" && answer.value.length > 0 ? [answer.value] : [],
+  );
+  // After a failover some Sentinels name the former master for a moment, which may be paused and never answer.
+  const votes = (masters: readonly number[]): number => named.filter(([port]) => port === masters[0]).length;
+  const chosen =
+    sentinelsMaster === undefined ? named[0] : named.toSorted((one, other) => votes(other) - votes(one))[0];
+  if (chosen === undefined) throw new Error(`Nobody answers at ${url}`);
+  return chosen;
+}
+
+async function namedMaster(port: number, name: string): Promise<number[]> {
+  const address = await askRedis(port, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", name);
+  return Array.isArray(address) ? [Number(address[1])] : [];
 }
 
 async function clusterMasters(port: number): Promise<number[]> {

@@ -75,6 +75,20 @@ describe("Sentinels over a master and two replicas", () => {
     expect(await keysUnder(sentinel.url, prefix)).toEqual([`${prefix}:a`]);
   });
 
+  it("are asked for keys at the master that most of them name, though one still names a paused one", async () => {
+    const sentinel = await startRedisSentinel({ sentinels: 3 });
+    onTestFinished(() => sentinel.close());
+    await sentinel.master.pause();
+    const master = await sentinel.untilFailedOver(sentinel.master);
+    const prefix = freshPrefix();
+    await master.ask("SET", `${prefix}:a`, "1");
+    // Without a configuration epoch, the first Sentinel names the former master until the others tell it.
+    const [first] = sentinel.sentinels;
+    await first?.ask("SENTINEL", "REMOVE", sentinel.masterName);
+    await first?.ask("SENTINEL", "MONITOR", sentinel.masterName, "127.0.0.1", sentinel.master.port, 2);
+    expect(await keysUnder(sentinel.url, prefix)).toEqual([`${prefix}:a`]);
+  });
+
   it("fail over if the master is cut off by its proxy, and take it back as a replica", async () => {
     const sentinel = await startRedisSentinel({ sentinels: 3, replicas: 2, proxied: true });
     onTestFinished(() => sentinel.close());
