@@ -8,11 +8,11 @@ import {
   readEnvelopePosition,
   readHistoryStamp,
 } from "@cm/protocol";
+import type { GapReporter } from "./gaps/gap-reporter.js";
 import type { ServerMessageHandler } from "./options.js";
 import { messageId, originHash } from "./ordering/delivered-fingerprints.js";
 import { ChannelTracker, type SequenceTracker } from "./ordering/sequence-tracker.js";
 import { NOBODY } from "./payload-checks.js";
-import type { GapReporter } from "./recovery/gap-reporter.js";
 import type { OrderedMessage } from "./recovery/ordered-message.js";
 import type { OrderedRoom } from "./recovery/ordered-room.js";
 import type { IncomingRequests } from "./requests/incoming-requests.js";

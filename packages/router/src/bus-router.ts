@@ -12,6 +12,9 @@ import {
 } from "@cm/protocol";
 import { callGuarded, notStarted, stampVersion } from "@cm/protocol/options";
 import { BusReceiver } from "./bus-receiver.js";
+import type { ResumedChannel } from "./gaps/gap-detection.js";
+import { GapReporter } from "./gaps/gap-reporter.js";
+import { Interruptions } from "./gaps/interruptions.js";
 import {
   type ResolvedRouterOptions,
   type RouterOptions,
@@ -21,9 +24,6 @@ import {
   resolveRouterOptions,
 } from "./options.js";
 import { frameBytes, NOBODY, requirePayload } from "./payload-checks.js";
-import type { ResumedChannel } from "./recovery/gap-detection.js";
-import { GapReporter } from "./recovery/gap-reporter.js";
-import { Interruptions } from "./recovery/interruptions.js";
 import type { Recovery, RecoveryLimit } from "./recovery/room-recovery.js";
 import { AbsenceCheck } from "./requests/absence-check.js";
 import { type ControlOutcome, type ControlRequest, controlOf, outcomeOf } from "./requests/control-requests.js";

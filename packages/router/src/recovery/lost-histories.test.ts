@@ -132,6 +132,30 @@ describe("the messages of a recoverable room whose history is lost", () => {
     expect(reported.filter(isText)).toEqual(["1.1", "2.1", "3.1"]);
   });
 
+  it("are delivered from the history after a second, and later ones left out, if the channel does not bring them", async () => {
+    const { room, reported } = await openAlone((read) =>
+      read === 1 ? sliceAt({ epoch: 1, offset: 0 }) : sliceAt({ epoch: 3, offset: 1 }, read === 3),
+    );
+    room.take(messageAt({ epoch: 1, offset: 1 }));
+    const beganAt = performance.now();
+    await room.catchUp();
+    expect(performance.now() - beganAt).toBeGreaterThan(900);
+    expect(reported).toEqual(["1.1", UNKNOWN_GAP, "3.1"]);
+    room.take(messageAt({ epoch: 2, offset: 1 }));
+    await room.catchUp();
+    expect(reported).toEqual(["1.1", UNKNOWN_GAP, "3.1", UNKNOWN_GAP]);
+  });
+
+  it("are delivered from the history at once if the channel was interrupted", async () => {
+    const { room, reported } = await openAlone((read) =>
+      read === 1 ? sliceAt({ epoch: 1, offset: 0 }) : sliceAt({ epoch: 3, offset: 1 }, read === 3),
+    );
+    const beganAt = performance.now();
+    await room.resumed();
+    expect(performance.now() - beganAt).toBeLessThan(900);
+    expect(reported).toEqual([UNKNOWN_GAP, "3.1"]);
+  });
+
   it("are reported as missing if too many wait and the history is then lost", async () => {
     let release = (): void => undefined;
     const firstRead = new Promise<void>((resolve) => {

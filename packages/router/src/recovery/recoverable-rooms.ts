@@ -9,11 +9,11 @@ import {
 } from "@cm/protocol";
 import { Semaphore } from "@cm/protocol/turns";
 import type { BusReceiver } from "../bus-receiver.js";
+import type { GapReporter } from "../gaps/gap-reporter.js";
 import { messageId, originHash } from "../ordering/delivered-fingerprints.js";
 import type { RoomSubscriptions } from "../rooms/room-subscriptions.js";
 import { AcknowledgedPositions } from "./acknowledged-positions.js";
 import { epochNotice } from "./epoch-notice.js";
-import type { GapReporter } from "./gap-reporter.js";
 import { throttledHistory } from "./history-throttling.js";
 import { OrderedRoom } from "./ordered-room.js";
 import { type Recovery, type RecoveryLimit, recoverFrom } from "./room-recovery.js";

@@ -8,8 +8,8 @@ import {
   type Subscription,
   toCmError,
 } from "@cm/protocol";
+import type { ResumedChannel } from "../gaps/gap-detection.js";
 import { ChannelTracker } from "../ordering/sequence-tracker.js";
-import type { ResumedChannel } from "../recovery/gap-detection.js";
 import type { OrderedRoom } from "../recovery/ordered-room.js";
 import { routerClosed } from "../router-closed.js";
 

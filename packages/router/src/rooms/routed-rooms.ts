@@ -1,10 +1,10 @@
 import type { EnteredRoom, EnvelopeRoute, HistoryPosition, Published } from "@cm/protocol";
 import type { BusReceiver } from "../bus-receiver.js";
+import type { ResumedChannel } from "../gaps/gap-detection.js";
+import type { GapReporter } from "../gaps/gap-reporter.js";
 import type { ResolvedRouterOptions } from "../options.js";
 import type { Sequencers } from "../ordering/sequencer.js";
 import { NOBODY, requireExcept, requireFrame, requireStampable } from "../payload-checks.js";
-import type { ResumedChannel } from "../recovery/gap-detection.js";
-import type { GapReporter } from "../recovery/gap-reporter.js";
 import { notRecoverable, RecoverableRooms } from "../recovery/recoverable-rooms.js";
 import type { Recovery, RecoveryLimit } from "../recovery/room-recovery.js";
 import { LocalPublishing } from "./local-publishing.js";
